@@ -1,0 +1,105 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// The house, lowest layer first. A row names a folder under Sources and the folders whose modules
+// it may import. Tests/TidyTests compares every import in the sources with this table.
+let layers: [(folder: String, mayImport: [String])] = [
+    ("CLibevent", []),
+    ("COpenSSL", []),
+    ("CChecksum", []),
+    ("Basics", ["CChecksum", "COpenSSL"]),
+    ("JSONCoding", ["Basics"]),
+    ("Records", ["Basics", "JSONCoding"]),
+    ("Storage", ["Basics"]),
+    ("CommitLog", ["Basics", "Records", "Storage"]),
+    ("Engine", ["Basics", "JSONCoding", "Records"]),
+    ("Store", ["Basics", "JSONCoding", "Records", "Storage", "CommitLog", "Engine"]),
+    ("HTTP", ["Basics"]),
+    ("Wire", ["Basics", "JSONCoding", "Records"]),
+    ("Networking", ["Basics", "CLibevent"]),
+    (
+        "Server",
+        [
+            "Basics", "JSONCoding", "Records", "Storage", "CommitLog", "Engine", "Store", "HTTP",
+            "Wire", "Networking",
+        ]
+    ),
+]
+
+// Folders that hold nothing unsafe, and are held to it by the compiler.
+let strictlySafe: Set = ["Records", "Engine", "Wire", "HTTP", "Server", "Store"]
+
+let systemLibraries: Set = ["CLibevent", "COpenSSL"]
+
+/// Target names are unique over an application's whole package graph, hence the prefix.
+func target(_ folder: String) -> String {
+    folder.first == "C" && folder.dropFirst().first?.isUppercase == true
+        ? "CHoldfast" + folder.dropFirst() : "Holdfast" + folder
+}
+
+let settings: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    // Generic code is specialised across modules; without it a generic lookup costs 50 times more.
+    .unsafeFlags(["-cross-module-optimization"], .when(configuration: .release)),
+]
+
+let libraries: [Target] = layers.map { folder, mayImport in
+    let path = "Sources/" + folder
+    if systemLibraries.contains(folder) {
+        return .systemLibrary(name: target(folder), path: path)
+    }
+    if folder == "CChecksum" {
+        return .target(name: target(folder), path: path, cSettings: [.unsafeFlags(["-O3"])])
+    }
+    return .target(
+        name: target(folder),
+        dependencies: mayImport.map { .byName(name: target($0)) },
+        path: path,
+        exclude: folder == "CommitLog" ? ["FORMAT.md"] : [],
+        swiftSettings: settings + (strictlySafe.contains(folder) ? [.strictMemorySafety()] : [])
+    )
+}
+
+let everything: [Target.Dependency] = layers.map { .byName(name: target($0.folder)) }
+
+let executables: [Target] = ["holdfast", "holdfast-bench"].map { name in
+    .executableTarget(
+        name: name,
+        dependencies: everything,
+        path: "Sources/" + name,
+        swiftSettings: settings
+    )
+}
+
+// One unit test target per source target, and the suites that cross them.
+let suites = [
+    "Basics", "JSONCoding", "Records", "Storage", "CommitLog", "Engine", "Store", "HTTP", "Wire",
+    "Networking", "Server", "Crash", "Conformance", "Web", "Tidy",
+]
+
+let tests: [Target] =
+    [
+        .target(
+            name: "HoldfastTestSupport",
+            dependencies: everything,
+            path: "Tests/TestSupport",
+            swiftSettings: settings
+        )
+    ]
+    + suites.map { suite in
+        .testTarget(
+            name: suite + "Tests",
+            dependencies: everything + ["HoldfastTestSupport", "holdfast"],
+            path: "Tests/\(suite)Tests",
+            swiftSettings: settings
+        )
+    }
+
+let package = Package(
+    name: "holdfast",
+    products: [.executable(name: "holdfast", targets: ["holdfast"])],
+    targets: libraries + executables + tests
+)

@@ -1,0 +1,62 @@
+// Every limit of the product, in one place, each with its reason. Exceeding one is an error with a
+// test, never a crash. `Configuration` may lower or raise what is marked so.
+
+/// The product's limits. Units are part of the names.
+public enum Limits {
+    /// Largest id and seq: a JSON number that every client reads exactly (2^53 - 1).
+    public static let numberMax: UInt64 = (1 << 53) - 1
+    /// Largest name key: it must fit a URL's path even when every byte is percent-encoded.
+    public static let nameByteCountMax = 512
+    /// Longest tree name, as in DNS labels.
+    public static let treeNameByteCountMax = 63
+    /// Largest revision: 32 bits in the index.
+    public static let revisionMax: UInt32 = .max
+    /// Largest value by default: mirrors hold every value, files are for the rest.
+    public static let valueByteCountMax = 1 << 20
+    /// Largest commit, so that a frame always fits a buffer and a WebSocket message.
+    public static let commitByteCountMax = 16 << 20
+    /// Most effects of one commit: an effect's ordinal has 17 bits in a location.
+    public static let effectCountMax = 100_000
+    /// Deepest nesting of a JSON document, so that recursion is bounded.
+    public static let depthMax = 128
+    /// Most trees of one database: every commit and heartbeat may name them all.
+    public static let treeCountMax = 10_000
+    /// Most fields of one descriptor, nested ones included.
+    public static let fieldCountMax = 4096
+    /// Most schema versions a tree keeps.
+    public static let schemaVersionCountMax = 1000
+    /// Longest user, device, application or note.
+    public static let identityByteCountMax = 256
+    /// Longest "why" of a change.
+    public static let whyByteCountMax = 4096
+    /// Longest line of waiting borrowers of one key.
+    public static let borrowLineMax = 1000
+    /// A queued grant that is not confirmed in this time lapses.
+    public static let grantMilliseconds: Int64 = 120_000
+    /// Most ids of one range request.
+    public static let rangeCountMax: UInt64 = 10_000_000
+    /// Ids the server takes at once for callers that give none.
+    public static let serverRangeCount: UInt64 = 1000
+    /// A forward jump of the clock above this suspends time-based rules.
+    public static let clockJumpMilliseconds: Int64 = 3_600_000
+    /// Size of a log segment.
+    public static let segmentByteCount = 64 << 20
+    /// Request head, as most servers have it.
+    public static let headByteCountMax = 16 << 10
+    /// Request target, as RFC 9112 recommends at least.
+    public static let targetByteCountMax = 8000
+    /// Header fields of one request.
+    public static let headerCountMax = 100
+    /// JSON body.
+    public static let bodyByteCountMax = 8 << 20
+    /// Output held for one connection before its input is paused.
+    public static let outputByteCountHigh = 256 << 10
+    /// Entries of one list page.
+    public static let pageCountMax = 1000
+    /// Entries of one list page when the caller names none.
+    public static let pageCountDefault = 100
+    /// Entries read under one taking of the store's lock.
+    public static let lockedEntryCountMax = 256
+    /// Message a WebSocket client may send.
+    public static let messageByteCountMax = 1 << 20
+}

@@ -1,0 +1,38 @@
+// A named operating-system thread with a join. FoundationEssentials has none.
+internal import Glibc
+
+/// One thread that runs one function to its end.
+///
+/// @unchecked Sendable: `handle` is written before `init` returns and read by `join` alone.
+public final class Worker: @unchecked Sendable {
+    private var handle = pthread_t()
+
+    private final class Body {
+        let run: @Sendable () -> Void
+        init(_ run: @escaping @Sendable () -> Void) { self.run = run }
+    }
+
+    /// Starts a thread.
+    ///
+    /// - Parameters:
+    ///   - name: Shown by the operating system, cut to 15 bytes.
+    ///   - run: What it does.
+    public init(name: String, _ run: @escaping @Sendable () -> Void) {
+        let context = Unmanaged.passRetained(Body(run)).toOpaque()
+        let result = pthread_create(
+            &handle,
+            nil,
+            { context in
+                guard let context else { return nil }
+                Unmanaged<Body>.fromOpaque(context).takeRetainedValue().run()
+                return nil
+            },
+            context
+        )
+        precondition(result == 0, "pthread_create failed with \(result)")
+        pthread_setname_np(handle, String(name.prefix(15)))
+    }
+
+    /// Waits for the function to end. Called once.
+    public func join() { pthread_join(handle, nil) }
+}

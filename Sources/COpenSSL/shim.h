@@ -1,0 +1,6 @@
+// OpenSSL's libcrypto for Swift: digests.
+#pragma once
+// Ahead of everything else, so that feature macros are settled before any system type is seen.
+#include <features.h>
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
