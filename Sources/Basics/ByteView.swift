@@ -73,7 +73,9 @@ internal import Glibc
     }
 
     /// Lends the memory to C and to hot loops that have checked their own bounds.
-    @unsafe public func withUnsafeBytes<T>(_ body: (UnsafeRawBufferPointer) throws -> T) rethrows -> T {
+    @unsafe public func withUnsafeBytes<T>(
+        _ body: (UnsafeRawBufferPointer) throws -> T
+    ) rethrows -> T {
         try body(UnsafeRawBufferPointer(start: start, count: count))
     }
 

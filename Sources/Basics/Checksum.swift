@@ -1,7 +1,9 @@
 // CRC-32C for frames, and a fast non-cryptographic hash for tables and the tree hash.
 internal import CHoldfastChecksum
 
-/// CRC-32C (Castagnoli). Source: RFC 3720, appendix B.4.
+/// CRC-32C (Castagnoli).
+///
+/// Source: RFC 3720, appendix B.4.
 public enum CRC32C {
     /// Extends `crc` (0 to begin) over bytes.
     public static func extend(_ crc: UInt32 = 0, _ bytes: ByteView) -> UInt32 {
@@ -14,7 +16,9 @@ public enum CRC32C {
     }
 }
 
-/// A fast 64-bit hash by 64 x 64 -> 128 bit multiplication, folded. Not for adversaries.
+/// A fast 64-bit hash by 64 x 64 -> 128 bit multiplication, folded.
+///
+/// Not for adversaries.
 ///
 /// Shape: the state takes little-endian words of 8 bytes, the last one padded with zeros, then the
 /// length. Test vectors stand in FORMAT.md; the tree hash depends on it, so it never changes.

@@ -43,7 +43,10 @@ public final class Condition<Value>: @unchecked Sendable {
     }
 
     /// Waits until `ready` holds, then runs `body` in the same critical section.
-    public func wait<T>(until ready: (Value) -> Bool, _ body: (inout Value) throws -> T) rethrows -> T {
+    public func wait<T>(
+        until ready: (Value) -> Bool,
+        _ body: (inout Value) throws -> T
+    ) rethrows -> T {
         pthread_mutex_lock(mutex)
         defer { pthread_mutex_unlock(mutex) }
         while !ready(value) { pthread_cond_wait(condition, mutex) }

@@ -1,7 +1,9 @@
 // Every limit of the product, in one place, each with its reason. Exceeding one is an error with a
 // test, never a crash. `Configuration` may lower or raise what is marked so.
 
-/// The product's limits. Units are part of the names.
+/// The product's limits.
+///
+/// Units are part of the names.
 public enum Limits {
     /// Largest id and seq: a JSON number that every client reads exactly (2^53 - 1).
     public static let numberMax: UInt64 = (1 << 53) - 1

@@ -21,7 +21,9 @@ public final class Lock<Value>: @unchecked Sendable {
         mutex.deallocate()
     }
 
-    /// Runs `body` alone. Not recursive: `body` must not come back to this lock.
+    /// Runs `body` alone.
+    ///
+    /// Not recursive: `body` must not come back to this lock.
     public func withLock<T>(_ body: (inout Value) throws -> T) rethrows -> T {
         pthread_mutex_lock(mutex)
         defer { pthread_mutex_unlock(mutex) }

@@ -1,7 +1,9 @@
 // One line per event on standard error: time, level, event, key=value.
 internal import Glibc
 
-/// Writes the process's log. Never given the content of a record at `info` or above.
+/// Writes the process's log.
+///
+/// Never given the content of a record at `info` or above.
 public struct Logger: Sendable {
     /// How much an event matters.
     public enum Level: String, Sendable, CaseIterable, Comparable {
@@ -14,6 +16,7 @@ public struct Logger: Sendable {
         /// Something failed.
         case error
 
+        /// Order of importance.
         public static func < (a: Level, b: Level) -> Bool { a.rank < b.rank }
 
         private var rank: Int { Self.allCases.firstIndex(of: self) ?? 0 }

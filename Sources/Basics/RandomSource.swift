@@ -11,19 +11,23 @@ public struct SystemRandom: RandomSource {
     /// Holds nothing.
     public init() {}
 
+    /// The next 64 random bits.
     public func next() -> UInt64 {
         var generator = SystemRandomNumberGenerator()
         return generator.next()
     }
 }
 
-/// A repeatable generator. Source: SplitMix64, Steele, Lea and Flood, OOPSLA 2014.
+/// A repeatable generator.
+///
+/// Source: SplitMix64, Steele, Lea and Flood, OOPSLA 2014.
 public final class SeededRandom: RandomSource, RandomNumberGenerator {
     private let state: Lock<UInt64>
 
     /// Two generators of one seed give the same numbers.
     public init(seed: UInt64) { state = Lock(seed) }
 
+    /// The next 64 random bits.
     public func next() -> UInt64 {
         state.withLock { state in
             state &+= 0x9E37_79B9_7F4A_7C15

@@ -3,9 +3,13 @@ internal import Glibc
 
 /// Where time comes from.
 public protocol TimeSource: Sendable {
-    /// Wall clock. Unit: milliseconds since 1970-01-01T00:00:00Z; may jump either way.
+    /// The wall clock, which may jump either way.
+    ///
+    /// Unit: milliseconds since 1970-01-01T00:00:00Z.
     func wallMilliseconds() -> Int64
-    /// A clock that only goes forward. Unit: nanoseconds since an arbitrary start.
+    /// A clock that only goes forward.
+    ///
+    /// Unit: nanoseconds since an arbitrary start.
     func monotonicNanoseconds() -> UInt64
 }
 
@@ -14,12 +18,14 @@ public struct SystemTime: TimeSource {
     /// Reads the clocks; holds nothing.
     public init() {}
 
+    /// Reads CLOCK_REALTIME.
     public func wallMilliseconds() -> Int64 {
         var now = timespec()
         clock_gettime(CLOCK_REALTIME, &now)
         return Int64(now.tv_sec) * 1000 + Int64(now.tv_nsec) / 1_000_000
     }
 
+    /// Reads CLOCK_MONOTONIC.
     public func monotonicNanoseconds() -> UInt64 {
         var now = timespec()
         clock_gettime(CLOCK_MONOTONIC, &now)

@@ -3,7 +3,9 @@
 
 /// Times as text: `2026-11-20T10:00:00.123Z`.
 public enum Timestamp {
-    /// The text of a time. Unit: milliseconds since 1970; years 0000 to 9999.
+    /// The text of a time.
+    ///
+    /// Unit: milliseconds since 1970; years 0000 to 9999.
     public static func text(milliseconds: Int64) -> String {
         var buffer = ByteBuffer(capacity: 32)
         append(milliseconds: milliseconds, to: &buffer)
@@ -106,6 +108,7 @@ public enum Timestamp {
         let dayOfYear = dayOfEra - (365 * yearOfEra + yearOfEra / 4 - yearOfEra / 100)
         let shifted = (5 * dayOfYear + 2) / 153
         let month = shifted < 10 ? shifted + 3 : shifted - 9
-        return (yearOfEra + era * 400 + (month <= 2 ? 1 : 0), month, dayOfYear - (153 * shifted + 2) / 5 + 1)
+        let year = yearOfEra + era * 400 + (month <= 2 ? 1 : 0)
+        return (year, month, dayOfYear - (153 * shifted + 2) / 5 + 1)
     }
 }

@@ -16,11 +16,14 @@ public struct UniqueID: Hashable, Comparable, Sendable, CustomStringConvertible 
     /// All zero: "none" where an id may be missing.
     public static let none = UniqueID(high: 0, low: 0)
 
-    /// A version 7 UUID. Source: RFC 9562, section 5.7.
+    /// A version 7 UUID.
+    ///
+    /// Source: RFC 9562, section 5.7.
     ///
     /// - Parameters:
     ///   - milliseconds: Wall clock since 1970.
     ///   - random: Gives the 74 random bits.
+    /// - Returns: An id that sorts by its time.
     public static func version7(milliseconds: Int64, random: any RandomSource) -> UniqueID {
         UniqueID(
             high: UInt64(truncatingIfNeeded: milliseconds) << 16 | 0x7000 | random.next() & 0x0FFF,
@@ -28,7 +31,9 @@ public struct UniqueID: Hashable, Comparable, Sendable, CustomStringConvertible 
         )
     }
 
-    /// A version 8 UUID made of a hash. Source: RFC 9562, section 5.8.
+    /// A version 8 UUID made of a hash.
+    ///
+    /// Source: RFC 9562, section 5.8.
     public static func version8(_ hash: Hash128) -> UniqueID {
         UniqueID(
             high: hash.high & 0xFFFF_FFFF_FFFF_0FFF | 0x8000,
@@ -36,6 +41,7 @@ public struct UniqueID: Hashable, Comparable, Sendable, CustomStringConvertible 
         )
     }
 
+    /// Order by bytes.
     public static func < (a: UniqueID, b: UniqueID) -> Bool { (a.high, a.low) < (b.high, b.low) }
 
     /// The 36 characters of RFC 9562, in lower case.

@@ -1,4 +1,4 @@
-// A named operating-system thread with a join. FoundationEssentials has none.
+// An operating-system thread with a join. FoundationEssentials has none.
 internal import Glibc
 
 /// One thread that runs one function to its end.
@@ -12,12 +12,8 @@ public final class Worker: @unchecked Sendable {
         init(_ run: @escaping @Sendable () -> Void) { self.run = run }
     }
 
-    /// Starts a thread.
-    ///
-    /// - Parameters:
-    ///   - name: Shown by the operating system, cut to 15 bytes.
-    ///   - run: What it does.
-    public init(name: String, _ run: @escaping @Sendable () -> Void) {
+    /// Starts a thread that runs `run`.
+    public init(_ run: @escaping @Sendable () -> Void) {
         let context = Unmanaged.passRetained(Body(run)).toOpaque()
         let result = pthread_create(
             &handle,
@@ -30,9 +26,8 @@ public final class Worker: @unchecked Sendable {
             context
         )
         precondition(result == 0, "pthread_create failed with \(result)")
-        pthread_setname_np(handle, String(name.prefix(15)))
     }
 
-    /// Waits for the function to end. Called once.
+    /// Waits for the function to end; called once.
     public func join() { pthread_join(handle, nil) }
 }
