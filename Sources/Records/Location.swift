@@ -1,0 +1,28 @@
+// Where an effect lies in the commit log. Node-local: it is never hashed and never sent.
+
+/// A place in the commit log: a frame's logical offset and an effect's ordinal inside it.
+///
+/// Shape: the offset in the upper 47 bits (128 TiB), the ordinal in the lower 17 (131,072 effects,
+/// above `Limits.effectCountMax`).
+public struct Location: Hashable, Sendable {
+    /// Offset and ordinal in one word.
+    public let rawValue: UInt64
+
+    /// Takes a word as `rawValue` gave it.
+    public init(rawValue: UInt64) { self.rawValue = rawValue }
+
+    /// The place of effect number `effect` of the frame at a logical offset.
+    public init(frame offset: UInt64, effect: Int) {
+        precondition(offset < 1 << 47 && effect >= 0 && effect < 1 << 17, "no such location")
+        rawValue = offset << 17 | UInt64(effect)
+    }
+
+    /// The frame's logical offset in bytes.
+    public var frameOffset: UInt64 { rawValue >> 17 }
+
+    /// The effect's ordinal, from 0.
+    public var effectOrdinal: Int { Int(rawValue & (1 << 17 - 1)) }
+
+    /// No place: a record that has no earlier version.
+    public static let none = Location(rawValue: .max)
+}
