@@ -26,7 +26,9 @@ public struct CommitView {
         guard bytes.count >= ContentLayout.envelopeByteCount else {
             throw .malformed(offset: 0, what: "the envelope is cut")
         }
-        guard bytes[0] == ContentLayout.format else { throw .upgradeNeeded(format: bytes[0], tag: 0) }
+        guard bytes[0] == ContentLayout.format else {
+            throw .upgradeNeeded(format: bytes[0], tag: 0)
+        }
         self.bytes = bytes
         let texts =
             Int(bytes.integer(UInt16.self, at: 88)) + Int(bytes.integer(UInt16.self, at: 90))

@@ -1,7 +1,9 @@
 // Effects, blocks and commits as values: what `decide` gives and the encoder writes.
 public import HoldfastBasics
 
-/// Why an effect happened. Descriptive: `apply` does not read it, and unknown labels are accepted.
+/// Why an effect happened.
+///
+/// Descriptive: `apply` does not read it, and unknown labels are accepted.
 public enum Label: UInt8, Sendable, CaseIterable {
     /// A record was made.
     case create = 1
@@ -50,7 +52,9 @@ public enum Label: UInt8, Sendable, CaseIterable {
     public var name: String { String(describing: self) }
 }
 
-/// When and by whom something was done. Unit of `at`: milliseconds since 1970, the authority's clock.
+/// When and by whom something was done.
+///
+/// Unit of `at`: milliseconds since 1970, the authority's clock.
 public struct Stamp: Hashable, Sendable {
     /// Commit time.
     public let at: Int64
@@ -130,7 +134,9 @@ public struct Commit: Hashable, Sendable {
     public var seq: UInt64
     /// Index of the epoch in the log's lineage.
     public var epochIndex: UInt32
-    /// Commit time; never before the previous one's. Unit: milliseconds since 1970.
+    /// Commit time; never before the previous one's.
+    ///
+    /// Unit: milliseconds since 1970.
     public var at: Int64
     /// The device's clock when the change was made; informational, 0 when unknown.
     public var madeAt: Int64

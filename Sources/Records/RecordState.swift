@@ -45,7 +45,9 @@ public enum RecordState: Hashable, Sendable, CustomStringConvertible {
     }
 }
 
-/// `major.minor`. Minor: both older and newer code keep working. Everything else is major.
+/// A schema version, `major.minor`.
+///
+/// Minor: both older and newer code keep working. Everything else is major.
 public struct SchemaVersion: Hashable, Sendable, Comparable, CustomStringConvertible {
     /// Rises with an incompatible change.
     public let major: UInt16

@@ -54,7 +54,9 @@ public struct TreeDeclaration: Hashable, Sendable {
     public var current: Descriptor? { schemas.last }
 }
 
-/// What `defineTree` proposes. Members left nil keep what stands, or take the key kind's default.
+/// What `defineTree` proposes.
+///
+/// Members left nil keep what stands, or take the key kind's default.
 public struct TreeDefinition: Hashable, Sendable {
     /// Kind of its keys.
     public var keys: KeyKind

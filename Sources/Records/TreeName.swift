@@ -13,7 +13,9 @@ public struct TreeName: Hashable, Sendable, Comparable, CustomStringConvertible 
         let bytes = Array(text.utf8)
         guard let first = bytes.first, bytes.count <= Limits.treeNameByteCountMax,
             (97...122).contains(first),
-            bytes.allSatisfy({ (97...122).contains($0) || (48...57).contains($0) || $0 == 95 || $0 == 45 })
+            bytes.allSatisfy({ byte in
+                (97...122).contains(byte) || (48...57).contains(byte) || byte == 95 || byte == 45
+            })
         else { return nil }
         description = text
     }
@@ -50,7 +52,9 @@ public struct TreeName: Hashable, Sendable, Comparable, CustomStringConvertible 
     public static func < (a: TreeName, b: TreeName) -> Bool { a.description < b.description }
 
     /// The block that carries effects of this tree about `subject`: `_borrows/parts`.
-    public func block(about subject: TreeName) -> BlockName { BlockName(tree: self, subject: subject) }
+    public func block(about subject: TreeName) -> BlockName {
+        BlockName(tree: self, subject: subject)
+    }
 }
 
 /// The name of a block: a tree, and for `_borrows` and `_ranges` the tree they are about.
