@@ -1,7 +1,7 @@
 // A growable run of bytes: appended at the tail, consumed at the head.
 //
-// Invariants: head <= tail <= capacity; bytes in head..<tail are initialised; a view or pointer lent
-// out is void after the next append. The buffer has one owner (it cannot be copied).
+// Invariants: head <= tail <= capacity; bytes in head..<tail are initialised; a view or pointer
+// lent out is void after the next append. The buffer has one owner (it cannot be copied).
 internal import Glibc
 
 /// A growable, uniquely owned byte buffer, written at its tail and consumed at its head.

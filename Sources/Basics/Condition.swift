@@ -3,7 +3,8 @@ internal import Glibc
 
 /// A value under a mutex that threads can wait on.
 ///
-/// @unchecked Sendable: `value` is reached under the mutex alone; neither mutex nor condition moves.
+/// @unchecked Sendable: `value` is reached under the mutex alone; neither mutex nor condition
+/// moves.
 public final class Condition<Value>: @unchecked Sendable {
     private let mutex: UnsafeMutablePointer<pthread_mutex_t>
     private let condition: UnsafeMutablePointer<pthread_cond_t>
@@ -26,14 +27,14 @@ public final class Condition<Value>: @unchecked Sendable {
     }
 
     /// Runs `body` alone, without waking anybody.
-    public func withLock<T>(_ body: (inout Value) throws -> T) rethrows -> T {
+    public func withLock<T, E: Error>(_ body: (inout Value) throws(E) -> T) throws(E) -> T {
         pthread_mutex_lock(mutex)
         defer { pthread_mutex_unlock(mutex) }
         return try body(&value)
     }
 
     /// Runs `body` alone, then wakes every waiter.
-    public func signal<T>(_ body: (inout Value) throws -> T) rethrows -> T {
+    public func signal<T, E: Error>(_ body: (inout Value) throws(E) -> T) throws(E) -> T {
         pthread_mutex_lock(mutex)
         defer {
             pthread_cond_broadcast(condition)
@@ -43,10 +44,10 @@ public final class Condition<Value>: @unchecked Sendable {
     }
 
     /// Waits until `ready` holds, then runs `body` in the same critical section.
-    public func wait<T>(
+    public func wait<T, E: Error>(
         until ready: (Value) -> Bool,
-        _ body: (inout Value) throws -> T
-    ) rethrows -> T {
+        _ body: (inout Value) throws(E) -> T
+    ) throws(E) -> T {
         pthread_mutex_lock(mutex)
         defer { pthread_mutex_unlock(mutex) }
         while !ready(value) { pthread_cond_wait(condition, mutex) }

@@ -144,3 +144,19 @@ public struct Digest256: Hashable, Sendable, CustomStringConvertible {
         return hasher.finish()
     }
 }
+
+/// SHA-1, for the WebSocket handshake, which fixes it; never for security.
+///
+/// Source: FIPS 180-4; RFC 6455, section 1.3.
+public enum SHA1 {
+    /// The digest of one message, 20 bytes.
+    public static func digest(_ bytes: ByteView) -> [UInt8] {
+        [UInt8](unsafeUninitializedCapacity: 20) { memory, count in
+            let result = bytes.withUnsafeBytes {
+                EVP_Digest($0.baseAddress, $0.count, memory.baseAddress, nil, EVP_sha1(), nil)
+            }
+            precondition(result == 1, "libcrypto has no SHA-1")
+            count = 20
+        }
+    }
+}

@@ -41,6 +41,8 @@ public enum Limits {
     public static let serverRangeCount: UInt64 = 1000
     /// A forward jump of the clock above this suspends time-based rules.
     public static let clockJumpMilliseconds: Int64 = 3_600_000
+    /// Room the disk must keep: what opening and closing a log need, and the operator's own.
+    public static let diskReserveByteCount: UInt64 = 32 << 20
     /// Size of a log segment.
     public static let segmentByteCount = 64 << 20
     /// Request head, as most servers have it.

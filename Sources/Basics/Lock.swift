@@ -24,7 +24,7 @@ public final class Lock<Value>: @unchecked Sendable {
     /// Runs `body` alone.
     ///
     /// Not recursive: `body` must not come back to this lock.
-    public func withLock<T>(_ body: (inout Value) throws -> T) rethrows -> T {
+    public func withLock<T, E: Error>(_ body: (inout Value) throws(E) -> T) throws(E) -> T {
         pthread_mutex_lock(mutex)
         defer { pthread_mutex_unlock(mutex) }
         return try body(&value)
