@@ -2,7 +2,7 @@
 public import HoldfastBasics
 
 /// Why a change was refused.
-public struct Refusal: Hashable, Sendable {
+public struct Refusal: Error, Hashable, Sendable {
     /// The stable code.
     public var code: RefusalCode
     /// What happened and what to do next, for people.

@@ -159,6 +159,8 @@ public struct DeviceRecord: Hashable, Sendable {
     public var app: String
     /// Version of the application.
     public var appVersion: String
+    /// The schema version it writes each tree with, as far as it said.
+    public var schemaVersions: [TreeName: SchemaVersion]
     /// Up to where the outcomes of its changes are confirmed.
     public var confirmedDeviceSeq: UInt64
     /// When it was seen first, in milliseconds since 1970.
@@ -171,6 +173,7 @@ public struct DeviceRecord: Hashable, Sendable {
         user: String,
         app: String,
         appVersion: String,
+        schemaVersions: [TreeName: SchemaVersion] = [:],
         confirmedDeviceSeq: UInt64,
         firstSeen: Int64
     ) {
@@ -179,6 +182,7 @@ public struct DeviceRecord: Hashable, Sendable {
         self.user = user
         self.app = app
         self.appVersion = appVersion
+        self.schemaVersions = schemaVersions
         self.confirmedDeviceSeq = confirmedDeviceSeq
         self.firstSeen = firstSeen
     }
