@@ -1,0 +1,331 @@
+// The commit log as the store uses it: append, read, and hand batches to the writer.
+//
+// Rules of use:
+// 1. The store's lock guards every call. `LogWriter` alone is used outside it, by the sync thread.
+// 2. `append` does no I/O. It fills the gathering batch; `beginBatch` puts that on its way,
+//    `LogWriter.write` makes it durable, `finish` moves the durable mark. One batch is on its way.
+// 3. Commits are readable from the moment they are appended: below `writtenEnd` through the map,
+//    above it in the pieces that gather or are on their way.
+//
+// Why reading is safe while a batch is written: bytes below `writtenEnd` are never changed again,
+// and the map shows what `pwrite` wrote before `finish` (one page cache, and the lock orders the
+// two threads); a piece on its way is only read, by both sides; a piece that gathers is touched
+// under the lock alone, and views into it end with the closure they were lent to.
+public import HoldfastBasics
+public import HoldfastRecords
+internal import HoldfastStorage
+
+/// An append-only log of commits in segment files.
+///
+/// Not thread-safe by itself: see the rules of use at the head of this file.
+public final class CommitLog {
+    /// Which database this is.
+    public let identity: Identity
+    /// The epochs of this log, oldest first.
+    public let lineage: [EpochStart]
+    /// What opening found.
+    public let recovery: LogRecovery
+    /// Writes batches, outside the store's lock; nil when the log was opened for reading.
+    public let writer: LogWriter?
+    /// Seq of the last commit appended; 0 before the first.
+    public private(set) var head: UInt64
+    /// Seq of the last commit known synced.
+    public private(set) var durable: UInt64
+    /// Whether a write failed: nothing can be appended until the log is opened anew.
+    public private(set) var isPoisoned = false
+
+    private let options: LogOptions
+    private let random: any RandomSource
+    private let lock: (any DiskLock)?
+    private var segments: [Segment]
+    // Logical offset up to which bytes are written and synced.
+    private var writtenEnd: UInt64
+    private var gathering: [TailPiece] = []
+    private var markOffset = 0
+    private var onItsWay: Batch?
+    private var spares: [TailPiece] = []
+    private var isClean: Bool
+
+    // Room every segment keeps for marks after its last frame: of a recovery, of a clean close.
+    private static let reservedByteCount = 2 * FrameLayout.markByteCount
+
+    init(_ opened: LogOpening, _ options: LogOptions, _ random: any RandomSource) {
+        identity = opened.identity
+        lineage = opened.lineage
+        chainBeforeOldest = opened.chainBeforeOldest
+        recovery = opened.recovery
+        writer = opened.writer
+        lock = opened.lock
+        segments = opened.segments
+        head = opened.head
+        durable = opened.head
+        writtenEnd = opened.end
+        isClean = opened.isClean
+        self.options = options
+        self.random = random
+    }
+
+    /// Seq of the oldest commit the log still has; 1 until segments are dropped.
+    public var oldest: UInt64 { segments.first?.firstSeq ?? 1 }
+
+    /// Chain of the commit before `oldest`, for whoever verifies from the beginning.
+    public let chainBeforeOldest: Hash128
+
+    /// Bytes of the log, from its first segment to what has gathered.
+    public var byteCount: UInt64 {
+        guard let first = segments.first, let last = segments.last else { return 0 }
+        return last.base + UInt64(last.end) - first.base
+    }
+
+    /// Bytes that wait for the next batch.
+    public var gatheredByteCount: Int { gathering.reduce(0) { $0 + $1.buffer.count } }
+
+    // MARK: Appending
+
+    /// Adds a commit to the gathering batch.
+    ///
+    /// - Parameters:
+    ///   - seq: Its number, `head + 1`.
+    ///   - content: What is replicated and hashed.
+    ///   - effectOffsets: Where each effect begins in the content.
+    ///   - previous: Where the version before each effect lies, as many.
+    ///   - chainBefore: Chain of the commit before it, for the head of a segment it begins.
+    /// - Returns: The frame's logical offset.
+    public func append(
+        seq: UInt64,
+        content: ByteView,
+        effectOffsets: [UInt32],
+        previous: [Location],
+        chainBefore: Hash128
+    ) -> UInt64 {
+        precondition(writer != nil && !isPoisoned, "the log takes no commits")
+        precondition(seq == head + 1, "commits are numbered without gaps")
+        precondition(effectOffsets.count == previous.count, "one earlier version per effect")
+        let frame = FrameLayout.byteCount(content: content.count, effects: effectOffsets.count)
+        precondition(frame <= FrameLayout.frameByteCountMax, "a commit above its limit")
+        let wanted = frame + (gathering.isEmpty ? FrameLayout.markByteCount : 0)
+        let slot = segments.count - 1
+        if segments[slot].end + wanted + Self.reservedByteCount > segments[slot].capacity {
+            roll(to: seq, for: wanted, chainBefore: chainBefore)
+        } else if gathering.isEmpty {
+            gathering.append(freshPiece(segments[slot], at: segments[slot].end))
+        }
+        let last = segments.count - 1
+        let piece = gathering[gathering.count - 1]
+        let salt = segments[last].salt
+        if wanted > frame {
+            markOffset = piece.buffer.count
+            let mark = BatchMark(firstSeq: seq, syncedSeq: durable, isClean: false)
+            FrameLayout.appendMark(mark, salt: salt, to: &piece.buffer)
+        }
+        let start = piece.end
+        FrameLayout.append(
+            seq: seq,
+            content: content,
+            effectOffsets: effectOffsets,
+            previous: previous,
+            salt: salt,
+            to: &piece.buffer
+        )
+        segments[last].index.note(seq, at: start)
+        segments[last].end = piece.end
+        head = seq
+        return segments[last].base + UInt64(start)
+    }
+
+    /// Begins a new segment in memory; its file comes with the batch.
+    private func roll(to seq: UInt64, for byteCount: Int, chainBefore: Hash128) {
+        let last = segments[segments.count - 1]
+        // A segment without a commit would have the same name: the new one takes its place.
+        let replaces = last.firstSeq == seq
+        let header = SegmentHeader(
+            databaseID: identity.databaseID,
+            salt: UInt32(truncatingIfNeeded: random.next()),
+            firstSeq: seq,
+            base: replaces ? last.base : last.base + UInt64(last.end),
+            chainBefore: chainBefore,
+            lineage: lineage
+        )
+        precondition(header.base < 1 << 46, "the log is longer than a location can tell")
+        if replaces {
+            segments.removeLast()
+            writtenEnd = last.base
+        }
+        let needed = header.byteCount + byteCount + Self.reservedByteCount
+        var segment = Segment(
+            firstSeq: seq,
+            base: header.base,
+            salt: header.salt,
+            headerByteCount: header.byteCount,
+            capacity: max(options.segmentByteCount, needed),
+            end: header.byteCount,
+            index: SeqIndex(firstSeq: seq),
+            map: nil
+        )
+        let piece = freshPiece(segment, at: 0)
+        header.append(to: &piece.buffer)
+        segment.end = piece.end
+        segments.append(segment)
+        gathering.append(piece)
+    }
+
+    private func freshPiece(_ segment: Segment, at start: Int) -> TailPiece {
+        let piece = spares.popLast() ?? TailPiece()
+        piece.begin(segment, at: start)
+        return piece
+    }
+
+    // MARK: Batches
+
+    /// Puts what has gathered on its way; nil when there is nothing.
+    ///
+    /// The one before must be finished. What is appended from now on belongs to the next batch.
+    public func beginBatch() -> Batch? {
+        precondition(onItsWay == nil, "one batch is on its way at a time")
+        guard !isPoisoned, let first = gathering.first else { return nil }
+        // The mark was made with the first commit; more may have become durable since.
+        let firstSeq = first.buffer.view.integer(UInt64.self, at: markOffset + 16)
+        let slot = segments.slot(ofOffset: first.logicalStart)
+        var mark = ByteBuffer(capacity: FrameLayout.markByteCount)
+        FrameLayout.appendMark(
+            BatchMark(firstSeq: firstSeq, syncedSeq: durable, isClean: false),
+            salt: segments[slot].salt,
+            to: &mark
+        )
+        first.buffer.replace(mark.view, at: markOffset)
+        let batch = Batch(pieces: gathering, lastSeq: head)
+        onItsWay = batch
+        gathering = []
+        isClean = false
+        return batch
+    }
+
+    /// Takes a written batch as durable.
+    public func finish(_ written: WrittenBatch) {
+        precondition(onItsWay?.lastSeq == written.batch.lastSeq, "another batch is on its way")
+        onItsWay = nil
+        durable = written.batch.lastSeq
+        var maps = written.maps.makeIterator()
+        for piece in written.batch.pieces {
+            writtenEnd = piece.logicalStart + UInt64(piece.buffer.count)
+            guard piece.start == 0 else { continue }
+            let slot = segments.slot(ofOffset: piece.base)
+            segments[slot].map = maps.next()
+            if slot > 0 { writer?.seal(segments[slot - 1]) }
+        }
+        spares += written.batch.pieces.suffix(2 - min(spares.count, 2))
+    }
+
+    /// Forgets every commit above `durable`, after a write failed.
+    ///
+    /// From now on nothing can be appended; reading goes on.
+    public func discard() {
+        isPoisoned = true
+        onItsWay = nil
+        gathering = []
+        head = durable
+        while let last = segments.last, last.map == nil { segments.removeLast() }
+        guard !segments.isEmpty else { return }
+        let slot = segments.count - 1
+        segments[slot].index.cut(from: durable + 1)
+        segments[slot].end = Int(writtenEnd - segments[slot].base)
+    }
+
+    /// Closes the log in order: a last mark says that everything is synced.
+    ///
+    /// All batches must be finished. Nothing can be appended afterwards.
+    ///
+    /// - Throws: `disk`; then the next opening treats the log as if the process had been killed.
+    public func close() throws(CommitLogError) {
+        defer { lock?.release() }
+        guard let writer, !isPoisoned else { return }
+        precondition(gathering.isEmpty && onItsWay == nil, "a batch is not finished")
+        isPoisoned = true
+        guard !isClean, let last = segments.last else { return }
+        var mark = ByteBuffer(capacity: FrameLayout.markByteCount)
+        FrameLayout.appendMark(
+            BatchMark(firstSeq: head + 1, syncedSeq: head, isClean: true),
+            salt: last.salt,
+            to: &mark
+        )
+        let bytes = mark.array
+        try onDisk { () throws(DiskError) in try writer.append(bytes) }
+    }
+
+    // MARK: Reading
+
+    /// Lends a frame.
+    ///
+    /// - Parameters:
+    ///   - location: A place in it, as `append` or an effect table gave it; traps elsewhere.
+    ///   - body: Reads it; what it is lent ends with it.
+    /// - Returns: What `body` returns.
+    public func withFrame<T>(
+        at location: Location,
+        _ body: (Frame) throws -> T
+    ) rethrows -> T {
+        try body(frame(at: location.frameOffset))
+    }
+
+    /// Where a commit's frame begins; nil when the log does not have it.
+    ///
+    /// Complexity: a search over the segments and a walk over at most 127 frames.
+    public func location(ofSeq seq: UInt64) -> Location? {
+        guard seq >= oldest, seq <= head, let slot = segments.slot(ofSeq: seq),
+            let start = segments[slot].index.start(for: seq)
+        else { return nil }
+        var offset = segments[slot].base + UInt64(start.offset)
+        var current = start.seq
+        while true {
+            let bytes = bytes(at: offset)
+            if bytes.integer(UInt32.self, at: 0) == FrameLayout.commitMagic {
+                if current == seq { return Location(frame: offset, effect: 0) }
+                current += 1
+            }
+            offset += UInt64(bytes.integer(UInt32.self, at: 8))
+        }
+    }
+
+    /// What is durable now, for reading without the lock.
+    public func reader() -> LogReader {
+        LogReader(segments: segments, oldest: oldest, head: durable, end: writtenEnd)
+    }
+
+    @inline(__always)
+    private func frame(at offset: UInt64) -> Frame {
+        let bytes = bytes(at: offset)
+        precondition(
+            bytes.integer(UInt32.self, at: 0) == FrameLayout.commitMagic,
+            "no frame begins at this location"
+        )
+        return Frame(bytes[0..<Int(bytes.integer(UInt32.self, at: 8))], offset: offset)
+    }
+
+    /// The bytes from a logical offset on, in the map or in a piece.
+    @inline(__always)
+    private func bytes(at offset: UInt64) -> ByteView {
+        if offset < writtenEnd {
+            let slot = segments.slot(ofOffset: offset)
+            guard let map = segments[slot].map else {
+                preconditionFailure("a written segment is not mapped")
+            }
+            return map.view.suffix(from: Int(offset - segments[slot].base))
+        }
+        return pieceBytes(at: offset)
+    }
+
+    private func pieceBytes(at offset: UInt64) -> ByteView {
+        for piece in gathering where piece.logicalStart <= offset {
+            if let bytes = Self.bytes(of: piece, at: offset) { return bytes }
+        }
+        for piece in onItsWay?.pieces ?? [] where piece.logicalStart <= offset {
+            if let bytes = Self.bytes(of: piece, at: offset) { return bytes }
+        }
+        preconditionFailure("a location beyond the end of the log")
+    }
+
+    private static func bytes(of piece: TailPiece, at offset: UInt64) -> ByteView? {
+        let within = Int(offset - piece.logicalStart)
+        return within < piece.buffer.count ? piece.buffer.view.suffix(from: within) : nil
+    }
+}

@@ -1,0 +1,292 @@
+// Making a database directory, and opening one: read everything, decide what the end of the log
+// means, repair it, and make sure that what is served afterwards is on the disk.
+public import HoldfastBasics
+internal import HoldfastRecords
+public import HoldfastStorage
+
+/// What opening found, for the log to go on with.
+struct LogOpening {
+    let identity: Identity
+    let lock: (any DiskLock)?
+    var lineage: [EpochStart] = []
+    var chainBeforeOldest = Hash128.zero
+    var segments: [Segment] = []
+    var head: UInt64 = 0
+    var end: UInt64 = 0
+    var isClean = false
+    var recovery = LogRecovery()
+    var writer: LogWriter?
+}
+
+extension CommitLog {
+    static let lockPath = "LOCK"
+
+    /// Makes an empty database in a directory.
+    ///
+    /// IDENTITY comes last: a directory without it holds no database, and making one can be tried
+    /// again. A directory that holds commits but no IDENTITY is refused.
+    ///
+    /// - Parameters:
+    ///   - disk: The directory.
+    ///   - identity: Which database it will be.
+    ///   - options: Length of the first segment.
+    ///   - random: Gives the segment's salt.
+    /// - Throws: `alreadyPresent`, `inUse`, `damaged` (commits without IDENTITY), `disk`.
+    public static func create(
+        disk: any Disk,
+        identity: Identity,
+        options: LogOptions = LogOptions(),
+        random: any RandomSource
+    ) throws(CommitLogError) {
+        let lock = try onDisk { () throws(DiskError) in try disk.lock(lockPath) }
+        defer { lock.release() }
+        guard try !isPresent(disk: disk) else { throw .alreadyPresent }
+        let path = Segment.path(firstSeq: 1)
+        try refuseCommits(disk: disk, besides: path)
+        let header = SegmentHeader(
+            databaseID: identity.databaseID,
+            salt: UInt32(truncatingIfNeeded: random.next()),
+            firstSeq: 1,
+            base: 0,
+            chainBefore: .zero,
+            lineage: [EpochStart(epoch: identity.epoch, firstSeq: 1)]
+        )
+        var head = ByteBuffer()
+        header.append(to: &head)
+        let bytes = head.array
+        try onDisk { () throws(DiskError) in
+            try disk.makeDirectory(Segment.directory)
+            let file = try disk.open(Segment.sparePath, .create)
+            try file.write(bytes, at: 0)
+            let zeroed = min(options.segmentByteCount, bytes.count + options.growByteCount)
+            try file.writeZeros(bytes.count..<max(bytes.count, zeroed))
+            try file.sync()
+            try disk.rename(Segment.sparePath, to: path)
+            try disk.syncDirectory(Segment.directory)
+            try disk.syncDirectory("")
+            try disk.replace(Identity.path, with: identity.bytes)
+        }
+    }
+
+    /// Whether a directory holds a database.
+    ///
+    /// - Throws: `disk`.
+    public static func isPresent(disk: any Disk) throws(CommitLogError) -> Bool {
+        try onDisk { () throws(DiskError) in
+            try disk.names(in: "").contains(Identity.path)
+        }
+    }
+
+    /// A `create` that was interrupted leaves one segment without a frame at most.
+    private static func refuseCommits(
+        disk: any Disk,
+        besides path: String
+    ) throws(CommitLogError) {
+        let names = try onDisk { () throws(DiskError) -> [String] in
+            guard try disk.names(in: "").contains(Segment.directory) else { return [] }
+            return try disk.names(in: Segment.directory).filter { $0.hasSuffix(".seg") }
+        }
+        for name in names {
+            let found = Segment.directory + "/" + name
+            let bytes = try onDisk { () throws(DiskError) in try disk.contents(of: found) }
+            let header = bytes.withView { view in
+                Result { () throws(CommitLogError) in try SegmentHeader(view, file: found) }
+            }
+            let begin = try header.get().byteCount
+            guard found == path, bytes[begin...].allSatisfy({ $0 == 0 }) else {
+                throw .damaged(
+                    file: Identity.path,
+                    offset: 0,
+                    why: "it is missing, commits are not"
+                )
+            }
+        }
+    }
+
+    /// Opens a database, reads its whole log and repairs its end.
+    ///
+    /// When it returns for writing, every commit it visited is synced, whatever was before.
+    ///
+    /// - Parameters:
+    ///   - disk: The directory.
+    ///   - options: How.
+    ///   - random: Gives the salts of new segments.
+    ///   - visit: Is given every commit in order; what it throws ends the opening.
+    /// - Returns: The open log.
+    /// - Throws: `CommitLogError` (`notPresent`, `inUse`, `damaged`, `unsupportedFormat`, `disk`),
+    ///   and what `visit` throws.
+    public static func open(
+        disk: any Disk,
+        options: LogOptions = LogOptions(),
+        random: any RandomSource,
+        visit: (Frame) throws -> Void
+    ) throws -> CommitLog {
+        let files = LogFiles(disk: disk)
+        let identity = try files.identity()
+        let lock =
+            options.isWritable
+            ? try onDisk { () throws(DiskError) in try disk.lock(lockPath) } : nil
+        var opening = LogOpening(identity: identity, lock: lock)
+        if options.isWritable { try removeRemnants(disk) }
+        let (entry, scan) = try readAll(files, options, &opening, visit: visit)
+        let tail = Tail(
+            entry.bytes,
+            from: scan.end,
+            seq: scan.nextSeq,
+            salt: entry.header.salt
+        )
+        if let proof = tail.proof {
+            throw CommitLogError.damaged(
+                file: entry.path,
+                offset: scan.end,
+                why: "commit \(scan.nextSeq) was synced (up to \(proof.syncedSeq)): \(scan.reason)"
+            )
+        }
+        opening.recovery.cutByteCount = tail.end - scan.end
+        opening.recovery.cutCommitCount = tail.commitCount
+        if options.isWritable { try repair(disk, options, entry, scan, tail, &opening) }
+        return CommitLog(opening, options, random)
+    }
+
+    /// What an interrupted writer left: files that have not got their name yet.
+    private static func removeRemnants(_ disk: any Disk) throws(CommitLogError) {
+        try onDisk { () throws(DiskError) in
+            for name in try disk.names(in: Segment.directory)
+            where name.hasSuffix(".new") || Segment.directory + "/" + name == Segment.sparePath {
+                try disk.remove(Segment.directory + "/" + name)
+            }
+        }
+    }
+
+    private static func readAll(
+        _ files: LogFiles,
+        _ options: LogOptions,
+        _ opening: inout LogOpening,
+        visit: (Frame) throws -> Void
+    ) throws -> (LogFiles.Entry, SegmentScan) {
+        var last: (entry: LogFiles.Entry, scan: SegmentScan)?
+        let firstSeqs = try files.firstSeqs()
+        for firstSeq in firstSeqs {
+            let entry = try files.entry(
+                firstSeq: firstSeq,
+                capacity: firstSeq == firstSeqs.last ? options.segmentByteCount : 0,
+                identity: opening.identity
+            )
+            try LogFiles.checkSeam(entry, after: last)
+            if last == nil { opening.chainBeforeOldest = entry.header.chainBefore }
+            var scan = SegmentScan(entry.header)
+            entry.map.advise(sequential: true)
+            try scan.run(entry.bytes, entry.header, visit: visit)
+            entry.map.advise(sequential: false)
+            opening.recovery.commitCount += scan.nextSeq - firstSeq
+            opening.segments.append(
+                Segment(
+                    firstSeq: firstSeq,
+                    base: entry.header.base,
+                    salt: entry.header.salt,
+                    headerByteCount: entry.header.byteCount,
+                    capacity: entry.map.count,
+                    end: scan.end,
+                    index: scan.index,
+                    map: entry.map
+                )
+            )
+            last = (entry, scan)
+        }
+        guard let last else {
+            throw CommitLogError.damaged(file: Segment.directory, offset: 0, why: "no segment")
+        }
+        opening.lineage = last.entry.header.lineage
+        opening.head = last.scan.nextSeq - 1
+        opening.end = last.entry.header.base + UInt64(last.scan.end)
+        opening.isClean = last.scan.isClean
+        opening.recovery.wasClean = last.scan.isClean
+        return last
+    }
+
+    /// Cuts a torn tail, writes what may not be on the disk again, and says so in a mark.
+    ///
+    /// After a failed sync the page cache holds bytes the disk has never seen and takes them for
+    /// written: what was read above proves nothing about the disk. Writing the bytes again makes
+    /// the system write them. What lies up to the last commit that a mark calls synced is safe.
+    private static func repair(
+        _ disk: any Disk,
+        _ options: LogOptions,
+        _ entry: LogFiles.Entry,
+        _ scan: SegmentScan,
+        _ tail: Tail,
+        _ opening: inout LogOpening
+    ) throws(CommitLogError) {
+        let slot = opening.segments.count - 1
+        let capacity = opening.segments[slot].capacity
+        let start = scan.syncedEnd(entry.bytes, entry.header)
+        let unsynced = scan.nextSeq - 1 - scan.syncedSeq
+        var end = scan.end
+        try onDisk { () throws(DiskError) in
+            // The same holds for names: of this segment, and of IDENTITY.
+            try disk.syncDirectory(Segment.directory)
+            try disk.syncDirectory("")
+            let file = try disk.open(entry.path, .readWrite)
+            // Zeros to the end, or a later frame of a torn tail would follow a shorter new one.
+            if !scan.isClean { try file.writeZeros(end..<max(entry.byteCount, tail.end)) }
+            try file.write(entry.bytes[start..<end].array, at: start)
+            try file.sync()
+            if unsynced > 0 || tail.end > end, end + FrameLayout.markByteCount <= capacity {
+                let mark = BatchMark(
+                    firstSeq: scan.nextSeq,
+                    syncedSeq: scan.nextSeq - 1,
+                    isClean: false
+                )
+                var bytes = ByteBuffer(capacity: FrameLayout.markByteCount)
+                FrameLayout.appendMark(mark, salt: entry.header.salt, to: &bytes)
+                try file.write(bytes.view, at: end)
+                try file.sync()
+                end += FrameLayout.markByteCount
+                opening.isClean = false
+            }
+            opening.writer = LogWriter(
+                disk: disk,
+                growByteCount: options.growByteCount,
+                state: LogWriter.State(
+                    file: file,
+                    path: entry.path,
+                    end: end,
+                    allocated: max(entry.byteCount, end),
+                    capacity: capacity
+                )
+            )
+        }
+        opening.recovery.resyncedCommitCount = unsynced
+        opening.segments[slot].end = end
+        opening.end = entry.header.base + UInt64(end)
+        try sealIndexes(disk, opening)
+    }
+
+    /// Hands the writer the indexes that sealed segments lack.
+    private static func sealIndexes(
+        _ disk: any Disk,
+        _ opening: LogOpening
+    ) throws(CommitLogError) {
+        let names = try onDisk { () throws(DiskError) in try disk.names(in: Segment.directory) }
+        for segment in opening.segments.dropLast()
+        where !names.contains(where: { Segment.directory + "/" + $0 == segment.indexPath }) {
+            opening.writer?.seal(segment)
+        }
+    }
+}
+
+extension SegmentScan {
+    /// Where the last commit that is known synced ends: the segment's head, when that is none here.
+    func syncedEnd(_ bytes: ByteView, _ header: SegmentHeader) -> Int {
+        guard syncedSeq >= header.firstSeq, let start = index.start(for: syncedSeq) else {
+            return header.byteCount
+        }
+        var offset = start.offset
+        var seq = start.seq
+        while seq <= syncedSeq {
+            if bytes.integer(UInt32.self, at: offset) == FrameLayout.commitMagic { seq += 1 }
+            offset += Int(bytes.integer(UInt32.self, at: offset + 8))
+        }
+        return offset
+    }
+}

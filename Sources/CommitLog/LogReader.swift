@@ -1,0 +1,145 @@
+// Reading durable commits without the store's lock: the feed, mirrors, `holdfast log`.
+internal import HoldfastBasics
+internal import HoldfastStorage
+
+/// The durable part of a log as it was at one moment.
+///
+/// It keeps its segments mapped as long as it lives. Frames it lends are valid as long as it, or a
+/// cursor made of it, lives.
+public struct LogReader: Sendable {
+    let segments: [Segment]
+    /// Seq of the oldest commit.
+    public let oldest: UInt64
+    /// Seq of the last commit; below `oldest` when there is none.
+    public let head: UInt64
+    // Logical offset after the last durable frame.
+    let end: UInt64
+
+    /// Stands before a commit: `next` gives it, `previous` the one before it.
+    ///
+    /// - Parameter seq: From `oldest` to `head + 1`; nil elsewhere.
+    /// - Returns: A cursor of its own.
+    /// - Throws: `damaged` when the way there is.
+    public func cursor(before seq: UInt64) throws(CommitLogError) -> LogCursor? {
+        guard seq >= oldest, seq <= head + 1 else { return nil }
+        var cursor = LogCursor(self)
+        if seq > oldest { try cursor.move(after: seq - 1) }
+        return cursor
+    }
+
+    /// End of a segment's durable frames, in bytes of its file.
+    func limit(_ slot: Int) -> Int {
+        let segment = segments[slot]
+        return min(segment.end, end > segment.base ? Int(end - segment.base) : 0)
+    }
+}
+
+/// A place between two commits, moved either way.
+///
+/// Every frame's checksum is checked as it is read.
+public struct LogCursor {
+    private let reader: LogReader
+    private var slot = 0
+    private var offset: Int
+    /// The seq `next` gives.
+    public private(set) var nextSeq: UInt64
+
+    init(_ reader: LogReader) {
+        self.reader = reader
+        nextSeq = reader.oldest
+        offset = reader.segments.first?.headerByteCount ?? 0
+    }
+
+    /// Moves forward over one commit.
+    ///
+    /// - Returns: The commit; nil after the last durable one.
+    /// - Throws: `damaged`.
+    public mutating func next() throws(CommitLogError) -> Frame? {
+        guard nextSeq <= reader.head else { return nil }
+        while true {
+            let limit = reader.limit(slot)
+            if offset == limit && slot + 1 < reader.segments.count {
+                slot += 1
+                offset = reader.segments[slot].headerByteCount
+                continue
+            }
+            let bytes = bytes(limit)
+            switch FrameLayout.look(bytes, at: offset, salt: reader.segments[slot].salt) {
+            case .mark:
+                offset += FrameLayout.markByteCount
+            case .commit(let byteCount):
+                let frame = frame(bytes, byteCount)
+                guard frame.seq == nextSeq else { throw damage("another commit stands here") }
+                offset += byteCount
+                nextSeq += 1
+                return frame
+            case .nothing(let why):
+                throw damage(why)
+            }
+        }
+    }
+
+    /// Moves backward over one commit.
+    ///
+    /// - Returns: The commit; nil before the oldest.
+    /// - Throws: `damaged`.
+    public mutating func previous() throws(CommitLogError) -> Frame? {
+        guard nextSeq > reader.oldest else { return nil }
+        while true {
+            if offset <= reader.segments[slot].headerByteCount {
+                guard slot > 0 else { throw damage("the log begins too late") }
+                slot -= 1
+                offset = reader.limit(slot)
+                continue
+            }
+            let bytes = bytes(reader.limit(slot))
+            let trailer = offset - FrameLayout.trailerByteCount
+            let length = Int(bytes.integer(UInt32.self, at: trailer))
+            guard bytes.integer(UInt32.self, at: trailer + 4) == FrameLayout.endMagic,
+                length % 8 == 0, length >= FrameLayout.markByteCount,
+                length <= offset - reader.segments[slot].headerByteCount
+            else { throw damage("no frame ends here") }
+            offset -= length
+            switch FrameLayout.look(bytes, at: offset, salt: reader.segments[slot].salt) {
+            case .mark:
+                continue
+            case .commit(let byteCount):
+                let frame = frame(bytes, byteCount)
+                guard byteCount == length, frame.seq == nextSeq - 1 else {
+                    throw damage("another commit stands here")
+                }
+                nextSeq -= 1
+                return frame
+            case .nothing(let why):
+                throw damage(why)
+            }
+        }
+    }
+
+    /// Moves to the place after a commit that is there.
+    mutating func move(after seq: UInt64) throws(CommitLogError) {
+        guard let slot = reader.segments.slot(ofSeq: seq),
+            let start = reader.segments[slot].index.start(for: seq)
+        else { throw damage("no segment holds commit \(seq)") }
+        self.slot = slot
+        offset = start.offset
+        nextSeq = start.seq
+        while nextSeq <= seq { _ = try next() }
+    }
+
+    private func bytes(_ limit: Int) -> ByteView {
+        guard let map = reader.segments[slot].map else { return .empty }
+        return map.view[0..<limit]
+    }
+
+    private func frame(_ bytes: ByteView, _ byteCount: Int) -> Frame {
+        Frame(
+            bytes[offset..<offset + byteCount],
+            offset: reader.segments[slot].base + UInt64(offset)
+        )
+    }
+
+    private func damage(_ why: String) -> CommitLogError {
+        .damaged(file: reader.segments[slot].path, offset: offset, why: why)
+    }
+}
