@@ -1,0 +1,196 @@
+// `decide`: every rule of the model, once. Nothing reaches the log by another way.
+public import HoldfastBasics
+public import HoldfastRecords
+
+extension EngineState {
+    /// Decides a change.
+    ///
+    /// The state is not touched: the caller logs the commit and then applies it.
+    /// - Parameters:
+    ///   - change: What is proposed; its values are normalised JSON.
+    ///   - context: Who asks, and when.
+    /// - Returns: A commit, or why there is none.
+    public func decide(_ change: Change, _ context: DecisionContext) -> Decision {
+        if let offset = frameOffset(ofChange: change.id) { return replay(change, at: offset) }
+        var draft = Draft(state: self, change: change, context: context)
+        do throws(Refused) {
+            try draft.checkLimits()
+            for operation in change.operations {
+                if context.role == .preview, operation.needsAuthority { return .undetermined }
+                try draft.perform(operation)
+                draft.operation += 1
+            }
+            try draft.checkUniques()
+        } catch {
+            var refusal = error.refusal
+            if refusal.operation == nil, draft.operation < change.operations.count {
+                refusal.operation = draft.operation
+            }
+            return .refused(refusal)
+        }
+        guard let commit = draft.commit() else { return .unchanged(draft.results) }
+        guard commit.estimatedByteCount <= Limits.commitByteCountMax else {
+            return .refused(
+                Refusal(
+                    .tooLarge,
+                    "A commit may hold \(Limits.commitByteCountMax) bytes. Send a job instead."
+                )
+            )
+        }
+        return .commit(commit, draft.results)
+    }
+
+    /// The commit that is due because of time, if any: grants nobody confirmed lapse.
+    ///
+    /// - Parameters:
+    ///   - now: The clock, in milliseconds since 1970.
+    ///   - random: Gives the change id and salts.
+    /// - Returns: A commit of the system's, or nil when nothing is due.
+    public func decideDue(now: Int64, random: any RandomSource) -> Commit? {
+        let due = trees.flatMap { tree in
+            tree.lines.records.values.filter { ($0.lapsesAt ?? .max) <= now }.map { (tree, $0) }
+        }
+        guard !due.isEmpty else { return nil }
+        let change = Change(
+            id: .version7(milliseconds: now, random: random),
+            operations: []
+        )
+        let context = DecisionContext(caller: .system, now: now, random: random)
+        var draft = Draft(state: self, change: change, context: context)
+        for (tree, record) in due.sorted(by: { $0.1.order < $1.1.order }) {
+            draft.end(record, of: tree, .lapse)
+        }
+        return draft.commit()
+    }
+
+    /// When `decideDue` has something to do next, in milliseconds since 1970; nil for never.
+    public var nextDue: Int64? {
+        trees.compactMap { $0.lines.records.values.compactMap(\.lapsesAt).min() }.min()
+    }
+
+    private func replay(_ change: Change, at offset: UInt64) -> Decision {
+        let digest = source.withCommit(at: offset) { $0.digest }
+        if digest != .zero, change.digest != .zero, digest != change.digest {
+            return .refused(
+                Refusal(
+                    .idempotencyMismatch,
+                    "The id \(change.id) was used for another request. Take a new one."
+                )
+            )
+        }
+        return .replayed(frameOffset: offset)
+    }
+}
+
+extension BorrowRecord {
+    /// When a grant nobody confirmed ends, in milliseconds since 1970; nil for other borrows.
+    var lapsesAt: Int64? {
+        guard state == .granted, let grantedAt else { return nil }
+        return grantedAt + Limits.grantMilliseconds
+    }
+}
+
+extension Operation {
+    /// Whether a preview leaves it to the authority.
+    var needsAuthority: Bool {
+        switch self {
+        case .borrow, .reserve, .defineTree: true
+        default: false
+        }
+    }
+}
+
+extension Commit {
+    /// Upper bound of the content's size, near enough to refuse before encoding.
+    var estimatedByteCount: Int {
+        blocks.reduce(8192) { sum, block in
+            block.effects.reduce(sum + 256) { sum, effect in
+                sum + 640 + (effect.image?.value.count ?? 0)
+            }
+        }
+    }
+}
+
+extension Draft {
+    func checkLimits() throws(Refused) {
+        guard change.operations.count <= Limits.effectCountMax else {
+            throw Refused(
+                .tooLarge,
+                "A change may hold \(Limits.effectCountMax) operations. Send a job instead."
+            )
+        }
+        let texts = [caller.user, caller.device, caller.app]
+        guard texts.allSatisfy({ $0.utf8.count <= Limits.identityByteCountMax }) else {
+            throw Refused(
+                .tooLarge,
+                "User, device and application may have \(Limits.identityByteCountMax) bytes each."
+            )
+        }
+        guard change.why.utf8.count <= Limits.whyByteCountMax else {
+            throw Refused(.tooLarge, "A reason may have \(Limits.whyByteCountMax) bytes.")
+        }
+    }
+
+    mutating func perform(_ step: Operation) throws(Refused) {
+        switch step {
+        case .put(let write): try put(write)
+        case .patch(let write): try patch(write)
+        case .delete(let target): try delete(target)
+        case .release(let target, let number): try release(target, number)
+        case .revise(let tree, let key, let hold): try revise(tree, key, hold)
+        case .setState(let target, let state): try setState(target, state)
+        case .borrow(let taking): try borrow(taking)
+        case .return(let id): try giveBack(id)
+        case .cancel(let id): try cancel(id)
+        case .reserve(let tree, let range, let count): try reserve(tree, range, count)
+        case .defineTree(let name, let definition): try defineTree(name, definition)
+        }
+    }
+
+    /// No value of a unique field may end up with two ids, whatever way there the change took.
+    func checkUniques() throws(Refused) {
+        var gains: [(index: UniqueIndex, value: [UInt8], id: RecordID, operation: Int)] = []
+        var losses: [ObjectIdentifier: [[UInt8]: Int]] = [:]
+        for entry in pending where !entry.tree.uniques.isEmpty {
+            if case .some(let location) = entry.tree.index.location(entry.key) {
+                state.source.withEffect(at: location) { effect, _ in
+                    guard effect.isSet else { return }
+                    state.forEachUnique(entry.tree, effect) { index, value in
+                        losses[ObjectIdentifier(index), default: [:]][value.array, default: 0] += 1
+                    }
+                }
+            }
+            guard let image = entry.image else { continue }
+            image.value.withView { document in
+                entry.tree.validator.uniqueFields.forEachValue(in: document) { ordinal, value in
+                    let index = entry.tree.uniques[ordinal]
+                    gains.append((index, value.array, entry.key.id, entry.operation))
+                }
+            }
+        }
+        var gained: [ObjectIdentifier: [[UInt8]: RecordID]] = [:]
+        for gain in gains {
+            let index = ObjectIdentifier(gain.index)
+            let lost = losses[index]?[gain.value] ?? 0
+            let owner = gain.value.withView { gain.index.owner(of: $0) }
+            let other = gained[index]?[gain.value]
+            if let owner, owner.id != gain.id, owner.count > lost {
+                throw uniqueRefusal(gain.index.field, owner.id, gain.operation)
+            }
+            if let other, other != gain.id {
+                throw uniqueRefusal(gain.index.field, other, gain.operation)
+            }
+            gained[index, default: [:]][gain.value] = gain.id
+        }
+    }
+
+    private func uniqueRefusal(_ field: String, _ owner: RecordID, _ at: Int) -> Refused {
+        var refusal = Refusal(
+            .unique,
+            "Record \(owner.text) has the same \(field), which is unique in this tree.",
+            field: field
+        )
+        refusal.operation = at
+        return Refused(refusal)
+    }
+}

@@ -1,0 +1,95 @@
+// What `decide` answers.
+public import HoldfastBasics
+public import HoldfastRecords
+
+/// Who decides.
+public enum Role: Sendable {
+    /// The word that counts.
+    case authority
+    /// A mirror's guess: what needs the authority is left to it.
+    case preview
+}
+
+/// What `decide` is told besides the state and the change.
+public struct DecisionContext {
+    /// Who asks.
+    public let caller: Caller
+    /// The clock, in milliseconds since 1970.
+    public let now: Int64
+    /// Gives ids and salts.
+    public let random: any RandomSource
+    /// Who decides.
+    public let role: Role
+
+    /// Gathers the context.
+    public init(
+        caller: Caller,
+        now: Int64,
+        random: any RandomSource,
+        role: Role = .authority
+    ) {
+        self.caller = caller
+        self.now = now
+        self.random = random
+        self.role = role
+    }
+}
+
+/// What one operation led to.
+public enum OperationResult: Hashable, Sendable {
+    /// A record was created; its key may be news to the caller.
+    case created(TreeName, RecordKey)
+    /// A record was changed.
+    case changed(TreeName, RecordKey)
+    /// A record was deleted.
+    case deleted(TreeName, RecordKey)
+    /// A borrow stands; `place` is 0 for the holder, otherwise how many stand before.
+    case borrow(BorrowRecord, place: Int)
+    /// A borrow ended.
+    case ended(UniqueID)
+    /// A key range was given out.
+    case range(RangeRecord)
+    /// A tree is declared so.
+    case tree(TreeName, isNew: Bool)
+}
+
+/// The answer to a change.
+public enum Decision {
+    /// It becomes this commit.
+    case commit(Commit, [OperationResult])
+    /// It asks for what stands already; nothing is logged.
+    case unchanged([OperationResult])
+    /// It was accepted before, by the commit whose frame lies there.
+    case replayed(frameOffset: UInt64)
+    /// It is refused as a whole.
+    case refused(Refusal)
+    /// A preview cannot tell; the authority will.
+    case undetermined
+}
+
+/// A refusal on its way out of the rules.
+struct Refused: Error {
+    let refusal: Refusal
+
+    init(_ refusal: Refusal) { self.refusal = refusal }
+
+    init(
+        _ code: RefusalCode,
+        _ detail: String,
+        field: String? = nil,
+        borrow: BorrowFacts? = nil,
+        current: RecordReference? = nil,
+        ended: Ending? = nil,
+        rules: [String] = []
+    ) {
+        refusal = Refusal(
+            code,
+            detail,
+            field: field,
+            borrow: borrow,
+            current: current,
+            ended: ended,
+            rules: rules
+        )
+    }
+}

@@ -1,0 +1,252 @@
+// A change while it is decided: the state as it would stand after the operations so far.
+//
+// Invariants: at most one effect per key; the state itself is never touched.
+internal import HoldfastBasics
+internal import HoldfastRecords
+
+/// What a record is at a point of a change.
+enum Standing {
+    /// There never was one.
+    case absent
+    /// It was deleted by the effect there, or by this change.
+    case deleted(Location?)
+    /// It stands.
+    case live(LiveRecord)
+}
+
+/// The facts of a live record that rules ask for.
+struct LiveRecord {
+    var state: RecordState
+    var schema: SchemaVersion
+    var created: Stamp
+    /// Seq of its version, 0 when this change made it.
+    var seq: UInt64
+    /// Change of its version.
+    var changeID: UniqueID
+    /// Where its version lies; nil when this change made or changed it.
+    var location: Location?
+    /// Its value when this change made or changed it.
+    var value: [UInt8]?
+}
+
+/// The effects of a change so far.
+struct Draft {
+    struct Slot: Hashable {
+        let tree: ObjectIdentifier
+        let key: RecordKey
+    }
+
+    struct Pending {
+        let tree: TreeState
+        let subject: TreeState?
+        let key: RecordKey
+        var label: Label
+        let previousSeq: UInt64
+        var image: PostImage?
+        var operation: Int
+        /// A record made and unmade by this very change leaves no effect.
+        var isVoid = false
+    }
+
+    let state: EngineState
+    let change: Change
+    let context: DecisionContext
+    /// Commit time.
+    let at: Int64
+    var operation = 0
+    private(set) var pending: [Pending] = []
+    private var slots: [Slot: Int] = [:]
+    var lines: [Slot: [UniqueID]] = [:]
+    var borrows: [UniqueID: BorrowRecord?] = [:]
+    var ranges: [RangeRecord] = []
+    /// Trees this change declares.
+    var declared: [TreeName: TreeState] = [:]
+    /// Where the search for the next id of a tree begins.
+    var lastMade: [ObjectIdentifier: UInt64] = [:]
+    var results: [OperationResult] = []
+
+    init(state: EngineState, change: Change, context: DecisionContext) {
+        self.state = state
+        self.change = change
+        self.context = context
+        at = max(state.lastTime, context.now)
+    }
+
+    /// Seq of the commit this would become.
+    var seq: UInt64 { state.head + 1 }
+
+    var caller: Caller { context.caller }
+
+    var stamp: Stamp { Stamp(at: at, user: caller.user, device: caller.device) }
+
+    // MARK: Looking up
+
+    /// The application's tree of a name.
+    func tree(_ name: TreeName) throws(Refused) -> TreeState {
+        guard !name.isSystem else {
+            throw Refused(.systemTree, "Tree \(name) is the system's; use its own routes.")
+        }
+        guard let tree = lookup(name) else {
+            throw Refused(
+                .unknownTree,
+                "There is no tree \(name). Declare it with PUT /v1/trees/\(name)."
+            )
+        }
+        return tree
+    }
+
+    /// A tree that stands, or that this change declares.
+    func lookup(_ name: TreeName) -> TreeState? { declared[name] ?? state.tree(name) }
+
+    func standing(_ tree: TreeState, _ key: RecordKey) -> Standing {
+        if let index = slots[Slot(tree: ObjectIdentifier(tree), key: key)] {
+            let entry = pending[index]
+            guard let image = entry.image else {
+                return entry.isVoid ? .absent : .deleted(nil)
+            }
+            return .live(
+                LiveRecord(
+                    state: image.state,
+                    schema: image.schema,
+                    created: image.created,
+                    seq: entry.previousSeq,
+                    changeID: change.id,
+                    location: nil,
+                    value: image.value
+                )
+            )
+        }
+        guard let location = tree.index.location(key) else { return .absent }
+        return state.source.withEffect(at: location) { effect, commit in
+            guard effect.isSet else { return .deleted(location) }
+            return .live(
+                LiveRecord(
+                    state: effect.state,
+                    schema: effect.schema,
+                    created: effect.created,
+                    seq: commit.seq,
+                    changeID: commit.changeID,
+                    location: location
+                )
+            )
+        }
+    }
+
+    /// The value of a live record, copied.
+    func value(of record: LiveRecord) -> [UInt8] {
+        if let value = record.value { return value }
+        guard let location = record.location else { return [] }
+        return state.source.withEffect(at: location) { effect, _ in effect.value.array }
+    }
+
+    /// Who removed what stood at a place, and how.
+    func ending(at location: Location?) -> Ending? {
+        guard let location else { return Ending(stamp: stamp, label: nil) }
+        return state.source.withEffect(at: location) { effect, commit in
+            Ending(
+                stamp: Stamp(at: commit.at, user: commit.user.text, device: commit.device.text),
+                label: effect.label
+            )
+        }
+    }
+
+    // MARK: Effects
+
+    /// Sets or removes a record.
+    mutating func record(
+        _ tree: TreeState,
+        subject: TreeState? = nil,
+        _ key: RecordKey,
+        _ label: Label,
+        _ image: PostImage?
+    ) {
+        let slot = Slot(tree: ObjectIdentifier(tree), key: key)
+        if let index = slots[slot] {
+            pending[index].image = image
+            pending[index].operation = operation
+            // What this change made stays its making, whatever else it does to it.
+            let isNew = pending[index].previousSeq == 0
+            if !isNew || image == nil { pending[index].label = label }
+            pending[index].isVoid = isNew && image == nil && tree.name.isSystem
+            return
+        }
+        var previousSeq: UInt64 = 0
+        if let location = tree.index.location(key) {
+            previousSeq = state.source.withEffect(at: location) { $1.seq }
+        }
+        slots[slot] = pending.count
+        pending.append(
+            Pending(
+                tree: tree,
+                subject: subject,
+                key: key,
+                label: label,
+                previousSeq: previousSeq,
+                image: image,
+                operation: operation
+            )
+        )
+    }
+
+    /// A record of a system tree.
+    mutating func system(
+        _ name: TreeName,
+        about subject: TreeState?,
+        _ key: RecordKey,
+        _ label: Label,
+        _ value: [UInt8]?
+    ) {
+        guard let tree = state.tree(name) else { return }
+        var created = stamp
+        if case .live(let record) = standing(tree, key) { created = record.created }
+        let image = value.map {
+            PostImage(state: .plain, schema: .none, created: created, value: $0)
+        }
+        record(tree, subject: subject, key, label, image)
+    }
+
+    // MARK: Commit
+
+    /// The commit of everything so far; nil when nothing happened.
+    func commit() -> Commit? {
+        var blocks: [Block] = []
+        var blockOf: [BlockName: Int] = [:]
+        for entry in pending where !entry.isVoid {
+            let name = BlockName(tree: entry.tree.name, subject: entry.subject?.name)
+            let effect = Effect(
+                key: entry.key,
+                label: entry.label,
+                previousSeq: entry.previousSeq,
+                image: entry.image
+            )
+            if let index = blockOf[name] {
+                blocks[index].effects.append(effect)
+            } else {
+                blockOf[name] = blocks.count
+                blocks.append(Block(name: name, salt: salt(), effects: [effect]))
+            }
+        }
+        guard !blocks.isEmpty else { return nil }
+        let hasDetails = !caller.app.isEmpty || !change.why.isEmpty
+        return Commit(
+            seq: seq,
+            epochIndex: UInt32(state.lineage.count - 1),
+            at: at,
+            madeAt: change.madeAt,
+            changeID: change.id,
+            jobID: change.jobID,
+            digest: change.digest,
+            deviceSeq: change.deviceSeq,
+            user: caller.user,
+            device: caller.device,
+            app: caller.app,
+            why: change.why,
+            detailsSalt: hasDetails ? salt() : .zero,
+            blocks: blocks
+        )
+    }
+
+    private func salt() -> Hash128 {
+        Hash128(high: context.random.next(), low: context.random.next())
+    }
+}

@@ -1,0 +1,93 @@
+// Everything that is known of one tree.
+public import HoldfastBasics
+public import HoldfastRecords
+
+/// One tree's index and what is derived from its records.
+///
+/// Confined by the owner of its `EngineState`.
+public final class TreeState {
+    /// Its name.
+    public let name: TreeName
+    /// Whether it is the system's.
+    let isSystem: Bool
+    /// Its name as bytes, as blocks carry it.
+    let block: [UInt8]
+    /// Its declaration, with all schema versions.
+    public internal(set) var declaration: TreeDeclaration
+    /// Checks values against the declaration's schemas.
+    var validator: SchemaValidator
+    var index: RecordIndex
+    /// Ids ever used in an id tree; never used again.
+    var usedIDs = IntervalSet()
+    var uniques: [UniqueIndex] = []
+    var lines = BorrowLines()
+    var ranges = RangeTable()
+    /// Set hash of the tree's own records.
+    public internal(set) var hash = Hash128.zero
+    /// Set hashes of its records of `_borrows` and `_ranges`.
+    public internal(set) var borrowsHash = Hash128.zero
+    /// Set hash of its key ranges.
+    public internal(set) var rangesHash = Hash128.zero
+    /// Live records.
+    public internal(set) var count = 0
+    /// Highest seq that touched the tree.
+    public internal(set) var lastSeq: UInt64 = 0
+
+    init(name: TreeName, declaration: TreeDeclaration) {
+        self.name = name
+        isSystem = name.isSystem
+        block = Array(name.description.utf8)
+        self.declaration = declaration
+        validator = SchemaValidator(declaration)
+        index = RecordIndex(declaration.keys)
+        uniques = validator.uniqueFields.names.map { UniqueIndex(field: $0) }
+    }
+
+    /// Entries of the index, tombstones included.
+    public var entryCount: Int { index.count }
+    /// Estimated memory of the index in bytes.
+    public var indexByteCount: Int { index.byteCount }
+    /// The borrows of the tree's records.
+    public var borrows: [BorrowRecord] { Array(lines.records.values) }
+    /// Its key ranges, ascending.
+    public var keyRanges: [RangeRecord] { ranges.ranges }
+
+    /// The borrow that holds a record, or was granted it.
+    public func holder(of key: RecordKey) -> BorrowRecord? { lines.holder(of: key) }
+
+    /// The line of a record, its holder first.
+    public func line(of key: RecordKey) -> [UniqueID] { lines.line(key) }
+
+    /// Whether an id was used before.
+    func isUsed(_ number: UInt64) -> Bool { usedIDs.contains(number) }
+
+    /// System trees have a fixed declaration: names, no revisions, no schema.
+    static func system(_ name: TreeName) -> TreeState {
+        TreeState(
+            name: name,
+            declaration: TreeDeclaration(keys: .name, isVersioned: false, borrow: .optional)
+        )
+    }
+}
+
+extension TreeState {
+    /// What is derived from the records and never shown: used ids and unique values, as text.
+    ///
+    /// For comparing two folds of one history.
+    public var derived: [String] {
+        var lines = usedIDs.intervals.map { "used \($0)" }
+        for unique in uniques {
+            var owned: [String] = []
+            unique.owners.forEach { value, owner in
+                owned.append("unique \(unique.field) \(value.text) \(owner.id.text) \(owner.count)")
+            }
+            lines += owned.sorted()
+        }
+        return lines
+    }
+}
+
+extension TreeState {
+    /// Whether any record of the tree is borrowed or waited for.
+    public var hasBorrows: Bool { !lines.records.isEmpty }
+}
