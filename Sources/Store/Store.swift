@@ -1,0 +1,316 @@
+// A database: its log and the state folded from it.
+//
+// Threads: everything under one lock, on whichever thread comes. A change is decided, logged in
+// memory and applied there (microseconds, no I/O); `syncStep`, driven by one thread handed in,
+// writes and syncs all that has gathered, then tells whoever waits. The store starts no thread or
+// timer.
+//
+// Invariants:
+// - state.head == log.head; progress.durable <= head;
+// - no reader is shown a commit above `durable`: whoever reads asks `waits(for:)` first;
+// - after a failed write the state is rolled back to durable and takes no more writes until
+//   reopened.
+public import HoldfastBasics
+public import HoldfastCommitLog
+public import HoldfastEngine
+public import HoldfastRecords
+public import HoldfastStorage
+
+/// An open database.
+public final class Store: Sendable {
+    /// What is guarded by the lock.
+    struct Core {
+        let log: CommitLog
+        let state: EngineState
+        let source: LogSource
+        var encoder = EncoderBox()
+        var failure: String?
+        var lostUpTo: UInt64 = 0
+        var pins = PinTable()
+        var clock: ClockGuard
+        var isClosing = false
+        var isFull = false
+        var observers: [Observer] = []
+
+        /// Whether commits wait for the sync thread.
+        var hasUnwritten: Bool { failure == nil && log.gatheredByteCount > 0 }
+
+        var progress: Progress {
+            Progress(durable: log.durable, lostUpTo: lostUpTo, failure: failure)
+        }
+    }
+
+    /// The database's own name and application.
+    public let identity: Identity
+    /// What was repaired when it was opened.
+    public let recovery: LogRecovery
+    let core: Condition<Core>
+    let time: any TimeSource
+    private let disk: any Disk
+    private let random: any RandomSource
+    private let logger: Logger
+
+    /// Opens a database, folds its log, and repairs a torn tail.
+    ///
+    /// - Parameters:
+    ///   - disk: Its directory.
+    ///   - application: The application it must belong to; nil takes any.
+    ///   - options: How the log is opened.
+    ///   - time: The clocks.
+    ///   - random: Gives ids and salts.
+    ///   - logger: Is told what was repaired.
+    /// - Throws: `StoreError`; nothing is changed then, but for a torn tail that was cut.
+    public init(
+        disk: any Disk,
+        application: String?,
+        options: LogOptions = LogOptions(),
+        time: any TimeSource = SystemTime(),
+        random: any RandomSource = SystemRandom(),
+        logger: Logger = Logger()
+    ) throws(StoreError) {
+        self.time = time
+        self.random = random
+        self.logger = logger
+        self.disk = disk
+        let log = try Self.openLog(disk, options, random)
+        if let application, log.identity.application != application {
+            throw .otherApplication(expected: application, found: log.identity.application)
+        }
+        let source = LogSource(log)
+        let state = EngineState(
+            lineage: log.lineage.map { ($0.epoch, $0.firstSeq) },
+            source: source
+        )
+        try Self.fold(log, into: state)
+        identity = log.identity
+        recovery = log.recovery
+        core = Condition(
+            Core(log: log, state: state, source: source, clock: ClockGuard(time: time))
+        )
+        if log.writer != nil { lookForRoom() }
+    }
+
+    /// Makes an empty database in an empty directory.
+    ///
+    /// - Parameters:
+    ///   - disk: The directory.
+    ///   - application: The application it belongs to from now on.
+    ///   - options: How its log is laid out.
+    ///   - time: Stamps the database id.
+    ///   - random: Gives the database id and the first epoch.
+    /// - Throws: `log`.
+    public static func create(
+        on disk: any Disk,
+        application: String,
+        options: LogOptions = LogOptions(),
+        time: any TimeSource = SystemTime(),
+        random: any RandomSource = SystemRandom()
+    ) throws(StoreError) {
+        let identity = Identity(
+            databaseID: .version7(milliseconds: time.wallMilliseconds(), random: random),
+            application: application,
+            epoch: Epoch(rawValue: random.next())
+        )
+        do throws(CommitLogError) {
+            try CommitLog.create(disk: disk, identity: identity, options: options, random: random)
+        } catch {
+            throw .log(error)
+        }
+    }
+
+    private static func openLog(
+        _ disk: any Disk,
+        _ options: LogOptions,
+        _ random: any RandomSource
+    ) throws(StoreError) -> CommitLog {
+        do {
+            return try CommitLog.open(disk: disk, options: options, random: random) { _ in }
+        } catch let error as CommitLogError {
+            throw .log(error)
+        } catch {
+            preconditionFailure("opening throws nothing else: \(error)")
+        }
+    }
+
+    /// Folds a log that was found whole; effects look back at earlier ones through it.
+    private static func fold(_ log: CommitLog, into state: EngineState) throws(StoreError) {
+        do {
+            let reader = log.reader()
+            guard var cursor = try reader.cursor(before: reader.oldest) else { return }
+            state.reserve(commitCount: Int(reader.head + 1 - reader.oldest))
+            while let frame = try cursor.next() {
+                let commit = try CommitView(frame.content)
+                try state.apply(commit, at: frame.offset, undoable: false)
+            }
+        } catch let error as ContentError {
+            throw .unfoldable(seq: state.head + 1, .content(error))
+        } catch let error as ApplyError {
+            throw .unfoldable(seq: state.head + 1, error)
+        } catch let error as CommitLogError {
+            throw .log(error)
+        } catch {
+            preconditionFailure("folding throws nothing else: \(error)")
+        }
+    }
+
+    // MARK: Writing
+
+    /// Decides a change, and logs and applies it when it is accepted.
+    ///
+    /// - Parameters:
+    ///   - change: What is proposed.
+    ///   - caller: Who proposes it.
+    /// - Returns: The answer; an accepted change counts when its position is durable.
+    public func submit(_ change: Change, by caller: Caller) -> Submission {
+        core.signal { core in
+            if let refusal = core.writeRefusal { return .refused(core.state.position, refusal) }
+            let context = DecisionContext(
+                caller: caller,
+                now: time.wallMilliseconds(),
+                random: random
+            )
+            switch core.state.decide(change, context) {
+            case .commit(let commit, let results):
+                core.append(commit)
+                return .accepted(core.state.position, results)
+            case .unchanged(let results): return .unchanged(core.state.position, results)
+            case .replayed(let offset): return core.replay(offset)
+            case .refused(let refusal): return .refused(core.state.position, refusal)
+            case .undetermined: preconditionFailure("the authority always decides")
+            }
+        }
+    }
+
+    /// Decides what a change would lead to, and does nothing.
+    public func rehearse(_ change: Change, by caller: Caller) -> Decision {
+        core.withLock { core in
+            let context = DecisionContext(
+                caller: caller,
+                now: time.wallMilliseconds(),
+                random: random
+            )
+            return core.state.decide(change, context)
+        }
+    }
+
+    /// Commits what is due because of time, lets go of pins nobody moves, and looks for room on a
+    /// disk that was full.
+    ///
+    /// - Returns: When to come again, in milliseconds from now; nil when nothing waits for time.
+    @discardableResult
+    public func tick() -> Int64? {
+        // Nothing is written meanwhile that could notice the room.
+        if core.withLock(\.isFull) { lookForRoom() }
+        return core.signal { core in
+            core.pins.expire(now: time.monotonicNanoseconds())
+            let pause = core.isFull ? Self.roomMilliseconds : nil
+            guard core.clock.check(time, logger) else { return pause }
+            let now = time.wallMilliseconds()
+            guard core.writeRefusal == nil else { return pause }
+            if let commit = core.state.decideDue(now: now, random: random) { core.append(commit) }
+            return core.state.nextDue.map { max(0, $0 - now) }
+        }
+    }
+
+    /// How often a full disk is looked at again.
+    private static let roomMilliseconds: Int64 = 1000
+
+    // MARK: Syncing
+
+    /// Waits until there is something to sync, or the store closes.
+    ///
+    /// - Returns: False when it closes and nothing is left.
+    public func waitForWork() -> Bool {
+        core.wait(until: { $0.hasUnwritten || $0.isClosing }) { $0.hasUnwritten }
+    }
+
+    /// Writes and syncs all that has gathered, then tells the observers.
+    ///
+    /// Called by one thread at a time.
+    public func syncStep() {
+        guard
+            let (writer, batch) = core.withLock({ core in
+                core.log.writer.flatMap { writer in core.log.beginBatch().map { (writer, $0) } }
+            })
+        else { return }
+        let started = time.monotonicNanoseconds()
+        let (progress, observers): (Progress, [Observer])
+        do throws(DiskError) {
+            let written = try writer.write(batch)
+            (progress, observers) = core.withLock { core in
+                core.log.finish(written)
+                core.state.forgetUndo(upTo: core.log.durable)
+                return (core.progress, core.observers)
+            }
+        } catch {
+            logger.log(.error, "store.sync.failed", ["error": "\(error)"])
+            (progress, observers) = core.withLock { core in
+                core.poison("\(error)")
+                return (core.progress, core.observers)
+            }
+        }
+        let nanoseconds = time.monotonicNanoseconds() - started
+        for observer in observers { observer(progress, nanoseconds) }
+        if progress.failure == nil { prepare(writer) }
+    }
+
+    /// Makes room ahead, and notices a full disk before a commit does.
+    private func prepare(_ writer: LogWriter) {
+        do throws(DiskError) {
+            try writer.prepare()
+        } catch {
+            logger.log(.warning, "store.room.failed", ["error": "\(error)"])
+            core.withLock { $0.isFull = true }
+            return
+        }
+        lookForRoom()
+    }
+
+    /// Writes are refused before the reserve is touched, and taken again when there is room.
+    private func lookForRoom() {
+        let isFull: Bool
+        do throws(DiskError) {
+            isFull = try disk.freeByteCount() < Limits.diskReserveByteCount
+        } catch {
+            logger.log(.warning, "store.room.failed", ["error": "\(error)"])
+            isFull = true
+        }
+        let wasFull = core.withLock { core in
+            defer { core.isFull = isFull }
+            return core.isFull
+        }
+        if isFull != wasFull {
+            logger.log(.warning, isFull ? "store.full" : "store.room.found")
+        }
+    }
+
+    /// How far the store is.
+    public var progress: Progress { core.withLock(\.progress) }
+
+    /// Is told after every sync how far the store is and how many nanoseconds the sync took.
+    public typealias Observer = @Sendable (Progress, UInt64) -> Void
+
+    /// Is told after every sync, on the thread that synced.
+    public func observe(_ observer: @escaping Observer) {
+        core.withLock { $0.observers.append(observer) }
+    }
+
+    /// Syncs what is left and ends the log cleanly.
+    ///
+    /// The thread that drives `syncStep` ends first.
+    ///
+    /// - Throws: `log` when the last mark cannot be written.
+    public func close() throws(StoreError) {
+        while core.withLock(\.hasUnwritten) { syncStep() }
+        do {
+            try core.withLock { try $0.log.close() }
+        } catch let error as CommitLogError {
+            throw .log(error)
+        } catch {
+            preconditionFailure("closing throws nothing else: \(error)")
+        }
+    }
+
+    /// Lets `waitForWork` end when nothing is left.
+    public func beginClosing() { core.signal { $0.isClosing = true } }
+}

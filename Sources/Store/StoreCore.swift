@@ -1,0 +1,105 @@
+// The steps of a write, under the store's lock.
+internal import HoldfastBasics
+internal import HoldfastCommitLog
+internal import HoldfastEngine
+internal import HoldfastRecords
+
+/// The encoder and its buffers, kept from commit to commit.
+final class EncoderBox {
+    var encoder = CommitEncoder()
+    var buffer = ByteBuffer(capacity: 64 << 10)
+    var previous: [Location] = []
+}
+
+extension Store.Core {
+    /// Why no write is taken; nil when they are.
+    var writeRefusal: Refusal? {
+        if failure != nil {
+            return Refusal(
+                .readOnly,
+                "A write to the disk failed. Reads go on; restart the server to write again."
+            )
+        }
+        if log.writer == nil {
+            return Refusal(.readOnly, "The database is open for reading alone.")
+        }
+        if isFull {
+            return Refusal(.full, "The disk is full. Reads go on; make room to write again.")
+        }
+        return nil
+    }
+
+    /// Logs a decided commit in memory and folds it into the state.
+    func append(_ commit: Commit) {
+        let box = encoder
+        box.buffer.removeAll()
+        box.previous.removeAll(keepingCapacity: true)
+        _ = box.encoder.encode(commit, after: state.chain, into: &box.buffer)
+        for block in commit.blocks {
+            guard let tree = state.tree(block.name.tree) else {
+                box.previous.append(contentsOf: block.effects.map { _ in .none })
+                continue
+            }
+            for effect in block.effects {
+                box.previous.append(state.location(tree, effect.key) ?? .none)
+            }
+        }
+        let offset = log.append(
+            seq: commit.seq,
+            content: box.buffer.view,
+            effectOffsets: box.encoder.effectOffsets,
+            previous: box.previous,
+            chainBefore: state.chain
+        )
+        do {
+            try state.apply(try CommitView(box.buffer.view), at: offset, undoable: true)
+        } catch {
+            preconditionFailure("decide made a commit that cannot be applied: \(error)")
+        }
+        box.buffer.shrinkIfEmpty(above: 1 << 20)
+    }
+
+    /// The answer to a change that was accepted before.
+    func replay(_ offset: UInt64) -> Submission {
+        source.withCommit(at: offset) { commit in
+            var results: [OperationResult] = []
+            do {
+                try commit.forEachBlock { block, _ in
+                    if block.name.equals("_trees") {
+                        try block.forEachEffect { effect in
+                            guard let name = TreeName(effect.name.text) else { return }
+                            results.append(.tree(name, isNew: effect.previousSeq == 0))
+                        }
+                    }
+                    guard let tree = TreeName(block.name.text) else { return }
+                    try block.forEachEffect { effect in
+                        results.append(Self.result(tree, effect))
+                    }
+                }
+            } catch {
+                preconditionFailure("a commit that was applied cannot be read: \(error)")
+            }
+            return .replayed(state.position(of: commit.seq), results)
+        }
+    }
+
+    private static func result(_ tree: TreeName, _ effect: EffectView) -> OperationResult {
+        guard effect.isSet else { return .deleted(tree, effect.key) }
+        switch effect.label {
+        case .create, .revise: return .created(tree, effect.key)
+        default: return .changed(tree, effect.key)
+        }
+    }
+
+    /// After a failed write or sync: back to what is durable, and no more writes.
+    mutating func poison(_ reason: String) {
+        lostUpTo = state.head
+        do {
+            try state.rollback(to: log.durable)
+        } catch {
+            preconditionFailure("what was applied here cannot be taken back: \(error)")
+        }
+        log.discard()
+        failure = reason
+    }
+}

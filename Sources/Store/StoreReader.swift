@@ -1,0 +1,106 @@
+// Reading under the store's lock.
+public import HoldfastBasics
+public import HoldfastCommitLog
+public import HoldfastEngine
+public import HoldfastRecords
+
+/// What a reader sees while it holds the store's lock: keep it short, and take nothing out but
+/// copies.
+public struct StoreReader {
+    /// The state, of which commits above `progress.durable` must not be shown.
+    public let state: EngineState
+    /// How far the store is.
+    public let progress: Progress
+    let source: LogSource
+    let log: CommitLog
+
+    /// The seq a reader of this tree must wait for; nil when all of it is durable.
+    public func wait(for tree: TreeState) -> UInt64? {
+        tree.lastSeq > progress.durable ? tree.lastSeq : nil
+    }
+
+    /// The seq a reader of this effect must wait for; nil when it is durable.
+    public func wait(for location: Location) -> UInt64? {
+        let seq = source.withCommit(at: location.frameOffset, \.seq)
+        return seq > progress.durable ? seq : nil
+    }
+
+    /// Lends an effect and its commit.
+    public func withEffect<T>(
+        at location: Location,
+        _ body: (EffectView, CommitView) throws -> T
+    ) rethrows -> T {
+        try source.withEffect(at: location, body)
+    }
+}
+
+extension Store {
+    /// Runs `body` with the state, under the lock.
+    public func read<T, E: Error>(_ body: (StoreReader) throws(E) -> T) throws(E) -> T {
+        try core.withLock { (core) throws(E) in
+            try body(
+                StoreReader(
+                    state: core.state,
+                    progress: core.progress,
+                    source: core.source,
+                    log: core.log
+                )
+            )
+        }
+    }
+
+    /// A snapshot of the durable log, to be read forwards and backwards without the lock.
+    public func logReader() -> LogReader {
+        core.withLock { $0.log.reader() }
+    }
+
+    // MARK: Pins
+
+    /// Pins the durable position, so that everything that stood there can be read from it.
+    ///
+    /// - Returns: The pin, to be let go of with `unpin`.
+    /// - Throws: `tooManyPins`.
+    public func pin() throws(StoreError) -> Pin {
+        let now = time.monotonicNanoseconds()
+        let pin = core.withLock { core in
+            core.pins.add(seq: core.log.durable, position: core.state, now: now)
+        }
+        guard let pin else { throw .tooManyPins(limit: PinTable.countMax) }
+        return pin
+    }
+
+    /// Whether a pin still holds; says also that its reader goes on.
+    public func touch(_ pin: Pin) -> Bool {
+        let now = time.monotonicNanoseconds()
+        return core.withLock { $0.pins.touch(pin, now: now) }
+    }
+
+    /// Lets go of a pin.
+    public func unpin(_ pin: Pin) { core.withLock { $0.pins.remove(pin) } }
+
+    /// Pins held now.
+    public var pinCount: Int { core.withLock(\.pins.count) }
+}
+
+extension StoreReader {
+    /// The oldest position a reader of the log may go on from: everything after it is there.
+    public var oldest: Position { state.position(of: log.oldest - 1) }
+
+    /// The chain after a commit that the log has; nil for another.
+    public func chain(atSeq seq: UInt64) -> Hash128? {
+        if seq == state.head { return state.chain }
+        if seq == 0 { return .zero }
+        guard let location = log.location(ofSeq: seq) else { return nil }
+        return source.withCommit(at: location.frameOffset, \.chain)
+    }
+}
+
+extension StoreReader {
+    /// Bytes of the log.
+    public var logByteCount: UInt64 { log.byteCount }
+}
+
+extension Store {
+    /// Why no write is taken now; nil while they are.
+    public var writeRefusal: Refusal? { core.withLock(\.writeRefusal) }
+}

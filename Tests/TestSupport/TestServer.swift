@@ -1,0 +1,71 @@
+// The real server over real sockets, on a disk a test owns.
+import Foundation
+public import HoldfastBasics
+public import HoldfastServer
+public import HoldfastStorage
+public import HoldfastStore
+
+/// A server in this process, on a port of its own.
+public final class TestServer: Sendable {
+    /// What it serves.
+    public let store: Store
+    private let runner: StoreRunner
+    private let server: Server
+
+    /// Opens the database on a disk, making it when it is not there, and serves it.
+    public init(
+        disk: any Disk = SimulatedDisk(),
+        time: any TimeSource = SystemTime(),
+        configure: (inout ServerConfiguration) -> Void = { _ in }
+    ) throws {
+        let logger = Logger(level: .error, time: time) { _ in }
+        if try disk.names(in: "").isEmpty {
+            try Store.create(on: disk, application: "stockroom", time: time)
+        }
+        store = try Store(disk: disk, application: "stockroom", time: time, logger: logger)
+        runner = StoreRunner(store)
+        var configuration = ServerConfiguration(port: 0)
+        configuration.loopCount = 1
+        configure(&configuration)
+        server = try Server(
+            store: store,
+            configuration: configuration,
+            logger: logger,
+            version: "test",
+            time: time
+        )
+    }
+
+    /// `HOST:PORT`.
+    public var address: String { server.address }
+
+    /// Ends the server and closes its database.
+    public func stop() throws {
+        server.stop(withinSeconds: 2)
+        try runner.close()
+    }
+
+    /// Sends one request on a connection of its own and waits for the reply.
+    public func send(
+        _ method: String,
+        _ target: String,
+        headers: [(String, String)] = [],
+        body: String? = nil
+    ) throws -> TestReply {
+        let client = try TestClient(address)
+        return try client.send(method, target, headers: headers, body: body)
+    }
+}
+
+/// A reply as it came.
+public struct TestReply: Sendable {
+    /// Its status.
+    public let status: Int
+    /// Its header fields in lower case; of a repeated one the last.
+    public let headers: [String: String]
+    /// Its body, chunks joined.
+    public let body: [UInt8]
+
+    /// The body as text.
+    public var text: String { String(decoding: body, as: UTF8.self) }
+}
