@@ -1,4 +1,4 @@
-// libevent's core for Swift: the loop and its events. Sockets and buffers are ours.
+// libevent's core and the socket calls of the loop, for Swift. Buffers are ours.
 #pragma once
 // Ahead of any event2 header: Debian's event-config.h defines _GNU_SOURCE, which changes fd_set and
 // makes this module clash with Glibc in debug and sanitizer builds.
@@ -7,3 +7,142 @@
 #include <sys/time.h>
 #include <sys/socket.h>
 #include <event2/event.h>
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+// Each function gives a result of 0 or above, or the negated errno: errno is read in the same call,
+// as Swift may run code that changes it between two statements.
+
+// Declared here because <sys/socket.h> shows it under _GNU_SOURCE only.
+extern int accept4(int, struct sockaddr *, socklen_t *, int);
+
+// recv(2); 0 is the end of the peer's output.
+static inline ssize_t holdfast_receive(int fd, void *bytes, size_t count) {
+    ssize_t result;
+    do result = recv(fd, bytes, count, 0); while (result < 0 && errno == EINTR);
+    return result < 0 ? -errno : result;
+}
+
+// send(2), without SIGPIPE.
+static inline ssize_t holdfast_send(int fd, const void *bytes, size_t count) {
+    ssize_t result;
+    do result = send(fd, bytes, count, MSG_NOSIGNAL); while (result < 0 && errno == EINTR);
+    return result < 0 ? -errno : result;
+}
+
+// accept4(2): a descriptor that does not block and is not inherited by children.
+static inline int holdfast_accept(int fd) {
+    int result;
+    do result = accept4(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    while (result < 0 && errno == EINTR);
+    return result < 0 ? -errno : result;
+}
+
+// eventfd(2) that does not block.
+static inline int holdfast_eventfd(void) {
+    int result = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    return result < 0 ? -errno : result;
+}
+
+// Adds 1 to an eventfd. A full counter is as good: the reader wakes either way.
+static inline void holdfast_eventfd_signal(int fd) { (void)eventfd_write(fd, 1); }
+
+// Sets an eventfd back to 0.
+static inline void holdfast_eventfd_clear(int fd) {
+    eventfd_t value;
+    (void)eventfd_read(fd, &value);
+}
+
+// Fills an address from numeric text of IPv4 or IPv6; gives its length, or -EINVAL.
+static inline int holdfast_address(const char *host, uint16_t port, struct sockaddr_storage *out) {
+    struct sockaddr_in *four = (struct sockaddr_in *)out;
+    struct sockaddr_in6 *six = (struct sockaddr_in6 *)out;
+    memset(out, 0, sizeof *out);
+    if (inet_pton(AF_INET, host, &four->sin_addr) == 1) {
+        four->sin_family = AF_INET;
+        four->sin_port = htons(port);
+        return (int)sizeof *four;
+    }
+    if (inet_pton(AF_INET6, host, &six->sin6_addr) == 1) {
+        six->sin6_family = AF_INET6;
+        six->sin6_port = htons(port);
+        return (int)sizeof *six;
+    }
+    return -EINVAL;
+}
+
+// 4 or 6 for numeric text of that family, else 0; *loopback tells whether it names this machine.
+static inline int holdfast_address_family(const char *host, int *loopback) {
+    struct sockaddr_storage address;
+    int length = holdfast_address(host, 0, &address);
+    *loopback = 0;
+    if (length < 0) return 0;
+    if (address.ss_family == AF_INET) {
+        const struct sockaddr_in *four = (const struct sockaddr_in *)&address;
+        *loopback = ntohl(four->sin_addr.s_addr) >> 24 == 127;
+        return 4;
+    }
+    const struct sockaddr_in6 *six = (const struct sockaddr_in6 *)&address;
+    *loopback = IN6_IS_ADDR_LOOPBACK(&six->sin6_addr);
+    return 6;
+}
+
+// A listening socket that does not block. What accepted sockets inherit is set here once: no delay,
+// and a bound on what the kernel holds for a peer that does not read. With shared, several sockets
+// of this user may listen on the port, and the kernel spreads connections over them.
+static inline int holdfast_listen(
+    const char *host, uint16_t port, int shared, int backlog, int send_byte_count) {
+    struct sockaddr_storage address;
+    int length = holdfast_address(host, port, &address);
+    if (length < 0) return length;
+    int fd = socket(address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0) return -errno;
+    int on = 1, off = 0;
+    int failed = setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) < 0;
+    if (!failed && shared) failed = setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) < 0;
+    if (!failed && address.ss_family == AF_INET6)
+        failed = setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off) < 0;
+    if (!failed) failed = setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) < 0;
+    if (!failed && send_byte_count > 0)
+        failed = setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &send_byte_count, sizeof send_byte_count) < 0;
+    if (!failed) failed = bind(fd, (struct sockaddr *)&address, (socklen_t)length) < 0;
+    if (!failed) failed = listen(fd, backlog) < 0;
+    if (!failed) return fd;
+    int error = errno;
+    close(fd);
+    return -error;
+}
+
+// The port a socket is bound to.
+static inline int holdfast_local_port(int fd) {
+    struct sockaddr_storage address;
+    socklen_t length = sizeof address;
+    if (getsockname(fd, (struct sockaddr *)&address, &length) < 0) return -errno;
+    if (address.ss_family == AF_INET) return ntohs(((struct sockaddr_in *)&address)->sin_port);
+    if (address.ss_family == AF_INET6) return ntohs(((struct sockaddr_in6 *)&address)->sin6_port);
+    return -EAFNOSUPPORT;
+}
+
+// Writes the peer's numeric address into text of at least 46 bytes; gives its port.
+static inline int holdfast_peer(int fd, char *text, size_t count) {
+    struct sockaddr_storage address;
+    socklen_t length = sizeof address;
+    if (getpeername(fd, (struct sockaddr *)&address, &length) < 0) return -errno;
+    if (address.ss_family == AF_INET) {
+        struct sockaddr_in *four = (struct sockaddr_in *)&address;
+        if (!inet_ntop(AF_INET, &four->sin_addr, text, (socklen_t)count)) return -errno;
+        return ntohs(four->sin_port);
+    }
+    if (address.ss_family == AF_INET6) {
+        struct sockaddr_in6 *six = (struct sockaddr_in6 *)&address;
+        if (!inet_ntop(AF_INET6, &six->sin6_addr, text, (socklen_t)count)) return -errno;
+        return ntohs(six->sin6_port);
+    }
+    return -EAFNOSUPPORT;
+}

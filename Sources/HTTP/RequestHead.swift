@@ -1,0 +1,182 @@
+// The head of one request: offsets into its bytes, and the facts the parser has learned on the way.
+//
+// Invariants:
+// - `fields` and the slices of `facts` lie inside `bytes`;
+// - a head borrows its bytes: it may be used until the next step of its parser, and no longer than
+//   the bytes handed to the step that gave it.
+public import HoldfastBasics
+
+/// A method of HTTP that the router knows.
+public enum HTTPMethod: Sendable, CaseIterable {
+    /// Reads.
+    case get
+    /// Reads without the body.
+    case head
+    /// Proposes something.
+    case post
+    /// Replaces.
+    case put
+    /// Changes a part.
+    case patch
+    /// Removes.
+    case delete
+    /// Asks what is possible.
+    case options
+    /// Any other token: 501 is the router's answer.
+    case other
+
+    init(_ token: ByteView) {
+        switch token.count {
+        case 3: self = token.equals("GET") ? .get : token.equals("PUT") ? .put : .other
+        case 4: self = token.equals("POST") ? .post : token.equals("HEAD") ? .head : .other
+        case 5: self = token.equals("PATCH") ? .patch : .other
+        case 6: self = token.equals("DELETE") ? .delete : .other
+        case 7: self = token.equals("OPTIONS") ? .options : .other
+        default: self = .other
+        }
+    }
+}
+
+/// Offset and length of something in a message.
+struct Slice: Equatable {
+    var start: UInt32 = 0
+    var count: UInt32 = 0
+
+    init() {}
+    init(_ range: Range<Int>) {
+        start = UInt32(range.lowerBound)
+        count = UInt32(range.count)
+    }
+    var range: Range<Int> { Int(start)..<Int(start) + Int(count) }
+}
+
+/// Where the name and the value of a header field stand.
+struct FieldSlice {
+    var name: Slice
+    var value: Slice
+}
+
+/// What a reply must know of its request, when the bytes of the request are gone.
+public struct Exchange: Sendable, Equatable {
+    /// Whether the reply must not carry its body.
+    public var isHead: Bool
+    /// Whether the peer speaks HTTP/1.1, and thus chunks.
+    public var isVersion11: Bool
+    /// Whether the connection goes on after the reply; may be lowered, never raised.
+    public var keepsAlive: Bool
+
+    /// Puts the three facts together.
+    public init(isHead: Bool, isVersion11: Bool, keepsAlive: Bool) {
+        self.isHead = isHead
+        self.isVersion11 = isVersion11
+        self.keepsAlive = keepsAlive
+    }
+
+    /// For a reply to what could not be read: HTTP/1.1, then close.
+    public static let refusal = Exchange(isHead: false, isVersion11: true, keepsAlive: false)
+}
+
+/// The head of one request, borrowed from its bytes.
+///
+/// Valid until the next step of the parser that gave it.
+public struct RequestHead {
+    /// All bytes of the head, the empty line included.
+    public let bytes: ByteView
+    let facts: HeadFacts
+    let fields: ContiguousArray<FieldSlice>
+
+    /// The method as sent.
+    public var methodText: ByteView { bytes[facts.method.range] }
+
+    /// The method.
+    public var method: HTTPMethod { HTTPMethod(methodText) }
+
+    /// Path and query, in origin form: begins with `/`, or is `*` for OPTIONS.
+    ///
+    /// Of a target in absolute form this is what follows the host; `/` when nothing does.
+    public var target: ByteView {
+        facts.target.count == 0 ? ByteView("/") : bytes[facts.target.range]
+    }
+
+    /// The host with its port, as the client named it; empty in HTTP/1.0 without one.
+    public var host: ByteView { bytes[facts.host.range] }
+
+    /// Whether the message is of HTTP/1.1, not 1.0.
+    public var isVersion11: Bool { facts.isVersion11 }
+
+    /// Whether the connection may carry another request after this one.
+    public var keepsAlive: Bool { facts.keepsAlive }
+
+    /// Whether the client waits for `100 Continue`.
+    public var expectsContinue: Bool { facts.expectsContinue && hasContent }
+
+    /// The announced length of the body, nil for chunks.
+    public var contentLength: Int? {
+        facts.isChunked ? nil : max(facts.contentLength, 0)
+    }
+
+    /// Whether the body comes in chunks.
+    public var isChunked: Bool { facts.isChunked }
+
+    /// Whether a body follows, be it chunks of nothing.
+    public var hasContent: Bool { facts.isChunked || facts.contentLength > 0 }
+
+    /// Whether the client asks for WebSocket.
+    public var wantsWebSocket: Bool {
+        facts.isVersion11 && facts.namesUpgrade && facts.namesWebSocket
+    }
+
+    /// What the reply must know.
+    public var exchange: Exchange {
+        Exchange(
+            isHead: method == .head,
+            isVersion11: facts.isVersion11,
+            keepsAlive: facts.keepsAlive
+        )
+    }
+
+    // MARK: Fields
+
+    /// How many header fields there are.
+    public var fieldCount: Int { fields.count }
+
+    /// One header field, in the order sent.
+    public func field(at index: Int) -> (name: ByteView, value: ByteView) {
+        (bytes[fields[index].name.range], bytes[fields[index].value.range])
+    }
+
+    /// The value of the first field of a name, given in lower case, without blanks around it.
+    public func first(_ name: StaticString) -> ByteView? {
+        for field in fields where bytes[field.name.range].equalsIgnoringCase(name) {
+            return bytes[field.value.range]
+        }
+        return nil
+    }
+
+    /// The value of a field that may stand once at most, its name given in lower case.
+    ///
+    /// - Throws: `fieldRepeated` when it stands several times.
+    public func single(_ name: StaticString) throws(HTTPError) -> ByteView? {
+        var found: ByteView?
+        for field in fields where bytes[field.name.range].equalsIgnoringCase(name) {
+            if found != nil { throw .fieldRepeated(name: ByteView(name).text) }
+            found = bytes[field.value.range]
+        }
+        return found
+    }
+
+    /// Lends the value of every field of a name, given in lower case, in the order sent.
+    public func forEach(_ name: StaticString, _ body: (ByteView) throws -> Void) rethrows {
+        for field in fields where bytes[field.name.range].equalsIgnoringCase(name) {
+            try body(bytes[field.value.range])
+        }
+    }
+}
+
+/// A request that has arrived whole.
+public struct Request {
+    /// Its head.
+    public let head: RequestHead
+    /// Its body, decoded; empty when there is none or when it was streamed.
+    public let body: ByteView
+}

@@ -1,0 +1,141 @@
+// How a stream moves bytes: the only place that receives and sends.
+internal import CHoldfastLibevent
+internal import Glibc
+internal import HoldfastBasics
+
+extension ByteStream {
+    /// Reads in one tick before other sockets get their turn.
+    private static let readCountMax = 4
+    /// Memory above this is given back when a buffer is empty.
+    private static let idleInputByteCount = 16 << 10
+    private static let idleOutputByteCount = 64 << 10
+
+    // MARK: Input
+
+    /// The socket has input, or has ended.
+    func readable() {
+        if phase == .lingering { return throwAway() }
+        for _ in 0..<Self.readCountMax {
+            guard phase == .open, !isPaused, !isOutputFull else { return }
+            let count = holdfast_receive(descriptor, loop.scratch.baseAddress, loop.scratch.count)
+            guard count > 0 else { return endOrFail(count) }
+            receivedByteCount += UInt64(count)
+            take(ByteView(UnsafeRawBufferPointer(rebasing: loop.scratch[..<count])))
+            // A short read has emptied the socket.
+            if count < loop.scratch.count { return }
+        }
+    }
+
+    private func endOrFail(_ result: Int) {
+        if result == 0 {
+            isInputEnded = true
+            updateReading()
+            handler?.inputEnded(self)
+        } else if result != -Int(EAGAIN) {
+            close(.failed(errno: Int32(-result)))
+        }
+    }
+
+    /// Delivers in place when nothing is left over from before, the common case.
+    private func take(_ bytes: ByteView) {
+        guard input.isEmpty else {
+            input.append(bytes)
+            return deliverInput()
+        }
+        let used = deliver(bytes)
+        if phase == .open { input.append(bytes.suffix(from: used)) }
+    }
+
+    private func deliverInput() {
+        let used = deliver(input.view)
+        guard phase == .open else { return input.removeAll() }
+        input.consume(used)
+        input.shrinkIfEmpty(above: Self.idleInputByteCount)
+    }
+
+    /// - Returns: How many bytes the handlers have consumed.
+    private func deliver(_ bytes: ByteView) -> Int {
+        var used = 0
+        while let current = handler {
+            let count = current.received(self, bytes.suffix(from: used))
+            precondition(count >= 0 && count <= bytes.count - used, "consumed more than there is")
+            used += count
+            // A new handler takes what the old one left, unless somebody has to wait.
+            guard handler !== current, phase == .open, !isPaused, used < bytes.count else { break }
+        }
+        if phase == .open, !canTakeOutput {
+            isOutputFull = true
+            updateReading()
+        }
+        return used
+    }
+
+    /// The tick ends, and input may flow again: delivers what was left over.
+    func redeliver() {
+        clearNotes(resumed: true)
+        guard phase == .open, !isPaused, !isOutputFull, !input.isEmpty else { return }
+        deliverInput()
+    }
+
+    private func throwAway() {
+        let count = holdfast_receive(descriptor, loop.scratch.baseAddress, loop.scratch.count)
+        if count == -Int(EAGAIN) { return }
+        lingerByteCount += max(count, 0)
+        if count <= 0 || lingerByteCount > options.lingerByteCountMax { close(.asked) }
+    }
+
+    // MARK: Output
+
+    /// The tick ends: sends what has been written.
+    func flush() {
+        clearNotes(dirty: true)
+        guard phase == .open || phase == .finishing else { return }
+        // A full socket is asked again when it says that it has room.
+        if !isWriteArmed { send() }
+        settle()
+    }
+
+    /// The socket has room.
+    func writable() {
+        guard phase == .open || phase == .finishing else { return }
+        send()
+        settle()
+    }
+
+    private func send() {
+        guard !output.isEmpty else { return setWriteArmed(false) }
+        let result = output.view.withUnsafeBytes {
+            holdfast_send(descriptor, $0.baseAddress, $0.count)
+        }
+        guard result >= 0 || result == -Int(EAGAIN) else {
+            return close(.failed(errno: Int32(-result)))
+        }
+        let count = max(result, 0)
+        output.consume(count)
+        sentByteCount += UInt64(count)
+        setWriteArmed(!output.isEmpty)
+        if output.isEmpty {
+            stallDeadline = .max
+            output.shrinkIfEmpty(above: Self.idleOutputByteCount)
+        } else if count > 0 || stallDeadline == .max {
+            stallDeadline = loop.nanoseconds(afterMilliseconds: options.stallMilliseconds)
+            armTimer()
+        }
+    }
+
+    /// Does what the amount of waiting output allows.
+    private func settle() {
+        guard phase != .closed, output.count <= options.outputByteCountLow else { return }
+        if isOutputFull {
+            isOutputFull = false
+            updateReading()
+            noteResumed()
+        }
+        if phase == .finishing {
+            if output.isEmpty { linger() }
+        } else if wantsDrained {
+            wantsDrained = false
+            handler?.outputDrained(self)
+        }
+    }
+}

@@ -1,0 +1,252 @@
+// Listens on one address with one socket per loop; the kernel spreads connections over them.
+//
+// Invariants:
+// - all sockets of a listener have one port, also when the system chose it;
+// - nobody else listens there: the sockets share the port, so an exclusive one is tried first;
+// - out of descriptors, a loop stops accepting for a while instead of spinning;
+// - above the limit a connection is told so and closed at once.
+public import HoldfastBasics
+internal import CHoldfastLibevent
+internal import Glibc
+internal import Synchronization
+
+/// Accepts connections for a set of loops.
+public final class Listener: Sendable {
+    /// How to listen.
+    public struct Options: Sendable {
+        /// Connections the system holds until they are accepted, per loop.
+        public var backlogCount: Int32 = 1024
+        /// Most connections at one time, over all loops.
+        public var connectionCountMax = 10_000
+        /// What one connection above the limit is sent, when its socket takes it at once.
+        public var farewell: [UInt8] = []
+        /// What the system may hold for a peer that does not read.
+        public var sendBufferByteCount: Int32 = 128 << 10
+        /// How long a loop accepts nothing after it ran out of descriptors.
+        public var pauseMilliseconds = 100
+        /// The bounds of each connection.
+        public var stream = ByteStreamOptions()
+
+        /// The bounds of the product.
+        public init() {}
+    }
+
+    /// Makes the owner of a new connection, on the connection's loop.
+    public typealias HandlerMaker = @Sendable (ByteStream) -> any ByteStreamHandler
+
+    /// Where it listens, with the port the system chose.
+    public let address: SocketAddress
+    let options: Options
+    let logger: Logger
+    let makeHandler: HandlerMaker
+    private let loops: [EventLoop]
+    private let open = Atomic<Int>(0)
+    private let refused = Atomic<Int>(0)
+    private let pauses = Atomic<Int>(0)
+
+    /// Connections open now.
+    public var connectionCount: Int { open.load(ordering: .relaxed) }
+
+    /// Connections refused because of the limit.
+    public var refusedCount: Int { refused.load(ordering: .relaxed) }
+
+    /// Times a loop stopped accepting for want of descriptors.
+    public var pauseCount: Int { pauses.load(ordering: .relaxed) }
+
+    /// Listens.
+    ///
+    /// - Parameters:
+    ///   - address: Where; port 0 lets the system choose.
+    ///   - loops: One socket is made for each.
+    ///   - options: How.
+    ///   - logger: Is told when a loop runs out of descriptors.
+    ///   - makeHandler: Makes the owner of each connection.
+    /// - Throws: `addressInUse`, `cannotListen`.
+    public init(
+        on address: SocketAddress,
+        loops: [EventLoop],
+        options: Options = Options(),
+        logger: Logger = Logger(),
+        makeHandler: @escaping HandlerMaker
+    ) throws(NetworkError) {
+        precondition(!loops.isEmpty, "a listener needs a loop")
+        let (descriptors, bound) = try Self.bind(address, loops.count, options)
+        self.address = bound
+        self.options = options
+        self.logger = logger
+        self.makeHandler = makeHandler
+        self.loops = loops
+        for (loop, descriptor) in zip(loops, descriptors) {
+            let isTaken = loop.execute { loop.add(AcceptPoint(descriptor, loop, self)) }
+            if !isTaken { Glibc.close(descriptor) }
+        }
+    }
+
+    private static func bind(
+        _ address: SocketAddress,
+        _ count: Int,
+        _ options: Options
+    ) throws(NetworkError) -> ([Int32], SocketAddress) {
+        var address = address
+        // Sockets that share a port would also share it with another process of the same user.
+        if address.port != 0 {
+            Glibc.close(try listen(address, shared: false, options))
+        }
+        var descriptors: [Int32] = []
+        do throws(NetworkError) {
+            for _ in 0..<count {
+                let descriptor = try listen(address, shared: true, options)
+                descriptors.append(descriptor)
+                let port = holdfast_local_port(descriptor)
+                guard port > 0 else { throw .cannotListen(address, errno: -port) }
+                address = address.with(port: UInt16(port))
+            }
+        } catch {
+            for descriptor in descriptors { Glibc.close(descriptor) }
+            throw error
+        }
+        return (descriptors, address)
+    }
+
+    private static func listen(
+        _ address: SocketAddress,
+        shared: Bool,
+        _ options: Options
+    ) throws(NetworkError) -> Int32 {
+        let result = holdfast_listen(
+            address.host,
+            address.port,
+            shared ? 1 : 0,
+            options.backlogCount,
+            options.sendBufferByteCount
+        )
+        if result == -EADDRINUSE { throw .addressInUse(address) }
+        if result < 0 { throw .cannotListen(address, errno: -result) }
+        return result
+    }
+
+    /// Accepts no more, soon; open connections stay.
+    public func close() {
+        for loop in loops {
+            loop.execute { loop.closeAcceptPoints(of: self) }
+        }
+    }
+
+    // MARK: Counting
+
+    /// Takes a place for one connection; false when there is none.
+    func takePlace() -> Bool {
+        if open.add(1, ordering: .relaxed).newValue <= options.connectionCountMax { return true }
+        open.subtract(1, ordering: .relaxed)
+        refused.add(1, ordering: .relaxed)
+        return false
+    }
+
+    func noteClosed() { open.subtract(1, ordering: .relaxed) }
+
+    func notePaused() { pauses.add(1, ordering: .relaxed) }
+}
+
+/// One loop's socket of a listener.
+final class AcceptPoint {
+    private let descriptor: Int32
+    private let loop: EventLoop
+    let listener: Listener
+    private var event: OpaquePointer?
+    private var pause: LoopTimer?
+    /// Whether the last accept failed, so that a run of failures is logged once.
+    private var isFailing = false
+
+    /// Connections taken in one tick before others get their turn.
+    private static let acceptCountMax = 64
+
+    init(_ descriptor: Int32, _ loop: EventLoop, _ listener: Listener) {
+        self.descriptor = descriptor
+        self.loop = loop
+        self.listener = listener
+        // Unretained: the loop keeps the point until its event is freed.
+        event = event_new(
+            loop.base,
+            descriptor,
+            Int16(EV_READ | EV_PERSIST),
+            { _, _, context in
+                guard let context else { return }
+                Unmanaged<AcceptPoint>.fromOpaque(context).takeUnretainedValue().accept()
+            },
+            Unmanaged.passUnretained(self).toOpaque()
+        )
+        precondition(event_add(event, nil) == 0, "a listening socket cannot be watched")
+    }
+
+    private func accept() {
+        for _ in 0..<Self.acceptCountMax {
+            let result = holdfast_accept(descriptor)
+            guard result >= 0 else {
+                switch -result {
+                case EAGAIN: return
+                // The connection broke before it was taken; the next one may be good.
+                case ECONNABORTED, EPROTO, ENETDOWN, ENETUNREACH, EHOSTDOWN, EHOSTUNREACH,
+                    ENOPROTOOPT, ENONET, EOPNOTSUPP, EPERM, ETIMEDOUT:
+                    continue
+                default: return rest(errno: -result)
+                }
+            }
+            isFailing = false
+            if listener.takePlace() {
+                begin(result)
+            } else {
+                refuse(result)
+            }
+        }
+    }
+
+    private func begin(_ accepted: Int32) {
+        let stream = ByteStream(accepted, loop, listener.options.stream, listener)
+        stream.handler = listener.makeHandler(stream)
+        stream.updateReading()
+    }
+
+    private func refuse(_ accepted: Int32) {
+        listener.options.farewell.withUnsafeBytes {
+            _ = holdfast_send(accepted, $0.baseAddress, $0.count)
+        }
+        Glibc.close(accepted)
+    }
+
+    /// Accepts nothing for a while: the socket stays readable, and would spin the loop.
+    private func rest(errno: Int32) {
+        guard let event else { return }
+        listener.notePaused()
+        if !isFailing {
+            listener.logger.log(
+                .warning,
+                "listener.paused",
+                ["address": "\(listener.address)", "error": errorText(errno)]
+            )
+        }
+        isFailing = true
+        event_del(event)
+        pause = loop.schedule(afterMilliseconds: listener.options.pauseMilliseconds) {
+            [weak self] in
+            guard let self else { return }
+            pause = nil
+            if let event = self.event { event_add(event, nil) }
+        }
+    }
+
+    /// Closes the socket; more than once is fine.
+    func close() {
+        guard let event else { return }
+        self.event = nil
+        pause?.cancel()
+        event_free(event)
+        Glibc.close(descriptor)
+    }
+}
+
+extension EventLoop {
+    func closeAcceptPoints(of listener: Listener) {
+        for point in acceptPoints where point.listener === listener { point.close() }
+        acceptPoints.removeAll { $0.listener === listener }
+    }
+}
