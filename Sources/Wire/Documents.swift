@@ -1,0 +1,95 @@
+// What the server says of itself and of its trees.
+public import HoldfastBasics
+internal import HoldfastJSONCoding
+public import HoldfastRecords
+
+/// The document of `GET /v1`.
+public struct ServerDocument: Hashable, Sendable {
+    /// Version of the product.
+    public var version: String
+    /// Which database.
+    public var databaseID: UniqueID
+    /// Which application it belongs to.
+    public var application: String
+    /// The last durable commit.
+    public var head: Position
+    /// Its chain.
+    public var chain: Hash128
+    /// The lowest `since` the log answers.
+    public var oldest: Position
+
+    /// Puts the document together.
+    public init(
+        version: String,
+        databaseID: UniqueID,
+        application: String,
+        head: Position,
+        chain: Hash128,
+        oldest: Position
+    ) {
+        self.version = version
+        self.databaseID = databaseID
+        self.application = application
+        self.head = head
+        self.chain = chain
+        self.oldest = oldest
+    }
+
+    /// Appends the document.
+    ///
+    /// Shape: `{"name":"holdfast","version","databaseID","application","epoch","head","chain",
+    /// "oldest"}`.
+    public func append(to buffer: inout ByteBuffer) {
+        buffer.append("{\"name\":\"holdfast\",\"version\":")
+        buffer.appendJSONString(version)
+        buffer.append(",\"databaseID\":")
+        buffer.appendQuoted(databaseID)
+        buffer.append(",\"application\":")
+        buffer.appendJSONString(application)
+        buffer.append(",\"epoch\":\"")
+        head.epoch.append(to: &buffer)
+        buffer.append("\",\"head\":")
+        buffer.appendQuoted(head)
+        buffer.append(",\"chain\":")
+        buffer.appendQuoted(chain)
+        buffer.append(",\"oldest\":")
+        buffer.appendQuoted(oldest)
+        buffer.append("}")
+    }
+}
+
+/// Writes the declarations of trees.
+public enum TreeDocument {
+    /// Appends a tree.
+    ///
+    /// Shape: `{"tree","keys","versioned","borrow","transitions"?,"schemas":[...],"current"?,
+    /// "version","created","modified"}`: the members of the value in `_trees`, as they are stored,
+    /// between the tree's name and the metadata.
+    ///
+    /// - Parameters:
+    ///   - tree: The tree's name.
+    ///   - declaration: What `_trees` holds of it.
+    ///   - effect: The last effect on that record.
+    ///   - commit: The commit of the effect.
+    ///   - version: Position of the commit.
+    ///   - buffer: Gets the object.
+    public static func append(
+        _ tree: TreeName,
+        _ declaration: TreeDeclaration,
+        _ effect: EffectView,
+        of commit: CommitView,
+        version: Position,
+        to buffer: inout ByteBuffer
+    ) {
+        buffer.append("{\"tree\":")
+        buffer.appendJSONString(tree.description)
+        buffer.append(",")
+        // The declaration is an object of several members, never an empty one.
+        let members = declaration.json
+        members.withView { buffer.append($0[1..<$0.count - 1]) }
+        buffer.append(",\"version\":")
+        buffer.appendQuoted(version)
+        buffer.appendStamps(of: effect, commit)
+        buffer.append("}")
+    }
+}
