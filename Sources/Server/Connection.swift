@@ -1,0 +1,357 @@
+// One client: requests in, replies out, in order; or a live feed.
+//
+// Invariants: confined to its loop. While a reply is parked or streamed no further request is
+// parsed, so replies leave in the order of their requests; what has arrived meanwhile waits in the
+// stream.
+internal import HoldfastBasics
+internal import HoldfastHTTP
+internal import HoldfastNetworking
+internal import HoldfastRecords
+internal import HoldfastWire
+
+/// Sends a long body as fast as its client takes it.
+protocol BodyProducer: AnyObject {
+    /// Appends more of the body; false when it is complete.
+    func produce(into out: inout ByteBuffer) -> ProducerStep
+    /// The client is gone, or the body is complete.
+    func end()
+}
+
+/// What a producer did.
+enum ProducerStep {
+    /// There is more.
+    case more
+    /// There is nothing now; `produceMore` will be called.
+    case waits
+    /// The body is complete.
+    case complete
+    /// The body cannot be completed: the connection must end, so that nobody takes it for whole.
+    case failed
+}
+
+/// Takes a long body as it comes.
+protocol BodyConsumer: AnyObject {
+    /// Takes the next bytes.
+    func receive(_ bytes: ByteView)
+    /// The body is complete.
+    func complete()
+    /// The client is gone.
+    func end()
+}
+
+/// The server's end of a connection.
+final class Connection: ByteStreamHandler {
+    let server: LoopServer
+    let stream: ByteStream
+    private var parser: RequestParser
+    private var exchange = Exchange.refusal
+    private var started: UInt64 = 0
+    private var route = Route.files
+    private(set) var isWaiting = false
+    private var endsAfterReply = false
+    private var isClosed = false
+    private var producer: (any BodyProducer)?
+    private var isChunked = false
+    private(set) var consumer: (any BodyConsumer)?
+    private var feed: FeedSession?
+
+    init(server: LoopServer, stream: ByteStream) {
+        self.server = server
+        self.stream = stream
+        parser = RequestParser(bodyByteCountMax: server.configuration.bodyByteCountMax)
+        server.metrics.connections.add(1)
+        server.remember(self)
+        stream.setDeadline(seconds: server.configuration.idleSeconds)
+    }
+
+    // MARK: Events of the stream
+
+    func received(_ stream: ByteStream, _ bytes: ByteView) -> Int {
+        if let feed { return feed.received(bytes) }
+        var offset = 0
+        while !isWaiting, producer == nil || consumer != nil, !endsAfterReply, !isClosed {
+            let wasIdle = parser.isIdle
+            switch parser.step(bytes, &offset) {
+            case .needsMore:
+                setDeadline(wasIdle: wasIdle)
+                return offset
+            case .head(let head): begin(head)
+            case .wantsContinue: stream.write { $0.appendContinue() }
+            case .content(let bytes): consumer?.receive(bytes)
+            case .complete(let request): finish(request)
+            case .refused(let error):
+                refuse(error)
+                return bytes.count
+            }
+            if let feed {
+                return offset
+                    + (offset < bytes.count ? feed.received(bytes.suffix(from: offset)) : 0)
+            }
+        }
+        if endsAfterReply || isClosed { return bytes.count }
+        // What has arrived waits in the stream until the reply has left.
+        stream.pauseReading()
+        return offset
+    }
+
+    func outputDrained(_ stream: ByteStream) {
+        if let feed {
+            feed.outputDrained()
+        } else {
+            produce()
+        }
+    }
+
+    func deadlineExpired(_ stream: ByteStream) {
+        if let feed {
+            feed.deadlineExpired()
+        } else if parser.isIdle && !isWaiting && producer == nil {
+            stream.close(.deadline)
+        } else if producer != nil {
+            // Nothing has come or gone for so long: nobody is there.
+            stream.close(.deadline)
+        } else if !isWaiting {
+            let refusal = Refusal(
+                .requestTimeout,
+                "The request did not arrive in time. Send it at once, on a new connection."
+            )
+            reply(to: .refusal, refusal)
+        }
+    }
+
+    func inputEnded(_ stream: ByteStream) {
+        // A client may end its side and still wait for its reply.
+        guard !isWaiting, producer == nil else { return }
+        stream.finish()
+    }
+
+    func closed(_ stream: ByteStream, _ reason: CloseReason) {
+        guard !isClosed else { return }
+        isClosed = true
+        server.metrics.connections.add(-1)
+        producer?.end()
+        producer = nil
+        consumer?.end()
+        consumer = nil
+        feed?.closed()
+        feed = nil
+        server.forget(self)
+    }
+
+    private func setDeadline(wasIdle: Bool) {
+        let configuration = server.configuration
+        if parser.isIdle {
+            if !wasIdle { stream.setDeadline(seconds: configuration.idleSeconds) }
+        } else if wasIdle {
+            stream.setDeadline(seconds: configuration.headSeconds)
+        }
+    }
+
+    // MARK: Requests
+
+    private func begin(_ head: RequestHead) {
+        let configuration = server.configuration
+        exchange = head.exchange
+        // Should the body be refused, the reply is one of the API all the same.
+        route = head.target.count > 3 && head.target[0..<4].equals("/v1/") ? .about : .files
+        if let consumer = server.consumer(for: head, connection: self) {
+            self.consumer = consumer
+            parser.accept(.stream)
+            stream.setDeadline(seconds: configuration.stallSeconds)
+            return
+        }
+        parser.accept(.whole(byteCountMax: configuration.bodyByteCountMax))
+        guard head.hasContent else { return }
+        let length = Double(head.contentLength ?? configuration.bodyByteCountMax)
+        stream.setDeadline(seconds: configuration.bodySeconds + length / 100_000)
+    }
+
+    private func finish(_ request: Request) {
+        started = server.time.monotonicNanoseconds()
+        exchange = request.head.exchange
+        if let consumer {
+            self.consumer = nil
+            consumer.complete()
+            return
+        }
+        server.handle(request, for: self)
+        if !isWaiting, producer == nil, feed == nil { afterReply() }
+    }
+
+    /// A reply outside a request's own turn has been written.
+    func finishReply() { afterReply() }
+
+    private func refuse(_ error: HTTPError) {
+        server.metrics.refusedHeads.add()
+        exchange = .refusal
+        let code: RefusalCode
+        switch error.status {
+        case .contentTooLarge: code = .tooLarge
+        case .fieldsTooLarge, .uriTooLong: code = .headTooLarge
+        case .notImplemented: code = .unknownMethod
+        case .upgradeRequired: code = .upgradeRequired
+        default: code = .badRequest
+        }
+        reply(to: .refusal, Refusal(code, error.reason), status: error.status)
+    }
+
+    // MARK: Replies
+
+    /// Sends a refusal and ends the connection after it.
+    func reply(to exchange: Exchange, _ refusal: Refusal, status: HTTPStatus? = nil) {
+        self.exchange = exchange
+        server.render(refusal, status: status)
+        send(route)
+        afterReply()
+    }
+
+    /// Writes the loop's reply to the output, or parks it until it may be shown.
+    func send(_ route: Route, retry: [UInt8]? = nil) {
+        self.route = route
+        let server = self.server
+        if let seq = server.reply.retriesAfter, let retry {
+            isWaiting = true
+            server.park(Parked(connection: self, seq: seq, content: .retry(retry)))
+            return
+        }
+        // What is durable by now need not wait; what is not will be told of on this loop.
+        if let seq = server.reply.waitsFor, !server.isDurable(seq) {
+            isWaiting = true
+            var bytes = ByteBuffer(capacity: 512)
+            let status = server.reply.status
+            server.write(&exchange, route: route, into: &bytes)
+            server.park(
+                Parked(connection: self, seq: seq, content: .reply(bytes.array, status.rawValue))
+            )
+            return
+        }
+        stream.write { server.write(&exchange, route: route, into: &$0) }
+        count(server.reply.status.rawValue)
+    }
+
+    /// The request is answered later, from outside its turn.
+    func wait() { isWaiting = true }
+
+    /// The parked reply may leave now.
+    func release(_ bytes: [UInt8], status: Int) {
+        guard !isClosed else { return }
+        isWaiting = false
+        stream.write { $0.append(bytes) }
+        count(status)
+        afterReply()
+        stream.resumeReading()
+    }
+
+    /// The parked request is to be answered anew.
+    func retry(_ head: [UInt8]) {
+        guard !isClosed else { return }
+        isWaiting = false
+        head.withView { bytes in
+            var parser = RequestParser()
+            var offset = 0
+            if case .head = parser.step(bytes, &offset) {
+                parser.accept(.whole(byteCountMax: 0))
+                if case .complete(let request) = parser.step(bytes, &offset) {
+                    server.handle(request, for: self)
+                }
+            }
+        }
+        guard !isWaiting, producer == nil, !isClosed else { return }
+        afterReply()
+        stream.resumeReading()
+    }
+
+    /// Sends the head of the loop's reply, then a body that is produced as the client takes it.
+    func send(_ route: Route, producing producer: any BodyProducer) {
+        self.route = route
+        let server = self.server
+        var body = ResponseBody.none
+        stream.write { out in
+            body = server.writeHead(.unknown, &exchange, route: route, into: &out)
+        }
+        guard body != .none else {
+            producer.end()
+            count(server.reply.status.rawValue)
+            return
+        }
+        isChunked = body == .chunked
+        self.producer = producer
+        stream.setDeadline(seconds: server.configuration.stallSeconds)
+        produce()
+    }
+
+    private func produce() {
+        guard let producer else { return }
+        let isChunked = self.isChunked
+        var step = ProducerStep.more
+        while case .more = step, stream.unsentByteCount < Limits.outputByteCountHigh / 4 {
+            stream.write { out in
+                let chunk = isChunked ? out.beginChunk() : 0
+                step = producer.produce(into: &out)
+                if isChunked { out.endChunk(chunk) }
+            }
+        }
+        switch step {
+        case .waits: break
+        case .more:
+            stream.setDeadline(seconds: server.configuration.stallSeconds)
+            stream.notifyWhenDrained()
+        case .complete:
+            if isChunked { stream.write { $0.endChunks() } }
+            endProduction()
+            count(200)
+            afterReply()
+            stream.resumeReading()
+        case .failed:
+            endProduction()
+            stream.close()
+        }
+    }
+
+    /// Lets a producer that waited for something go on.
+    func produceMore() { if producer != nil { produce() } }
+
+    private func endProduction() {
+        producer?.end()
+        producer = nil
+    }
+
+    private func count(_ status: Int) {
+        let elapsed = server.time.monotonicNanoseconds() - started
+        server.metrics.request(route, status: status, nanoseconds: started == 0 ? 0 : elapsed)
+    }
+
+    private func afterReply() {
+        if exchange.keepsAlive, !server.isStopping {
+            stream.setDeadline(seconds: server.configuration.idleSeconds)
+        } else {
+            endsAfterReply = true
+            stream.finish()
+        }
+    }
+
+    /// Ends the connection when it has no request under way.
+    func endIfIdle() {
+        guard feed == nil, parser.isIdle, !isWaiting, producer == nil else { return }
+        endsAfterReply = true
+        stream.finish()
+    }
+
+    // MARK: Feed
+
+    /// Speaks WebSocket from here on.
+    func upgrade(to feed: FeedSession, _ handshake: WebSocketHandshake) {
+        let server = self.server
+        stream.write { out in
+            server.writeUpgrade(handshake, into: &out)
+        }
+        self.feed = feed
+        count(101)
+        feed.opened()
+    }
+}
+
+extension ByteStream {
+    /// Sets the time by which the present work must be done.
+    func setDeadline(seconds: Double) { setDeadline(milliseconds: Int(seconds * 1000)) }
+}

@@ -1,0 +1,234 @@
+// From a complete request to the route that answers it.
+internal import HoldfastBasics
+internal import HoldfastCommitLog
+internal import HoldfastEngine
+internal import HoldfastHTTP
+internal import HoldfastRecords
+internal import HoldfastStore
+internal import HoldfastWire
+
+extension LoopServer {
+    /// Answers a request, or parks it.
+    func handle(_ request: Request, for connection: Connection) {
+        let head = request.head
+        reply.reset()
+        var route: Route?
+        do throws(RequestRefusal) {
+            route = try findRoute(head)
+            guard let route else {
+                throw RequestRefusal(.noRoute, "There is nothing at \(head.target.text).")
+            }
+            try checkMethod(head, route)
+            try checkHost(head)
+            try checkDatabase(head)
+            if route == .feed {
+                try upgrade(head, connection)
+                return
+            }
+            let call = try Call(head, body: request.body, route: route)
+            caller = call.caller
+            if call.isRead, try awaitsPosition(head, connection) { return }
+            if let producer = try answer(call, connection) {
+                connection.send(route, producing: producer)
+                return
+            }
+        } catch {
+            let allow = error.refusal.code == .methodNotAllowed ? allowed(route, head) : nil
+            render(error.refusal)
+            if let allow { reply.fields.appendField("allow", text: allow) }
+            if error.refusal.code == .unsupportedMediaType, head.method == .patch {
+                reply.fields.appendField("accept-patch", "application/merge-patch+json")
+            }
+            if error.refusal.code == .upgradeRequired {
+                reply.fields.appendField("upgrade", "websocket")
+                reply.fields.appendField("connection", "upgrade")
+                reply.fields.appendField("sec-websocket-version", "13")
+            }
+        }
+        let isRead = head.method == .get || head.method == .head
+        let retry = isRead && reply.retriesAfter != nil ? head.bytes.array : nil
+        connection.send(route ?? .about, retry: retry)
+    }
+
+    /// Whether a request's body is taken as it comes; nil takes it whole.
+    func consumer(for head: RequestHead, connection: Connection) -> (any BodyConsumer)? {
+        guard head.method == .post,
+            let type = head.first("content-type").flatMap({ MediaType($0) }),
+            type.isType("application", "x-ndjson"), (try? target.parse(head.target)) != nil,
+            Route(target) == .changes
+        else { return nil }
+        reply.reset()
+        do throws(RequestRefusal) {
+            try checkAtomic(isJob: true)
+            try checkHost(head)
+            try checkDatabase(head)
+            let call = try Call(head, body: .empty, route: .changes)
+            return ChangeJob(call, connection)
+        } catch {
+            return RefusedBody(error.refusal, connection)
+        }
+    }
+
+    /// Makes a connection a live feed.
+    private func upgrade(
+        _ head: RequestHead,
+        _ connection: Connection
+    ) throws(RequestRefusal) {
+        try Parameters.check(target, [])
+        guard head.wantsWebSocket, head.method == .get else {
+            throw RequestRefusal(
+                .upgradeRequired,
+                "The live feed is a WebSocket: subprotocol holdfast.feed.v1."
+            )
+        }
+        let handshake: WebSocketHandshake
+        do throws(HTTPError) {
+            handshake = try WebSocketHandshake(head, subprotocols: ["holdfast.feed.v1"])
+        } catch {
+            throw RequestRefusal(
+                error == .webSocketVersion ? .upgradeRequired : .badHeader,
+                error.reason
+            )
+        }
+        guard handshake.subprotocol != nil else {
+            throw RequestRefusal(
+                .badHeader,
+                "Name the subprotocol: Sec-WebSocket-Protocol: holdfast.feed.v1."
+            )
+        }
+        connection.upgrade(to: FeedSession(server: self, connection: connection), handshake)
+    }
+
+    private func findRoute(_ head: RequestHead) throws(RequestRefusal) -> Route? {
+        if head.method == .options, head.target.equals("*") { return .about }
+        do throws(HTTPError) {
+            try target.parse(head.target)
+        } catch {
+            throw RequestRefusal(.badRequest, error.reason)
+        }
+        guard !target.endsInSlash || target.segmentCount == 0 || Route(target) == .files else {
+            throw RequestRefusal(.noRoute, "Paths of the API do not end in a slash.")
+        }
+        return Route(target)
+    }
+
+    private func checkMethod(_ head: RequestHead, _ route: Route) throws(RequestRefusal) {
+        let method = head.method
+        guard !route.methods.contains(method) else { return }
+        let known: Set = ["CONNECT", "TRACE"]
+        guard method != .other || known.contains(head.methodText.text) else {
+            throw RequestRefusal(.unknownMethod, "Nobody here knows \(head.methodText.text).")
+        }
+        throw RequestRefusal(.methodNotAllowed, "\(route.rawValue) takes \(route.allow).")
+    }
+
+    private func allowed(_ route: Route?, _ head: RequestHead) -> String? {
+        guard let route else { return nil }
+        // Records of a name tree are made by PUT, not by POST.
+        guard route == .records, head.method == .post else { return route.allow }
+        return "GET, HEAD"
+    }
+
+    // MARK: Whose request it is
+
+    /// The names by which this server is called, and the pages that may call it.
+    ///
+    /// Without this a page anywhere could make a browser on this machine write to the server (DNS
+    /// rebinding, cross-site requests).
+    private func checkHost(_ head: RequestHead) throws(RequestRefusal) {
+        let isKnown = acceptedHost.withView { $0 == head.host }
+        if !isKnown, !head.host.isEmpty, !shared.hostNames.contains(Self.name(head.host.text)),
+            !Self.isLoopback(Self.name(head.host.text))
+        {
+            throw RequestRefusal(
+                .forbiddenOrigin,
+                "This server is not called \(head.host.text). Name it with --host-name to allow it."
+            )
+        }
+        if !isKnown { acceptedHost = head.host.array }
+        guard let origin = try Call.single(head, "origin")?.text else { return }
+        let own = ["http://" + head.host.text, "https://" + head.host.text]
+        guard own.contains(origin) || configuration.origins.contains(origin) else {
+            throw RequestRefusal(
+                .forbiddenOrigin,
+                "Pages of \(origin) may not use this server. Allow them with --origin."
+            )
+        }
+    }
+
+    /// The host without its port.
+    private static func name(_ host: String) -> String {
+        if host.hasPrefix("[") { return String(host.prefix { $0 != "]" }.dropFirst()) }
+        return String(host.prefix { $0 != ":" }).lowercased()
+    }
+
+    private static func isLoopback(_ name: String) -> Bool {
+        name == "::1" || name.hasPrefix("127.") && name.allSatisfy { $0.isNumber || $0 == "." }
+    }
+
+    private func checkDatabase(_ head: RequestHead) throws(RequestRefusal) {
+        guard let value = try Call.single(head, "holdfast-database") else { return }
+        guard let id = UniqueID(value), id == store.identity.databaseID else {
+            throw RequestRefusal(
+                .wrongDatabase,
+                "This server holds database \(store.identity.databaseID)."
+            )
+        }
+    }
+
+    // MARK: Waiting for a position
+
+    /// Whether the request waits for the position it names; it is then answered anew.
+    private func awaitsPosition(
+        _ head: RequestHead,
+        _ connection: Connection
+    ) throws(RequestRefusal) -> Bool {
+        guard let value = try Call.single(head, "holdfast-min-position") else { return false }
+        guard let wanted = Position(value) else {
+            throw RequestRefusal(.badHeader, "Holdfast-Min-Position is epoch:seq.")
+        }
+        let (durable, epoch) = store.read {
+            ($0.progress.durable, $0.state.position(of: wanted.seq))
+        }
+        guard epoch.epoch == wanted.epoch || wanted.seq > durable else {
+            throw RequestRefusal(.diverged, "Position \(wanted) is of another history.")
+        }
+        guard wanted.seq > durable else { return false }
+        let wait: Int
+        do throws(HTTPError) {
+            wait = try Preferences(head).waitSeconds ?? 0
+        } catch {
+            throw RequestRefusal(.badHeader, error.reason)
+        }
+        guard wait > 0, epoch.epoch == wanted.epoch, !hasWaited(connection) else {
+            throw RequestRefusal(
+                .notYet,
+                "Position \(wanted) is not reached; the server is at \(durable). Ask again, or "
+                    + "send Prefer: wait=N."
+            )
+        }
+        awaitPosition(wanted.seq, seconds: min(wait, 60), head.bytes.array, connection)
+        return true
+    }
+}
+
+/// Takes the body of a request that was refused by its head, and then says so.
+final class RefusedBody: BodyConsumer {
+    private let refusal: Refusal
+    private let connection: Connection
+
+    init(_ refusal: Refusal, _ connection: Connection) {
+        self.refusal = refusal
+        self.connection = connection
+    }
+
+    func receive(_ bytes: ByteView) {}
+
+    func complete() {
+        connection.server.render(refusal)
+        connection.send(.changes)
+        connection.finishReply()
+    }
+
+    func end() {}
+}

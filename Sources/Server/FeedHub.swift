@@ -1,0 +1,151 @@
+// The live feeds of one loop.
+//
+// A feed is a cursor on the durable log, never a queue: a client that reads slowly costs its output
+// buffer and nothing else, and gets every commit when it reads on. Commits are encoded once per
+// loop for all clients that are at the head and want the same of them.
+internal import HoldfastBasics
+internal import HoldfastCommitLog
+internal import HoldfastHTTP
+internal import HoldfastNetworking
+internal import HoldfastRecords
+internal import HoldfastStore
+internal import HoldfastWire
+
+/// All live feeds of one loop.
+final class FeedHub {
+    /// What a client wants; two clients that want the same share their messages.
+    struct Wish: Hashable {
+        var filter = CommitFilter.all
+        /// Whether effects carry what stood before.
+        var before = false
+    }
+
+    /// Commits encoded for all who wish the same.
+    struct Encoded {
+        let wish: Wish
+        let after: UInt64
+        let through: UInt64
+        let bytes: ByteBufferBox
+    }
+
+    private let shared: SharedServer
+    private let loop: EventLoop
+    private var sessions: [ObjectIdentifier: FeedSession] = [:]
+    private var encoded: [Encoded] = []
+    private var payload = ByteBuffer()
+    /// Whether clients were given commits a moment ago, and whether there are new ones since.
+    private var isResting = false
+    private var isBehind = false
+
+    /// Time between two rounds over all clients while commits come fast.
+    ///
+    /// What a delivery costs is its send(2): on a fast disk, where every few commits are a sync of
+    /// their own, a round for each sync would cost twice as much. A commit that comes alone waits
+    /// for nothing.
+    private static let restMilliseconds = 2
+
+    init(shared: SharedServer, loop: EventLoop) {
+        self.shared = shared
+        self.loop = loop
+    }
+
+    var count: Int { sessions.count }
+
+    func add(_ session: FeedSession) {
+        sessions[ObjectIdentifier(session)] = session
+        shared.metrics.feedClients.add(1)
+    }
+
+    func remove(_ session: FeedSession) {
+        if sessions.removeValue(forKey: ObjectIdentifier(session)) != nil {
+            shared.metrics.feedClients.add(-1)
+        }
+    }
+
+    /// New commits are durable: everybody who keeps up gets them, now or after the rest.
+    func advance() {
+        guard !sessions.isEmpty else { return }
+        guard !isResting else {
+            isBehind = true
+            return
+        }
+        isResting = true
+        loop.schedule(afterMilliseconds: Self.restMilliseconds) { [weak self] in
+            guard let self else { return }
+            self.isResting = false
+            guard self.isBehind else { return }
+            self.isBehind = false
+            self.advance()
+        }
+        let reader = shared.store.logReader()
+        for session in Array(sessions.values) { session.advance(reader, hub: self) }
+        encoded.removeAll(keepingCapacity: true)
+    }
+
+    /// Bytes of messages made at once; what a client may have waiting besides.
+    static let byteCountMax = 32 << 10
+
+    /// The messages of the commits after `seq`, made once for all who wish the same.
+    ///
+    /// - Returns: Nil when the log cannot be read.
+    func messages(after seq: UInt64, _ wish: Wish, _ reader: LogReader) -> Encoded? {
+        if let ready = encoded.first(where: { $0.after == seq && $0.wish == wish }) {
+            return ready
+        }
+        let box = ByteBufferBox()
+        do {
+            let through = try encode(after: seq, wish, reader, into: &box.bytes)
+            let made = Encoded(wish: wish, after: seq, through: through, bytes: box)
+            // Those who are behind are each elsewhere: only the head is worth keeping.
+            if through == reader.head { encoded.append(made) }
+            return made
+        } catch {
+            shared.logger.log(.error, "feed.unreadable", ["seq": "\(seq)", "error": "\(error)"])
+            return nil
+        }
+    }
+
+    private func encode(
+        after seq: UInt64,
+        _ wish: Wish,
+        _ reader: LogReader,
+        into out: inout ByteBuffer
+    ) throws -> UInt64 {
+        var last = seq
+        guard var cursor = try reader.cursor(before: seq + 1) else { return last }
+        while out.count < Self.byteCountMax, let frame = try cursor.next() {
+            last = frame.seq
+            payload.removeAll()
+            let store = shared.store
+            let before: CommitMessage.Before? =
+                wish.before ? { ordinal in Self.value(frame.previous(ordinal), store) } : nil
+            let isMessage = try FeedMessages.appendCommit(
+                CommitView(frame.content),
+                wish.filter,
+                before: before,
+                to: &payload
+            )
+            if isMessage { out.appendFrame(.text, payload.view) }
+        }
+        return last
+    }
+
+    private static func value(_ location: Location, _ store: Store) -> [UInt8]? {
+        guard location != .none else { return nil }
+        return store.read { reader in
+            reader.withEffect(at: location) { effect, _ in
+                effect.isSet ? effect.value.array : nil
+            }
+        }
+    }
+
+    /// Ends every feed.
+    func closeAll(_ code: WebSocketCloseCode) {
+        for session in Array(sessions.values) { session.bye(code, "The server stops.") }
+    }
+}
+
+/// Bytes shared by the sessions of a loop.
+final class ByteBufferBox {
+    var bytes = ByteBuffer()
+}

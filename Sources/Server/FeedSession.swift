@@ -1,0 +1,215 @@
+// One client of the live feed.
+//
+// Order of a session: hello, the client's start, started, then commits from where it asked,
+// catchingUp when it is behind, live when it is not any more, head as heartbeat, bye at the end.
+internal import HoldfastBasics
+internal import HoldfastCommitLog
+internal import HoldfastEngine
+internal import HoldfastHTTP
+internal import HoldfastNetworking
+internal import HoldfastRecords
+internal import HoldfastStore
+internal import HoldfastWire
+
+/// One live feed.
+final class FeedSession {
+    private enum Phase {
+        case waitsForStart, running, closing
+    }
+
+    private let server: LoopServer
+    private unowned let connection: Connection
+    private var decoder = WebSocketDecoder(role: .server)
+    private var phase = Phase.waitsForStart
+    private var wish = FeedHub.Wish()
+    /// The last commit that was looked at for this client.
+    private var seq: UInt64 = 0
+    private var isLive = false
+    private var isCatchingUp = false
+    private var heartbeat: LoopTimer?
+
+    /// How far behind a client is told that it is catching up.
+    ///
+    /// Unit: commits.
+    private static let lagMin: UInt64 = 100
+
+    init(server: LoopServer, connection: Connection) {
+        self.server = server
+        self.connection = connection
+    }
+
+    private var stream: ByteStream { connection.stream }
+
+    // MARK: Events
+
+    func opened() {
+        server.feeds.add(self)
+        stream.setDeadline(seconds: server.configuration.headSeconds)
+        send { payload in
+            let store = server.store
+            store.read { reader in
+                let durable = reader.progress.durable
+                FeedMessages.appendHello(
+                    databaseID: store.identity.databaseID,
+                    head: reader.state.position(of: durable),
+                    chain: reader.chain(atSeq: durable) ?? .zero,
+                    oldest: reader.oldest.seq,
+                    heartbeatSeconds: server.configuration.heartbeatSeconds,
+                    to: &payload
+                )
+            }
+        }
+    }
+
+    func received(_ bytes: ByteView) -> Int {
+        var offset = 0
+        while phase != .closing {
+            switch decoder.step(bytes, &offset) {
+            case .needsMore: return offset
+            case .message(let message, let isText):
+                guard isText, phase == .waitsForStart else {
+                    bye(.badStart, "A feed takes one message: start.")
+                    break
+                }
+                start(message)
+            case .ping(let payload): stream.write { $0.appendFrame(.pong, payload) }
+            case .pong: break
+            case .close(let code, _): close(code)
+            case .violation(let violation): close(violation.code, violation.reason)
+            }
+        }
+        return bytes.count
+    }
+
+    func outputDrained() {
+        guard phase == .running else { return }
+        touch()
+        advance(server.store.logReader(), hub: server.feeds)
+    }
+
+    func deadlineExpired() {
+        switch phase {
+        case .waitsForStart: bye(.badStart, "No start message came in time.")
+        case .running where stream.unsentByteCount > 0:
+            bye(.stalled, "Nothing was read for too long.")
+        case .running: touch()
+        case .closing: stream.close(.deadline)
+        }
+    }
+
+    func closed() {
+        heartbeat?.cancel()
+        heartbeat = nil
+        server.feeds.remove(self)
+    }
+
+    // MARK: Start
+
+    private func start(_ message: ByteView) {
+        let request: FeedStart
+        do throws(ShapeRefusal) {
+            request = try FeedStart(message)
+        } catch {
+            bye(.badStart, error.refusal.detail)
+            return
+        }
+        let reader = server.store.logReader()
+        if let since = request.since {
+            switch server.resume(since: since, chain: request.chain) {
+            case .refused(let refusal):
+                let code: WebSocketCloseCode = refusal.code == .compacted ? .compacted : .diverged
+                bye(code, refusal.detail)
+                return
+            case .from(let found): seq = found
+            }
+        } else {
+            seq = reader.head
+        }
+        wish = FeedHub.Wish(filter: request.filter, before: request.before)
+        phase = .running
+        let seq = self.seq
+        send { FeedMessages.appendStarted(seq: seq, to: &$0) }
+        touch()
+        let milliseconds = Int(server.configuration.heartbeatSeconds * 1000)
+        heartbeat = server.loop.schedule(afterMilliseconds: milliseconds, isRepeating: true) {
+            [weak self] in self?.beat()
+        }
+        advance(reader, hub: server.feeds)
+    }
+
+    // MARK: Commits
+
+    /// Sends what is durable and fits; the rest when the client has read.
+    func advance(_ reader: LogReader, hub: FeedHub) {
+        guard phase == .running else { return }
+        let before = stream.unsentByteCount
+        while seq < reader.head, stream.unsentByteCount < FeedHub.byteCountMax {
+            let lag = reader.head - seq
+            if lag > Self.lagMin, !isCatchingUp {
+                isCatchingUp = true
+                isLive = false
+                send { FeedMessages.appendCatchingUp(lag: lag, to: &$0) }
+            }
+            guard let messages = hub.messages(after: seq, wish, reader), messages.through > seq
+            else {
+                bye(.restart, "The log cannot be read.")
+                return
+            }
+            seq = messages.through
+            stream.write(messages.bytes.bytes.view)
+            server.metrics.feedDeliveries.add()
+        }
+        if seq < reader.head { stream.notifyWhenDrained() }
+        if seq >= reader.head, !isLive {
+            isLive = true
+            isCatchingUp = false
+            send { FeedMessages.appendLive(to: &$0) }
+        }
+        if stream.unsentByteCount > 0, before == 0 { touch() }
+    }
+
+    /// The heartbeat: how far this client is, for one whose filter lets nothing through too.
+    private func beat() {
+        guard phase == .running, isLive, stream.unsentByteCount == 0 else { return }
+        let chain = server.chain(atSeq: seq)
+        let seq = self.seq
+        send { FeedMessages.appendHead(seq: seq, chain: chain, to: &$0) }
+        touch()
+    }
+
+    /// The client makes progress.
+    private func touch() { stream.setDeadline(seconds: server.configuration.stallSeconds) }
+
+    private func send(_ body: (inout ByteBuffer) -> Void) {
+        var payload = ByteBuffer()
+        body(&payload)
+        stream.write { $0.appendFrame(.text, payload.view) }
+    }
+
+    // MARK: End
+
+    /// Says why, and ends.
+    func bye(_ code: WebSocketCloseCode, _ reason: String) {
+        guard phase != .closing else { return }
+        send { FeedMessages.appendBye(code: Int(code.rawValue), detail: reason, to: &$0) }
+        close(code)
+    }
+
+    private func close(_ code: WebSocketCloseCode?, _ reason: StaticString = "") {
+        guard phase != .closing else { return }
+        phase = .closing
+        stream.write { $0.appendClose(code, reason) }
+        stream.finish()
+    }
+}
+
+extension WebSocketCloseCode {
+    /// The start message is not one.
+    static let badStart = WebSocketCloseCode(4001)
+    /// Nothing was read for too long.
+    static let stalled = WebSocketCloseCode(4408)
+    /// The histories differ.
+    static let diverged = WebSocketCloseCode(4409)
+    /// The log begins later.
+    static let compacted = WebSocketCloseCode(4410)
+}

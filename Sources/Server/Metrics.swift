@@ -1,0 +1,162 @@
+// What the server counts, in Prometheus' text format. Labels are bounded: routes and status codes
+// of the table, never keys, users or trees.
+//
+// Source: Prometheus text exposition format 0.0.4.
+internal import HoldfastBasics
+internal import Synchronization
+
+/// A number that only grows, counted on any thread.
+final class Counter: Sendable {
+    private let count = Atomic<UInt64>(0)
+
+    func add(_ amount: UInt64 = 1) { count.add(amount, ordering: .relaxed) }
+
+    var value: UInt64 { count.load(ordering: .relaxed) }
+}
+
+/// A number that goes up and down.
+final class Gauge: Sendable {
+    private let level = Atomic<Int>(0)
+
+    func add(_ amount: Int) { level.add(amount, ordering: .relaxed) }
+
+    var value: Int { level.load(ordering: .relaxed) }
+}
+
+/// Durations by bucket.
+///
+/// Unit: nanoseconds in, seconds out.
+final class Histogram: Sendable {
+    /// Upper bounds in nanoseconds, and their text in seconds.
+    static let bounds: [(nanoseconds: UInt64, seconds: String)] = [
+        (50_000, "0.00005"), (100_000, "0.0001"), (250_000, "0.00025"), (500_000, "0.0005"),
+        (1_000_000, "0.001"), (2_500_000, "0.0025"), (5_000_000, "0.005"), (10_000_000, "0.01"),
+        (25_000_000, "0.025"), (100_000_000, "0.1"), (1_000_000_000, "1"), (10_000_000_000, "10"),
+    ]
+
+    private let buckets = (0...Histogram.bounds.count).map { _ in Counter() }
+    private let sum = Counter()
+
+    func record(nanoseconds: UInt64) {
+        let index = Self.bounds.firstIndex { nanoseconds <= $0.nanoseconds } ?? Self.bounds.count
+        buckets[index].add()
+        sum.add(nanoseconds)
+    }
+
+    var count: UInt64 { buckets.reduce(0) { $0 + $1.value } }
+
+    func write(_ name: StaticString, labels: String, into out: inout ByteBuffer) {
+        var total: UInt64 = 0
+        let comma = labels.isEmpty ? "" : ","
+        for (index, bucket) in buckets.enumerated() {
+            total += bucket.value
+            let bound = index < Self.bounds.count ? Self.bounds[index].seconds : "+Inf"
+            out.append(name)
+            out.append(text: "_bucket{\(labels)\(comma)le=\"\(bound)\"} \(total)\n")
+        }
+        let braces = labels.isEmpty ? "" : "{\(labels)}"
+        out.append(name)
+        out.append(text: "_sum\(braces) \(Double(sum.value) / 1e9)\n")
+        out.append(name)
+        out.append(text: "_count\(braces) \(total)\n")
+    }
+}
+
+/// Everything the server counts.
+final class Metrics: Sendable {
+    private struct RouteMetrics {
+        let durations = Histogram()
+        /// By status code, for the codes in use.
+        let codes: [(code: Int, counter: Counter)]
+    }
+
+    static let codes = [
+        101, 200, 201, 202, 204, 304, 400, 403, 404, 405, 408, 409, 410, 412, 413, 414, 415, 417,
+        421, 422, 423, 426, 428, 431, 500, 501, 503, 504, 505, 507,
+    ]
+
+    private let routes: [RouteMetrics]
+    private static let order = Dictionary(
+        uniqueKeysWithValues: Route.allCases.enumerated().map { ($1, $0) }
+    )
+    let syncs = Histogram()
+    let connections = Gauge()
+    let feedClients = Gauge()
+    let feedDeliveries = Counter()
+    let refusedHeads = Counter()
+
+    init() {
+        routes = Route.allCases.map { _ in
+            RouteMetrics(codes: Self.codes.map { ($0, Counter()) })
+        }
+    }
+
+    func request(_ route: Route, status: Int, nanoseconds: UInt64) {
+        guard let index = Self.order[route] else { return }
+        routes[index].durations.record(nanoseconds: nanoseconds)
+        routes[index].codes.first { $0.code == status }?.counter.add()
+    }
+
+    /// Writes everything that is counted here.
+    func write(into out: inout ByteBuffer) {
+        header("holdfast_http_requests_total", "counter", "Requests answered.", &out)
+        for (route, metrics) in zip(Route.allCases, routes) {
+            for (code, counter) in metrics.codes where counter.value > 0 {
+                let labels = "route=\"\(route.rawValue)\",code=\"\(code)\""
+                out.append(text: "holdfast_http_requests_total{\(labels)} \(counter.value)\n")
+            }
+        }
+        header(
+            "holdfast_http_request_duration_seconds",
+            "histogram",
+            "From the complete request to the reply handed to the connection.",
+            &out
+        )
+        for (route, metrics) in zip(Route.allCases, routes) where metrics.durations.count > 0 {
+            metrics.durations.write(
+                "holdfast_http_request_duration_seconds",
+                labels: "route=\"\(route.rawValue)\"",
+                into: &out
+            )
+        }
+        header("holdfast_sync_duration_seconds", "histogram", "Writing and syncing a batch.", &out)
+        syncs.write("holdfast_sync_duration_seconds", labels: "", into: &out)
+        number("holdfast_connections", "gauge", "Open connections.", connections.value, &out)
+        number("holdfast_feed_clients", "gauge", "Live feeds open.", feedClients.value, &out)
+        number(
+            "holdfast_feed_deliveries_total",
+            "counter",
+            "Messages handed to live feeds.",
+            feedDeliveries.value,
+            &out
+        )
+        number(
+            "holdfast_http_refused_heads_total",
+            "counter",
+            "Requests refused before a route was found.",
+            refusedHeads.value,
+            &out
+        )
+    }
+
+    /// Writes one sample with its header.
+    func number<N: BinaryInteger>(
+        _ name: String,
+        _ type: String,
+        _ help: String,
+        _ value: N,
+        _ out: inout ByteBuffer
+    ) {
+        header(name, type, help, &out)
+        out.append(text: "\(name) \(value)\n")
+    }
+
+    private func header(
+        _ name: String,
+        _ type: String,
+        _ help: String,
+        _ out: inout ByteBuffer
+    ) {
+        out.append(text: "# HELP \(name) \(help)\n# TYPE \(name) \(type)\n")
+    }
+}

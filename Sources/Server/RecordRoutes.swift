@@ -1,0 +1,330 @@
+// One record: read, create, replace, patch, delete, release, revise, change its state.
+internal import HoldfastBasics
+internal import HoldfastEngine
+internal import HoldfastHTTP
+internal import HoldfastRecords
+internal import HoldfastStore
+internal import HoldfastWire
+
+extension LoopServer {
+    // MARK: Reading
+
+    /// GET and HEAD of a record: its value, or its envelope with `meta=true`.
+    func readRecord(_ call: Call) throws(RequestRefusal) {
+        try Parameters.check(target, ["revision", "meta"])
+        let name = try Parameters.tree(target.segment(2))
+        let revision = try Parameters.single(target, "revision")
+        let selection = try shaped { () throws(ShapeRefusal) in
+            try RevisionSelection(parameter: revision)
+        }
+        let wantsEnvelope = try Parameters.flag(target, "meta")
+        let condition = try readCondition(call.head)
+        let refusal = try store.read { reader throws(RequestRefusal) -> Refusal? in
+            reply.position = reader.state.position(of: reader.progress.durable)
+            let tree = try findTree(name, reader)
+            let id = try shaped { () throws(ShapeRefusal) in
+                try KeyChoice.id(path: target.segment(3), kind: tree.declaration.keys)
+            }
+            guard let found = find(id, selection, tree, reader) else {
+                if let seq = reader.wait(for: tree) { reply.retriesAfter = seq }
+                return missing(id, selection, tree, reader)
+            }
+            if let seq = reader.wait(for: found.location) {
+                reply.retriesAfter = seq
+                return nil
+            }
+            render(found, tree, reader, wantsEnvelope: wantsEnvelope, condition: condition)
+            return nil
+        }
+        if reply.retriesAfter == nil, let refusal { throw RequestRefusal(refusal) }
+    }
+
+    private func readCondition(_ head: RequestHead) throws(RequestRefusal) -> EntityTagCondition? {
+        do throws(HTTPError) {
+            return try EntityTagCondition.read("if-none-match", head)
+        } catch {
+            throw RequestRefusal(.badHeader, error.reason)
+        }
+    }
+
+    /// A tree that may be read over REST.
+    func findTree(_ name: TreeName, _ reader: StoreReader) throws(RequestRefusal) -> TreeState {
+        guard name != .tokens, let tree = reader.state.tree(name) else {
+            throw RequestRefusal(
+                .unknownTree,
+                "There is no tree \(name). GET /v1/trees lists those there are."
+            )
+        }
+        return tree
+    }
+
+    private func find(
+        _ id: RecordID,
+        _ selection: RevisionSelection,
+        _ tree: TreeState,
+        _ reader: StoreReader
+    ) -> (key: RecordKey, location: Location)? {
+        let state = reader.state
+        switch selection {
+        case .number(let revision):
+            let key = RecordKey(id, revision: revision)
+            guard let last = state.location(tree, key),
+                let location = state.version(from: last, at: .max)
+            else { return nil }
+            return (key, location)
+        case .latest where !tree.declaration.isVersioned:
+            let key = RecordKey(id)
+            guard let last = state.location(tree, key),
+                let location = state.version(from: last, at: .max)
+            else { return nil }
+            return (key, location)
+        case .latest: return state.revision(tree, of: id, .latest, at: .max)
+        case .released: return state.revision(tree, of: id, .released, at: .max)
+        }
+    }
+
+    /// 404, or 410 with who deleted it.
+    private func missing(
+        _ id: RecordID,
+        _ selection: RevisionSelection,
+        _ tree: TreeState,
+        _ reader: StoreReader
+    ) -> Refusal {
+        var deleted: Location?
+        switch selection {
+        case .number(let revision):
+            deleted = reader.state.location(tree, RecordKey(id, revision: revision))
+        case .latest: deleted = reader.state.lastLocation(tree, of: id)
+        case .released: deleted = nil
+        }
+        guard let deleted else {
+            return Refusal(.notFound, "There is no such record \(id.text) in \(tree.name).")
+        }
+        return reader.withEffect(at: deleted) { effect, commit in
+            let stamp = Stamp(at: commit.at, user: commit.user.text, device: commit.device.text)
+            return Refusal(
+                .deleted,
+                "Record \(id.text) of \(tree.name) was deleted.",
+                ended: Ending(stamp: stamp, label: effect.label)
+            )
+        }
+    }
+
+    private func render(
+        _ found: (key: RecordKey, location: Location),
+        _ tree: TreeState,
+        _ reader: StoreReader,
+        wantsEnvelope: Bool,
+        condition: EntityTagCondition?
+    ) {
+        let reference = RecordReference(tree: tree.name, location: found.location)
+        guard !wantsEnvelope else {
+            reply.json()
+            appendEnvelope(reference, reader, to: &reply.body)
+            return
+        }
+        reader.withEffect(at: found.location) { effect, commit in
+            let version = reader.state.position(of: commit.seq)
+            let holder = tree.hasBorrows ? holder(tree, found.key, reader) : nil
+            if let condition, Self.matches(condition, version) {
+                appendTag(version)
+                reply.status = .notModified
+                return
+            }
+            reply.fields.append("last-modified: ")
+            reply.fields.append(HTTPDate(milliseconds: commit.at).text)
+            reply.fields.append("\r\n")
+            appendFields(effect, version, holder: holder)
+            reply.json()
+            reply.body.append(effect.value)
+        }
+    }
+
+    private static func matches(_ condition: EntityTagCondition, _ version: Position) -> Bool {
+        var tag = ByteBuffer(capacity: 48)
+        version.append(to: &tag)
+        return condition.matchesWeakly(tag.view)
+    }
+
+    /// The header fields that tell of a record.
+    func appendFields(
+        _ effect: EffectView,
+        _ version: Position,
+        holder: BorrowFacts?
+    ) {
+        appendTag(version)
+        reply.fields.append("holdfast-key: ")
+        if let number = effect.number {
+            reply.fields.append(decimal: number)
+        } else {
+            PercentEncoding.append(effect.name, to: &reply.fields)
+        }
+        reply.fields.append("\r\nholdfast-revision: ")
+        reply.fields.append(decimal: effect.revision)
+        reply.fields.append("\r\nholdfast-state: ")
+        reply.fields.append(text: effect.state.description)
+        reply.fields.append("\r\n")
+        if effect.schema != .none {
+            reply.fields.appendField("holdfast-schema", text: effect.schema.description)
+        }
+        if let holder {
+            reply.fields.append("holdfast-borrow: ")
+            HeaderText.appendBorrow(holder, to: &reply.fields)
+            reply.fields.append("\r\n")
+        }
+    }
+
+    /// The version of a record as its entity tag.
+    func appendTag(_ version: Position) {
+        reply.fields.append("etag: \"")
+        version.append(to: &reply.fields)
+        reply.fields.append("\"\r\n")
+    }
+
+    // MARK: Writing
+
+    /// PUT, PATCH and DELETE of a record.
+    func writeRecord(_ call: Call) throws(RequestRefusal) {
+        try Parameters.check(target, ["revision"])
+        let (tree, key) = try namedKey()
+        let expects = try call.expectation()
+        let borrow = try call.borrow()
+        let operation: Operation
+        switch call.method {
+        case .delete:
+            try requireNoBody(call)
+            guard expects != .absent else {
+                throw RequestRefusal(.badHeader, "A deletion takes If-Match, not If-None-Match.")
+            }
+            operation = .delete(
+                RecordOperation(tree: tree, key: key, expects: expects, borrow: borrow)
+            )
+        case .patch:
+            try requireType(call, "application", "merge-patch+json")
+            guard expects != .absent else {
+                throw RequestRefusal(.badHeader, "A patch takes If-Match, not If-None-Match.")
+            }
+            operation = .patch(try write(call, tree, key, expects, borrow))
+        default:
+            try requireType(call, "application", "json")
+            operation = .put(try write(call, tree, key, expects, borrow))
+        }
+        submit(call, try change(call, [operation]), isCreation: expects == .absent)
+    }
+
+    /// POST of a record: the server chooses its id.
+    func createRecord(_ call: Call) throws(RequestRefusal) {
+        try Parameters.check(target, [])
+        let name = try Parameters.tree(target.segment(2))
+        let kind = try store.read { reader throws(RequestRefusal) in
+            try findTree(name, reader).declaration.keys
+        }
+        guard kind == .id || name.isSystem else {
+            throw RequestRefusal(
+                .methodNotAllowed,
+                "Records of \(name) have names. PUT the record by its name."
+            )
+        }
+        try requireType(call, "application", "json")
+        let operation = Operation.put(try write(call, name, nil, .absent, nil))
+        submit(call, try change(call, [operation]), isCreation: true)
+    }
+
+    private func write(
+        _ call: Call,
+        _ tree: TreeName,
+        _ key: RecordKey?,
+        _ expects: Expectation?,
+        _ borrow: UniqueID?
+    ) throws(RequestRefusal) -> WriteOperation {
+        WriteOperation(
+            tree: tree,
+            key: key,
+            expects: expects,
+            borrow: borrow,
+            schema: call.schema,
+            value: try shaped { () throws(ShapeRefusal) in try RequestBody.value(call.body) }
+        )
+    }
+
+    /// POST of `/release`, `/revise` and `/state`.
+    func changeLifecycle(_ call: Call) throws(RequestRefusal) {
+        try Parameters.check(target, ["revision"])
+        if call.head.hasContent { try requireType(call, "application", "json") }
+        let (tree, key) = try namedKey()
+        let operation: Operation
+        if call.route == .revise {
+            let hold = try shaped { () throws(ShapeRefusal) in try RequestBody.revise(call.body) }
+            operation = .revise(tree: tree, key: key, hold: hold)
+        } else {
+            let record = RecordOperation(
+                tree: tree,
+                key: key,
+                expects: try call.expectation(),
+                borrow: try call.borrow()
+            )
+            if call.route == .release {
+                let number = try shaped { () throws(ShapeRefusal) in
+                    try RequestBody.release(call.body)
+                }
+                operation = .release(record, number: number)
+            } else {
+                let state = try shaped { () throws(ShapeRefusal) in
+                    try RequestBody.state(call.body)
+                }
+                operation = .setState(record, state)
+            }
+        }
+        submit(call, try change(call, [operation]), isCreation: call.route == .revise)
+    }
+
+    // MARK: Helpers
+
+    /// The tree and key a path names for a write.
+    private func namedKey() throws(RequestRefusal) -> (TreeName, RecordKey) {
+        let name = try Parameters.tree(target.segment(2))
+        let revision = try Parameters.single(target, "revision")
+        let declaration = try store.read { reader throws(RequestRefusal) in
+            try findTree(name, reader).declaration
+        }
+        let key = try shaped { () throws(ShapeRefusal) in
+            try KeyChoice(
+                path: target.segment(3),
+                kind: declaration.keys,
+                revision: revision
+            ).key(isVersioned: declaration.isVersioned)
+        }
+        return (name, key)
+    }
+
+    func requireType(
+        _ call: Call,
+        _ type: StaticString,
+        _ subtype: StaticString
+    ) throws(RequestRefusal) {
+        if let value = try Call.single(call.head, "content-type"), let media = MediaType(value),
+            media.isType(type, subtype)
+        {
+            return
+        }
+        throw RequestRefusal(
+            .unsupportedMediaType,
+            "Send Content-Type: \(type)/\(subtype) with a body of that type."
+        )
+    }
+
+    func requireNoBody(_ call: Call) throws(RequestRefusal) {
+        guard call.body.isEmpty else {
+            throw RequestRefusal(.badBody, "A \(call.method.name) takes no body.")
+        }
+    }
+
+    /// Lets the refusal of a shape out as one of a request.
+    func shaped<T>(_ body: () throws(ShapeRefusal) -> T) throws(RequestRefusal) -> T {
+        do throws(ShapeRefusal) {
+            return try body()
+        } catch {
+            throw RequestRefusal(error.refusal)
+        }
+    }
+}

@@ -1,0 +1,125 @@
+// The whole HTTP surface on one screen.
+internal import HoldfastBasics
+internal import HoldfastHTTP
+internal import HoldfastRecords
+
+/// Every path the server answers, by what it is for.
+enum Route: String, CaseIterable, Sendable {
+    case about = "/v1"
+    case trees = "/v1/trees"
+    case tree = "/v1/trees/{tree}"
+    case records = "/v1/records/{tree}"
+    case record = "/v1/records/{tree}/{key}"
+    case release = "/v1/records/{tree}/{key}/release"
+    case revise = "/v1/records/{tree}/{key}/revise"
+    case state = "/v1/records/{tree}/{key}/state"
+    case changes = "/v1/changes"
+    case borrows = "/v1/borrows"
+    case borrow = "/v1/borrows/{id}"
+    case borrowReturn = "/v1/borrows/{id}/return"
+    case borrowCancel = "/v1/borrows/{id}/cancel"
+    case ranges = "/v1/ranges"
+    case feed = "/v1/feed"
+    case live = "/livez"
+    case ready = "/readyz"
+    case metrics = "/metrics"
+    case files = "/"
+
+    /// What a path takes, for 405 and its Allow field.
+    var methods: [HTTPMethod] {
+        switch self {
+        case .about, .trees, .live, .ready, .metrics, .files, .feed: [.get, .head]
+        case .tree: [.get, .head, .put]
+        case .records: [.get, .head, .post]
+        case .record: [.get, .head, .put, .patch, .delete]
+        case .release, .revise, .state, .borrowReturn, .borrowCancel: [.post]
+        case .changes: [.get, .head, .post]
+        case .borrows: [.get, .head]
+        case .borrow: [.get, .head, .put]
+        case .ranges: [.get, .head, .post]
+        }
+    }
+
+    /// `GET, HEAD, PUT`.
+    var allow: String { methods.map(\.name).joined(separator: ", ") }
+
+    /// Whether a reply names the position: everything below `/v1`.
+    var hasPosition: Bool {
+        switch self {
+        case .live, .ready, .metrics, .files: false
+        default: true
+        }
+    }
+
+    /// Finds the route of a target's path; nil below `/v1` when there is none.
+    init?(_ target: borrowing RequestTarget) {
+        let count = target.segmentCount
+        guard count > 0, target.segment(0).equals("v1") else {
+            self = count == 1 ? Self.operations(target.segment(0)) : .files
+            return
+        }
+        guard count > 1 else {
+            self = .about
+            return
+        }
+        guard let route = Self.resource(target, target.segment(1), count - 2) else { return nil }
+        self = route
+    }
+
+    private static func operations(_ name: ByteView) -> Route {
+        if name.equals("livez") { return .live }
+        if name.equals("readyz") { return .ready }
+        return name.equals("metrics") ? .metrics : .files
+    }
+
+    private static func resource(
+        _ target: borrowing RequestTarget,
+        _ name: ByteView,
+        _ rest: Int
+    ) -> Route? {
+        if name.equals("records") {
+            switch rest {
+            case 1: return .records
+            case 2: return .record
+            case 3:
+                let step = target.segment(4)
+                if step.equals("release") { return .release }
+                if step.equals("revise") { return .revise }
+                return step.equals("state") ? .state : nil
+            default: return nil
+            }
+        }
+        if name.equals("borrows") {
+            switch rest {
+            case 0: return .borrows
+            case 1: return .borrow
+            case 2:
+                let step = target.segment(3)
+                if step.equals("return") { return .borrowReturn }
+                return step.equals("cancel") ? .borrowCancel : nil
+            default: return nil
+            }
+        }
+        if name.equals("trees") { return rest == 0 ? .trees : rest == 1 ? .tree : nil }
+        guard rest == 0 else { return nil }
+        if name.equals("changes") { return .changes }
+        if name.equals("ranges") { return .ranges }
+        return name.equals("feed") ? .feed : nil
+    }
+}
+
+extension HTTPMethod {
+    /// The token.
+    var name: String {
+        switch self {
+        case .get: "GET"
+        case .head: "HEAD"
+        case .post: "POST"
+        case .put: "PUT"
+        case .patch: "PATCH"
+        case .delete: "DELETE"
+        case .options: "OPTIONS"
+        case .other: "other"
+        }
+    }
+}

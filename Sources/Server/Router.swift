@@ -1,0 +1,40 @@
+// The whole HTTP surface on one screen: which function answers what.
+internal import HoldfastBasics
+internal import HoldfastHTTP
+internal import HoldfastRecords
+
+extension LoopServer {
+    /// Answers a call into the loop's reply.
+    ///
+    /// - Returns: What produces the body, when it is long.
+    func answer(
+        _ call: Call,
+        _ connection: Connection
+    ) throws(RequestRefusal) -> (any BodyProducer)? {
+        switch (call.route, call.isRead) {
+        case (.about, _): try readAbout(call)
+        case (.trees, _): try listTrees(call)
+        case (.tree, true): try readTree(call)
+        case (.tree, false): try defineTree(call)
+        case (.records, true): return try listRecords(call, connection)
+        case (.records, false): try createRecord(call)
+        case (.record, true): try readRecord(call)
+        case (.record, false): try writeRecord(call)
+        case (.release, _), (.revise, _), (.state, _): try changeLifecycle(call)
+        case (.changes, true): return try readChanges(call)
+        case (.changes, false): try submitChange(call)
+        case (.borrows, _): try listBorrows(call)
+        case (.borrow, true): try readBorrow(call)
+        case (.borrow, false): try takeBorrow(call)
+        case (.borrowReturn, _), (.borrowCancel, _): try endBorrow(call)
+        case (.ranges, true): try listRanges(call)
+        case (.ranges, false): try reserveRange(call)
+        case (.live, _): try readLive(call)
+        case (.ready, _): try readReady(call)
+        case (.metrics, _): try readMetrics(call)
+        case (.files, _): try readFile(call)
+        case (.feed, _): throw RequestRefusal(.upgradeRequired, "The live feed is a WebSocket.")
+        }
+        return nil
+    }
+}

@@ -1,0 +1,194 @@
+// From a change to the reply that waits for it.
+internal import HoldfastBasics
+internal import HoldfastEngine
+internal import HoldfastHTTP
+internal import HoldfastRecords
+internal import HoldfastStore
+internal import HoldfastWire
+
+extension LoopServer {
+    /// The change of a request that is one operation.
+    func change(_ call: Call, _ operations: [Operation]) throws(RequestRefusal) -> Change {
+        let key = call.idempotencyKey
+        return Change(
+            id: key ?? newID(),
+            digest: key == nil ? .zero : call.digest(target),
+            why: call.why,
+            operations: operations
+        )
+    }
+
+    /// A new UUID, for callers that give none.
+    func newID() -> UniqueID {
+        .version7(milliseconds: time.wallMilliseconds(), random: shared.random)
+    }
+
+    /// Submits a change of one record and makes its reply.
+    func submit(_ call: Call, _ change: Change, isCreation: Bool) {
+        let submission = store.submit(change, by: call.caller)
+        if isReplayed(submission) { reply.fields.appendField("idempotency-replayed", "true") }
+        reply.position = submission.position
+        switch submission {
+        case .refused(let position, let refusal): refuse(single: refusal, position)
+        case .accepted(let position, let results), .replayed(let position, let results),
+            .unchanged(let position, let results):
+            reply.waitsFor = position.seq
+            answer(call, results, position)
+        }
+    }
+
+    private func isReplayed(_ submission: Submission) -> Bool {
+        if case .replayed = submission { return true }
+        return false
+    }
+
+    /// Makes the loop's reply a refusal of the store's or the engine's.
+    func refuse(_ refusal: Refusal, _ position: Position) {
+        render(refusal)
+        reply.position = position
+        // What refuses may itself not be durable yet: it must not be shown before it is.
+        reply.waitsFor = position.seq
+    }
+
+    /// The same for a change of one operation, which need not be told apart from others.
+    func refuse(single refusal: Refusal, _ position: Position) {
+        var refusal = refusal
+        refusal.operation = nil
+        refuse(refusal, position)
+    }
+
+    /// 200, 201 or 204 for a change of one record.
+    private func answer(_ call: Call, _ results: [OperationResult], _ position: Position) {
+        for result in results.reversed() {
+            switch result {
+            case .created(let tree, let key):
+                reply.status = .created
+                appendLocation(tree, key)
+                describe(call, tree, key, position)
+                return
+            case .changed(let tree, let key):
+                reply.status = .ok
+                appendLocation(tree, key)
+                describe(call, tree, key, position)
+                return
+            case .deleted:
+                reply.status = .noContent
+                return
+            default: continue
+            }
+        }
+    }
+
+    private func appendLocation(_ tree: TreeName, _ key: RecordKey) {
+        let isVersioned = store.read { $0.state.tree(tree)?.declaration.isVersioned ?? false }
+        reply.fields.append("location: ")
+        HeaderText.appendLocation(tree, key, isVersioned: isVersioned, to: &reply.fields)
+        reply.fields.append("\r\n")
+    }
+
+    /// What the record is now, in header fields; its value too, for callers that prefer it.
+    private func describe(
+        _ call: Call,
+        _ tree: TreeName,
+        _ key: RecordKey,
+        _ position: Position
+    ) {
+        store.read { reader in
+            guard let state = reader.state.tree(tree),
+                let location = reader.state.location(state, key)
+            else { return }
+            reader.withEffect(at: location) { effect, commit in
+                // A resend names what its change made, which may have changed since.
+                guard effect.isSet, commit.seq == position.seq else {
+                    appendTag(position)
+                    return
+                }
+                appendFields(effect, position, holder: nil)
+                guard call.wantsRepresentation else { return }
+                reply.json()
+                reply.body.append(effect.value)
+            }
+        }
+    }
+
+    // MARK: Envelopes
+
+    /// The facts of a record's holder, when that was so at `seq` already.
+    func holder(
+        _ tree: TreeState,
+        _ key: RecordKey,
+        _ reader: StoreReader,
+        at seq: UInt64? = nil
+    ) -> BorrowFacts? {
+        guard let facts = tree.facts(of: key, caller: caller),
+            let borrows = reader.state.tree(.borrows),
+            let location = reader.state.location(borrows, RecordKey(facts.id)),
+            reader.withEffect(at: location, { $1.seq }) <= seq ?? reader.progress.durable
+        else { return nil }
+        return facts
+    }
+
+    /// Appends the envelope of a record's version.
+    ///
+    /// Its holder is named as far as `seq` knows of it; nil means what is durable.
+    func appendEnvelope(
+        _ reference: RecordReference,
+        _ reader: StoreReader,
+        at seq: UInt64? = nil,
+        to buffer: inout ByteBuffer
+    ) {
+        let tree = reader.state.tree(reference.tree)
+        reader.withEffect(at: reference.location) { effect, commit in
+            var facts = RecordFacts(
+                tree: reference.tree,
+                version: reader.state.position(of: commit.seq)
+            )
+            if let tree, tree.hasBorrows {
+                facts.borrow = holder(tree, effect.key, reader, at: seq)
+            }
+            Envelope.append(effect, of: commit, facts, to: &buffer)
+        }
+    }
+
+    /// What the results of a change look like in JSON.
+    func shapes(_ results: [OperationResult]) -> [ResultShape] {
+        results.map { result in
+            switch result {
+            case .created(_, let key), .changed(_, let key), .deleted(_, let key): .key(key)
+            case .borrow(let record, let place): shape(record, place)
+            case .range(let range): .range(range)
+            case .ended, .tree: .nothing
+            }
+        }
+    }
+
+    private func shape(_ record: BorrowRecord, _ place: Int) -> ResultShape {
+        guard place == 0 else { return .place(place) }
+        var envelope = ByteBuffer()
+        store.read { reader in
+            guard let tree = reader.state.tree(record.tree),
+                let location = reader.state.location(tree, record.key)
+            else { return }
+            let reference = RecordReference(tree: record.tree, location: location)
+            appendEnvelope(reference, reader, to: &envelope)
+        }
+        return envelope.isEmpty ? .nothing : .record(envelope.array)
+    }
+}
+
+extension TreeState {
+    /// The facts of a record's holder; nil when nobody holds it.
+    func facts(of key: RecordKey, caller: Caller? = nil) -> BorrowFacts? {
+        guard let record = holder(of: key) else { return nil }
+        return BorrowFacts(
+            id: record.id,
+            user: record.user,
+            device: record.device,
+            takenAt: record.takenAt,
+            dueAt: record.dueAt,
+            note: record.note,
+            queue: line(of: key).count - 1,
+            isYours: record.user == caller?.user
+        )
+    }
+}

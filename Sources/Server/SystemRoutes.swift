@@ -1,0 +1,168 @@
+// The server itself: what it is, whether it is well, what it counts, its files.
+internal import Glibc
+internal import HoldfastBasics
+internal import HoldfastCommitLog
+internal import HoldfastEngine
+internal import HoldfastHTTP
+internal import HoldfastRecords
+internal import HoldfastStore
+internal import HoldfastWire
+
+extension LoopServer {
+    /// GET of `/v1`.
+    func readAbout(_ call: Call) throws(RequestRefusal) {
+        try Parameters.check(target, [])
+        reply.json()
+        store.read { reader in
+            let durable = reader.progress.durable
+            let document = ServerDocument(
+                version: shared.version,
+                databaseID: store.identity.databaseID,
+                application: store.identity.application,
+                head: reader.state.position(of: durable),
+                chain: reader.chain(atSeq: durable) ?? .zero,
+                oldest: reader.oldest
+            )
+            document.append(to: &reply.body)
+        }
+    }
+
+    /// GET of `/livez`: the process answers.
+    func readLive(_ call: Call) throws(RequestRefusal) {
+        try Parameters.check(target, [])
+        reply.json()
+        reply.body.append("{\"status\":\"ok\"}")
+    }
+
+    /// GET of `/readyz`: writes are taken.
+    func readReady(_ call: Call) throws(RequestRefusal) {
+        try Parameters.check(target, [])
+        if let refusal = store.writeRefusal {
+            render(refusal, status: .serviceUnavailable)
+            return
+        }
+        reply.json()
+        reply.body.append("{\"status\":\"ok\"}")
+    }
+
+    /// GET of `/metrics`.
+    func readMetrics(_ call: Call) throws(RequestRefusal) {
+        try Parameters.check(target, [])
+        reply.type("text/plain; version=0.0.4; charset=utf-8")
+        let metrics = self.metrics
+        metrics.write(into: &reply.body)
+        let (head, durable, records, logBytes, indexBytes) = store.read { reader in
+            let trees = reader.state.allTrees
+            return (
+                reader.state.head, reader.progress.durable,
+                trees.map { ($0.name.isSystem, $0.count) }, reader.logByteCount,
+                trees.reduce(0) { $0 + $1.indexByteCount }
+            )
+        }
+        metrics.number(
+            "holdfast_commits_total",
+            "counter",
+            "Commits in the log.",
+            Int(head),
+            &reply.body
+        )
+        metrics.number(
+            "holdfast_head_seq",
+            "gauge",
+            "Seq of the last commit.",
+            Int(head),
+            &reply.body
+        )
+        metrics.number(
+            "holdfast_durable_seq",
+            "gauge",
+            "Seq of the last synced one.",
+            Int(durable),
+            &reply.body
+        )
+        let live = records.filter { !$0.0 }.reduce(0) { $0 + $1.1 }
+        metrics.number("holdfast_records", "gauge", "Live records of all trees.", live, &reply.body)
+        metrics.number(
+            "holdfast_trees",
+            "gauge",
+            "Trees declared.",
+            records.count { !$0.0 },
+            &reply.body
+        )
+        metrics.number(
+            "holdfast_log_bytes",
+            "gauge",
+            "Bytes of the log.",
+            Int(logBytes),
+            &reply.body
+        )
+        metrics.number(
+            "holdfast_index_bytes",
+            "gauge",
+            "Memory of the indexes.",
+            indexBytes,
+            &reply.body
+        )
+        metrics.number("holdfast_pins", "gauge", "Readers pinned.", store.pinCount, &reply.body)
+        metrics.number(
+            "holdfast_writable",
+            "gauge",
+            "1 while writes are taken.",
+            store.writeRefusal == nil ? 1 : 0,
+            &reply.body
+        )
+        appendProcess(metrics)
+    }
+
+    /// RUSAGE_SELF, which the importer gives another type than getrusage takes.
+    private static let thisProcess: Int32 = 0
+
+    /// Source: the names of Prometheus' client libraries for a process; values of getrusage(2).
+    private func appendProcess(_ metrics: Metrics) {
+        var usage = rusage()
+        _ = unsafe getrusage(Self.thisProcess, &usage)
+        let user = Double(usage.ru_utime.tv_sec) + Double(usage.ru_utime.tv_usec) / 1e6
+        let system = Double(usage.ru_stime.tv_sec) + Double(usage.ru_stime.tv_usec) / 1e6
+        reply.body.append("# HELP process_cpu_seconds_total User and system time.\n")
+        reply.body.append("# TYPE process_cpu_seconds_total counter\n")
+        reply.body.append(text: "process_cpu_seconds_total \(user + system)\n")
+        metrics.number(
+            "process_max_resident_memory_bytes",
+            "gauge",
+            "Most memory ever resident.",
+            Int(usage.ru_maxrss) * 1024,
+            &reply.body
+        )
+    }
+
+    /// GET of the viewer's files.
+    func readFile(_ call: Call) throws(RequestRefusal) {
+        var segments: [[UInt8]] = []
+        for index in 0..<target.segmentCount {
+            let segment = target.segment(index)
+            segments.append(segment.array)
+        }
+        guard let file = shared.files.file(segments) else {
+            throw RequestRefusal(
+                .noRoute,
+                shared.files.isEmpty
+                    ? "This server serves no viewer; start it with --web FOLDER."
+                    : "There is no file \(call.head.target.text)."
+            )
+        }
+        reply.fields.appendField("etag", text: file.tag)
+        reply.fields.appendField("cache-control", "no-cache")
+        if let known = call.head.first("if-none-match"), known.text.contains(file.tag) {
+            reply.status = .notModified
+            return
+        }
+        reply.fields.appendField("x-content-type-options", "nosniff")
+        reply.fields.appendField(
+            "content-security-policy",
+            text: "default-src 'self'; connect-src 'self' ws: wss:; img-src 'self' data:; "
+                + "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+        )
+        reply.fields.appendField("content-type", text: file.type)
+        reply.body.append(file.content)
+    }
+}

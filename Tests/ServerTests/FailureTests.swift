@@ -1,0 +1,88 @@
+// What a client sees when the disk fails or fills up.
+import Foundation
+import HoldfastStorage
+import HoldfastStore
+import HoldfastTestSupport
+import Testing
+
+@Suite(.serialized) struct FailureTests {
+    static let tree = "{\"keys\":\"name\"}"
+
+    @Test("A failed sync: the parked write is 504, later writes 503, reads 200 at what is durable")
+    func failedSync() throws {
+        let disk = SimulatedDisk()
+        let server = try TestServer(disk: disk)
+        #expect(try server.send("PUT", "/v1/trees/bins", body: Self.tree).status == 201)
+        let create = [("If-None-Match", "*")]
+        #expect(
+            try server.send("PUT", "/v1/records/bins/a", headers: create, body: "1").status == 201
+        )
+        disk.fail(SimulatedDisk.Fault(.sync))
+        let lost = try server.send("PUT", "/v1/records/bins/b", headers: create, body: "2")
+        #expect(lost.status == 504)
+        #expect(lost.text.contains("\"code\":\"outcome-unknown\""))
+        let refused = try server.send("PUT", "/v1/records/bins/c", headers: create, body: "3")
+        #expect(refused.status == 503)
+        #expect(refused.text.contains("\"code\":\"read-only\""))
+        #expect(try server.send("GET", "/v1/records/bins/a").text == "1")
+        #expect(try server.send("GET", "/v1/records/bins/b").status == 404)
+        #expect(try server.send("GET", "/readyz").status == 503)
+        #expect(try server.send("GET", "/livez").status == 200)
+        #expect(try server.send("GET", "/metrics").text.contains("holdfast_writable 0"))
+        try server.stop()
+        disk.heal()
+        let again = try TestServer(disk: disk.crash(seed: 1))
+        #expect(try again.send("GET", "/v1/records/bins/a").text == "1")
+        let retry = try again.send("PUT", "/v1/records/bins/b", headers: create, body: "2")
+        // Its outcome was unknown: it is there, or it can be done now.
+        #expect([201, 412].contains(retry.status))
+        try again.stop()
+    }
+
+    @Test("A full disk: writes are 507, reads go on, and room makes writes go on")
+    func fullDisk() throws {
+        let disk = SimulatedDisk()
+        let server = try TestServer(disk: disk)
+        #expect(try server.send("PUT", "/v1/trees/bins", body: Self.tree).status == 201)
+        disk.limit(byteCount: disk.byteCount + (1 << 20))
+        let create = [("If-None-Match", "*")]
+        // The write that finds the disk full is taken: the reserve is for it.
+        #expect(
+            try server.send("PUT", "/v1/records/bins/a", headers: create, body: "1").status == 201
+        )
+        var status = 0
+        while status != 507 {
+            status =
+                try server.send(
+                    "PUT",
+                    "/v1/records/bins/b\(Int.random(in: 0...1_000_000))",
+                    headers: create,
+                    body: "1"
+                ).status
+            #expect(status == 201 || status == 507)
+        }
+        #expect(try server.send("GET", "/v1/records/bins/a").text == "1")
+        #expect(try server.send("GET", "/readyz").status == 503)
+        disk.limit(byteCount: .max)
+        while try server.send("GET", "/readyz").status != 200 { server.store.tick() }
+        #expect(
+            try server.send("PUT", "/v1/records/bins/z", headers: create, body: "1").status == 201
+        )
+        try server.stop()
+    }
+
+    @Test("Too many pinned readers are told to come again")
+    func pins() throws {
+        let server = try TestServer()
+        #expect(try server.send("PUT", "/v1/trees/bins", body: Self.tree).status == 201)
+        let pins = try (0..<1000).map { _ in try server.store.pin() }
+        let lines = [("Accept", "application/x-ndjson")]
+        let busy = try server.send("GET", "/v1/records/bins", headers: lines)
+        #expect(busy.status == 503)
+        #expect(busy.text.contains("\"code\":\"busy\""))
+        for pin in pins { server.store.unpin(pin) }
+        #expect(try server.send("GET", "/v1/records/bins", headers: lines).status == 200)
+        #expect(server.store.pinCount == 0)
+        try server.stop()
+    }
+}
