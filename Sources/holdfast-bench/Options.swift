@@ -1,0 +1,65 @@
+// The command line.
+
+/// What was asked for.
+struct Options {
+    /// A part of the product.
+    enum Subject: String, CaseIterable {
+        case server, storage, client
+    }
+
+    /// How the command line was understood.
+    enum Reading {
+        case help
+        case wrong(String)
+        case options(Options)
+    }
+
+    var subjects: [Subject] = []
+    var isQuick = false
+    var jsonPath: String?
+
+    static let help = """
+        holdfast-bench server|storage|client|all [--quick] [--json FILE]
+
+        Measures Holdfast, and in turn with it the peers that are installed (nginx, SQLite), and
+        prints the median of the rounds. A ratio above 1 means that Holdfast is ahead.
+
+          server       get_rps_per_core put_durable_rps feed_cpu_us_per_delivery feed_p99_ms
+          storage      insert_durable_1 insert_durable_16 insert_durable_100 reopen_records_per_s
+                       iterate_forward iterate_backward index_bytes_per_record
+          client       codec_us cross_module_ns
+          all          all of them
+
+          --quick      fewer and shorter rounds, all in less than a minute
+          --json FILE  writes one JSON object a line to FILE instead of below the table
+
+        The server measured is the program `holdfast` beside this one. Load comes from wrk, or from
+        a process of this program where wrk is missing. Files are written below TMPDIR (/tmp).
+        Figures count in a release build only.
+        """
+
+    static func read(_ arguments: [String]) -> Reading {
+        var options = Options()
+        var index = 0
+        while index < arguments.count {
+            let argument = arguments[index]
+            index += 1
+            switch argument {
+            case "--help", "-h": return .help
+            case "--quick": options.isQuick = true
+            case "--json":
+                guard index < arguments.count else { return .wrong("--json needs a file") }
+                options.jsonPath = arguments[index]
+                index += 1
+            case "all": options.subjects = Subject.allCases
+            default:
+                guard let subject = Subject(rawValue: argument) else {
+                    return .wrong("'\(argument)' is not known")
+                }
+                if !options.subjects.contains(subject) { options.subjects.append(subject) }
+            }
+        }
+        guard !options.subjects.isEmpty else { return .wrong("say what to measure") }
+        return .options(options)
+    }
+}

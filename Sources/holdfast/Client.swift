@@ -1,0 +1,131 @@
+// The client side of `get`, `put` and `ls`: one request, one reply, over a connection of its own.
+internal import HoldfastBasics
+internal import HoldfastHTTP
+internal import HoldfastJSONCoding
+
+/// A server as the client commands see it.
+struct Client {
+    private let host: String
+    private let port: String
+    private let authority: String
+    private let identity: [(name: String, value: String)]
+
+    static let flags = [
+        Flag(
+            "url",
+            .text,
+            "URL",
+            environment: true,
+            "the server (http://127.0.0.1:7070)"
+        ),
+        Flag("user", .text, "NAME", environment: true, "who asks (local)"),
+        Flag("device", .text, "NAME", environment: true, "from which device (rest)"),
+    ]
+
+    static let notes = "HOLDFAST_URL, HOLDFAST_USER and HOLDFAST_DEVICE stand for their flags."
+
+    /// Reads who asks whom.
+    init(_ arguments: Arguments) throws(CommandFailure) {
+        let setting =
+            arguments.setting("url")
+            ?? Setting(text: "http://127.0.0.1:7070", origin: "--url", isFromFile: false)
+        guard !setting.text.hasPrefix("https://") else {
+            throw setting.failure("this version speaks http only")
+        }
+        guard let (host, port, authority) = Self.parse(setting.text) else {
+            throw setting.failure("give http://HOST:PORT")
+        }
+        self.host = host
+        self.port = port
+        self.authority = authority
+        var identity = [("holdfast-app", "holdfast")]
+        for (flag, name) in [("user", "holdfast-user"), ("device", "holdfast-device")] {
+            if let text = arguments.text(flag) { identity.append((name, Self.encoded(text))) }
+        }
+        self.identity = identity
+    }
+
+    private static func parse(_ url: String) -> (host: String, port: String, authority: String)? {
+        let scheme = "http://"
+        guard url.hasPrefix(scheme) else { return nil }
+        var authority = url.dropFirst(scheme.count)
+        if authority.hasSuffix("/") { authority.removeLast() }
+        let visible = authority.utf8.allSatisfy { $0 > 32 && $0 < 127 }
+        guard visible, !authority.contains(where: { "/?#@".contains($0) }) else { return nil }
+        var host = authority
+        var port: Substring = "80"
+        if let colon = authority.lastIndex(of: ":"), !authority.hasSuffix("]") {
+            host = authority[..<colon]
+            port = authority[authority.index(after: colon)...]
+        }
+        guard let number = UInt16(port), number > 0 else { return nil }
+        if host.hasPrefix("["), host.hasSuffix("]") { host = host.dropFirst().dropLast() }
+        guard !host.isEmpty else { return nil }
+        return (String(host), String(number), String(authority))
+    }
+
+    /// Percent-encodes a text for a path, a query or a field.
+    static func encoded(_ text: String) -> String {
+        var buffer = ByteBuffer()
+        Array(text.utf8).withView { PercentEncoding.append($0, to: &buffer) }
+        return buffer.view.text
+    }
+
+    /// Sends a request and reads its reply.
+    ///
+    /// Gives the head of a reply that is a success, once its body has gone to `sink`; everything
+    /// else is thrown, a refusal as `code: detail`.
+    @discardableResult
+    func send(
+        _ method: String,
+        _ target: String,
+        fields: [(name: String, value: String)] = [],
+        body: [UInt8]? = nil,
+        sink: ReplyReader.Sink
+    ) throws(CommandFailure) -> ReplyHead {
+        let socket = try ClientSocket(host: host, port: port)
+        var request = ByteBuffer()
+        request.append(text: "\(method) \(target) HTTP/1.1\r\nhost: \(authority)\r\n")
+        for (name, value) in identity + fields { request.append(text: "\(name): \(value)\r\n") }
+        if let body { request.append(text: "content-length: \(body.count)\r\n") }
+        request.append("connection: close\r\n\r\n")
+        if let body { request.append(body) }
+        // A server that refuses early may stop reading; its answer says why.
+        _ = socket.write(request.view)
+        var reader = ReplyReader(socket)
+        let head = try reader.head()
+        guard (200..<300).contains(head.status) else {
+            var problem = ByteBuffer()
+            try reader.body(of: head) { (bytes: ByteView) throws(CommandFailure) in
+                guard problem.count < Limits.bodyByteCountMax else { return }
+                problem.append(bytes)
+            }
+            throw Self.refusal(head, problem.view)
+        }
+        try reader.body(of: head, sink)
+        return head
+    }
+
+    /// What a problem document says, in one line.
+    private static func refusal(_ head: ReplyHead, _ body: ByteView) -> CommandFailure {
+        let exit: ExitCode = head.status == 404 || head.status == 410 ? .notFound : .refused
+        guard head["content-type"]?.hasPrefix("application/problem+json") == true,
+            let code = member("code", of: body)
+        else {
+            return CommandFailure(exit, "status-\(head.status): the answer does not say why")
+        }
+        let reason = member("detail", of: body) ?? member("title", of: body) ?? ""
+        return CommandFailure(exit, printable("\(code): \(reason)"))
+    }
+
+    private static func member(_ name: StaticString, of document: ByteView) -> String? {
+        do throws(JSONError) {
+            let found = try JSONScanner.member(named: ByteView(name), in: document)
+            guard let found else { return nil }
+            var scanner = JSONScanner(found)
+            return try scanner.readString().text
+        } catch {
+            return nil
+        }
+    }
+}

@@ -1,0 +1,104 @@
+// A blocking TCP connection with timeouts: all the client commands need of a network.
+//
+// Unsafe, with this argument: the list of getaddrinfo(3) is freed once, after its last use; buffers
+// are lent to send(2) and recv(2) for the call alone, with their own length.
+internal import Glibc
+internal import HoldfastBasics
+
+/// A connection to a server, closed with its owner.
+final class ClientSocket {
+    private let descriptor: Int32
+
+    /// How long connecting, and every single read or write, may take.
+    static let timeoutSeconds = 60
+    private static let readByteCount = 64 << 10
+
+    /// Connects to the first address of a host that answers.
+    init(host: String, port: String) throws(CommandFailure) {
+        var hints = addrinfo()
+        hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
+        var list: UnsafeMutablePointer<addrinfo>?
+        let failed = getaddrinfo(host, port, &hints, &list)
+        guard failed == 0 else {
+            throw Self.failure(host, port, String(cString: gai_strerror(failed)))
+        }
+        defer { freeaddrinfo(list) }
+        var reason = "no address"
+        var next = list
+        while let address = next?.pointee {
+            next = address.ai_next
+            if let connected = Self.connect(address, &reason) {
+                descriptor = connected
+                return
+            }
+        }
+        throw Self.failure(host, port, reason)
+    }
+
+    deinit { close(descriptor) }
+
+    private static func connect(_ address: addrinfo, _ reason: inout String) -> Int32? {
+        let opened = socket(
+            address.ai_family,
+            address.ai_socktype | Int32(SOCK_CLOEXEC.rawValue),
+            address.ai_protocol
+        )
+        var limit = timeval(tv_sec: timeoutSeconds, tv_usec: 0)
+        let length = socklen_t(MemoryLayout<timeval>.size)
+        // On Linux the limit of sending counts for connecting too: socket(7).
+        if opened >= 0, setsockopt(opened, SOL_SOCKET, SO_RCVTIMEO, &limit, length) == 0,
+            setsockopt(opened, SOL_SOCKET, SO_SNDTIMEO, &limit, length) == 0,
+            Glibc.connect(opened, address.ai_addr, address.ai_addrlen) == 0
+        {
+            return opened
+        }
+        reason = errno == EINPROGRESS ? "no answer" : String(cString: strerror(errno))
+        if opened >= 0 { close(opened) }
+        return nil
+    }
+
+    private static func failure(
+        _ host: String,
+        _ port: String,
+        _ reason: String
+    ) -> CommandFailure {
+        CommandFailure(
+            .unreachable,
+            "cannot reach \(host):\(port): \(reason); is `holdfast serve` running there? "
+                + "--url or HOLDFAST_URL names another server"
+        )
+    }
+
+    /// Writes all bytes; false when the server takes no more, which may be because it has answered.
+    func write(_ bytes: ByteView) -> Bool {
+        bytes.withUnsafeBytes { memory in
+            var rest = memory[...]
+            while !rest.isEmpty {
+                let part = UnsafeRawBufferPointer(rebasing: rest)
+                let flags = Int32(MSG_NOSIGNAL)
+                let count = send(descriptor, part.baseAddress, part.count, flags)
+                if count < 0, errno != EINTR { return false }
+                rest = rest.dropFirst(max(0, count))
+            }
+            return true
+        }
+    }
+
+    /// Appends what comes next; false when the server has ended the connection.
+    func read(into buffer: inout ByteBuffer) throws(CommandFailure) -> Bool {
+        var count = 0
+        repeat {
+            buffer.appendUnsafe(Self.readByteCount) { memory in
+                count = recv(descriptor, memory.baseAddress, memory.count, 0)
+                return max(0, count)
+            }
+        } while count < 0 && errno == EINTR
+        guard count >= 0 else {
+            let reason =
+                errno == EAGAIN
+                ? "nothing came for \(Self.timeoutSeconds) s" : String(cString: strerror(errno))
+            throw CommandFailure(.unreachable, "the server's answer is cut: \(reason)")
+        }
+        return count > 0
+    }
+}

@@ -1,0 +1,105 @@
+// `holdfast serve`: opens the database, listens, says that it is ready, and waits to be stopped.
+//
+// Order matters: signals are blocked before the first thread starts, so that all threads inherit
+// it; the sync thread ends after the server, whose last replies wait for it.
+internal import Glibc
+internal import HoldfastBasics
+internal import HoldfastCommitLog
+internal import HoldfastEngine
+internal import HoldfastRecords
+internal import HoldfastServer
+internal import HoldfastStore
+
+/// The server as a process.
+enum ServeCommand {
+    static let command = Command(
+        name: "serve",
+        summary: "Serves a database over HTTP until SIGTERM or SIGINT.",
+        positionals: [],
+        flags: ServeFlags.all,
+        notes: """
+            Each flag may stand in the environment (--head-timeout is HOLDFAST_HEAD_TIMEOUT, lists are
+            separated by commas) and in the file of --config (headTimeout, lists are arrays). Flags win
+            over the environment, the environment over the file.
+
+            When it is ready it prints one line on standard output:
+              ready http://HOST:PORT databaseID=... epoch=... head=...
+            Its log goes to standard error.
+            """,
+        run: run
+    )
+
+    @Sendable
+    private static func run(_ arguments: Arguments) throws(CommandFailure) {
+        let settings = try ServeSettings(arguments)
+        let logger = Logger(level: settings.level)
+        Signals.block()
+        raiseDescriptorLimit(settings.configuration.connectionCountMax, logger)
+        let store = try DatabaseFolder(settings.data).open(
+            application: settings.application,
+            logger: logger
+        )
+        let runner = StoreRunner(store)
+        let server: Server
+        do throws(ServerError) {
+            server = try Server(
+                store: store,
+                configuration: settings.configuration,
+                logger: logger,
+                version: Tool.version
+            )
+        } catch {
+            try close(runner, settings)
+            throw CommandFailure(error)
+        }
+        announce(server, store, logger)
+        let signal = Signals.wait()
+        logger.log(.info, "serve.stopping", ["signal": signal])
+        server.stop()
+        try close(runner, settings)
+        logger.log(.info, "serve.stopped")
+    }
+
+    /// Prints the line others wait for.
+    ///
+    /// A closed standard output is no reason not to serve.
+    private static func announce(_ server: Server, _ store: Store, _ logger: Logger) {
+        let position = store.read { $0.state.position(of: $0.progress.durable) }
+        let line =
+            "ready http://\(server.address) databaseID=\(store.identity.databaseID) "
+            + "epoch=\(position.epoch) head=\(position)\n"
+        do throws(CommandFailure) {
+            try Console.print(line)
+        } catch {
+            logger.log(.warning, "serve.ready.unheard", ["error": error.message])
+        }
+    }
+
+    private static func close(
+        _ runner: StoreRunner,
+        _ settings: ServeSettings
+    ) throws(CommandFailure) {
+        do throws(StoreError) {
+            try runner.close()
+        } catch {
+            throw CommandFailure(error, directory: settings.data)
+        }
+    }
+
+    /// Every connection takes a descriptor; the soft limit of most systems is 1024.
+    private static func raiseDescriptorLimit(_ connectionCount: Int, _ logger: Logger) {
+        let wanted = rlim_t(connectionCount + 256)
+        var limit = rlimit()
+        guard getrlimit(__rlimit_resource_t(7), &limit) == 0, limit.rlim_cur < wanted else {
+            return
+        }
+        limit.rlim_cur = min(wanted, limit.rlim_max)
+        let isRaised = setrlimit(__rlimit_resource_t(7), &limit) == 0
+        guard !isRaised || limit.rlim_cur < wanted else { return }
+        logger.log(
+            .warning,
+            "serve.descriptors.few",
+            ["limit": "\(limit.rlim_cur)", "wanted": "\(wanted)"]
+        )
+    }
+}

@@ -1,0 +1,206 @@
+// Every setting of `holdfast serve`, and how the texts become a configuration.
+internal import Glibc
+internal import HoldfastBasics
+internal import HoldfastNetworking
+internal import HoldfastServer
+
+/// The table of settings: flags, `HOLDFAST_...`, and members of the configuration file.
+enum ServeFlags {
+    static let all = [
+        Flag("data", .text, "DIR", environment: true, "directory of the database"),
+        Flag(
+            "listen",
+            .text,
+            "HOST:PORT",
+            environment: true,
+            "loopback address to listen on (127.0.0.1:7070);\nport 0 lets the system choose"
+        ),
+        Flag(
+            "application",
+            .text,
+            "NAME",
+            environment: true,
+            "application the database belongs to;\nneeded to make one, compared later"
+        ),
+        Flag(
+            "durability",
+            .text,
+            "group",
+            environment: true,
+            "when a write is answered: after the sync of its batch"
+        ),
+        Flag("web", .text, "DIR", environment: true, "folder of the viewer; none without it"),
+        Flag("config", .text, "FILE", environment: true, "JSON file of these settings"),
+        Flag("loops", .number, "N", environment: true, "event loops (one per processor)"),
+        Flag(
+            "head-timeout",
+            .number,
+            "SECONDS",
+            environment: true,
+            "for a request's head to arrive (10)"
+        ),
+        Flag(
+            "body-timeout",
+            .number,
+            "SECONDS",
+            environment: true,
+            "for a body, besides 1 s for each 100 kB (30)"
+        ),
+        Flag(
+            "idle-timeout",
+            .number,
+            "SECONDS",
+            environment: true,
+            "for a connection without a request (120)"
+        ),
+        Flag("heartbeat", .number, "SECONDS", environment: true, "between heads of a feed (15)"),
+        Flag("max-connections", .number, "N", environment: true, "most open connections (20000)"),
+        Flag(
+            "host-name",
+            .list,
+            "NAME",
+            environment: true,
+            "further name in Host that is this server's; repeatable"
+        ),
+        Flag(
+            "origin",
+            .list,
+            "URL",
+            environment: true,
+            "origin of another page that may use it; repeatable"
+        ),
+        Flag(
+            "log-level",
+            .text,
+            "LEVEL",
+            environment: true,
+            "debug, info, warning or error (info)"
+        ),
+    ]
+}
+
+/// What `serve` was asked for, checked.
+struct ServeSettings {
+    let data: String
+    let application: String?
+    let level: Logger.Level
+    let configuration: ServerConfiguration
+
+    static let defaultAddress = "127.0.0.1:7070"
+    private static let seconds = 0.01...86_400.0
+
+    init(_ given: Arguments) throws(CommandFailure) {
+        var arguments = given
+        if let path = arguments.text("config") {
+            arguments.add(try ConfigurationFile(path: path), path: path)
+        }
+        data = try arguments.required("data")
+        application = try Self.application(arguments)
+        level = try Self.level(arguments)
+        try Self.checkDurability(arguments)
+        let address = try Self.address(arguments)
+        var configuration = ServerConfiguration(host: address.host, port: address.port)
+        configuration.loopCount = Self.processorCount
+        if let count = try arguments.integer("loops", 1...256) {
+            configuration.loopCount = Int(count)
+        }
+        if let seconds = try arguments.seconds("head-timeout", Self.seconds) {
+            configuration.headSeconds = seconds
+        }
+        if let seconds = try arguments.seconds("body-timeout", Self.seconds) {
+            configuration.bodySeconds = seconds
+        }
+        if let seconds = try arguments.seconds("idle-timeout", Self.seconds) {
+            configuration.idleSeconds = seconds
+        }
+        if let seconds = try arguments.seconds("heartbeat", Self.seconds) {
+            configuration.heartbeatSeconds = seconds
+        }
+        if let count = try arguments.integer("max-connections", 1...1_000_000) {
+            configuration.connectionCountMax = Int(count)
+        }
+        configuration.webFolder = arguments.text("web")
+        configuration.hostNames = try Self.hostNames(arguments)
+        configuration.origins = try Self.origins(arguments)
+        self.configuration = configuration
+    }
+
+    private static var processorCount: Int {
+        min(256, max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN))))
+    }
+
+    private static func application(_ arguments: Arguments) throws(CommandFailure) -> String? {
+        guard let setting = arguments.setting("application") else { return nil }
+        let bytes = setting.text.utf8
+        guard (1...Limits.identityByteCountMax).contains(bytes.count),
+            bytes.allSatisfy({ $0 >= 32 && $0 != 127 })
+        else {
+            throw setting.failure(
+                "give a name of 1 to \(Limits.identityByteCountMax) bytes on one line"
+            )
+        }
+        return setting.text
+    }
+
+    private static func level(_ arguments: Arguments) throws(CommandFailure) -> Logger.Level {
+        guard let setting = arguments.setting("log-level") else { return .info }
+        guard let level = Logger.Level(rawValue: setting.text) else {
+            let names = Logger.Level.allCases.map(\.rawValue).joined(separator: ", ")
+            throw setting.failure("give one of \(names)")
+        }
+        return level
+    }
+
+    private static func checkDurability(_ arguments: Arguments) throws(CommandFailure) {
+        guard let setting = arguments.setting("durability"), setting.text != "group" else { return }
+        throw setting.failure("this version knows group only: one sync for each batch of writes")
+    }
+
+    /// Loopback only: without tokens and TLS whoever reaches the port may write.
+    private static func address(_ arguments: Arguments) throws(CommandFailure) -> SocketAddress {
+        let setting =
+            arguments.setting("listen")
+            ?? Setting(text: defaultAddress, origin: "--listen", isFromFile: false)
+        let address: SocketAddress
+        do throws(NetworkError) {
+            address = try SocketAddress(setting.text)
+        } catch {
+            throw setting.failure("give HOST:PORT, as \(defaultAddress) or [::1]:0")
+        }
+        guard address.isLoopback else {
+            throw CommandFailure(
+                .configuration,
+                "\(setting.origin) '\(setting.text)': this version listens on loopback only, as "
+                    + "tokens and TLS come with a later one; give 127.0.0.1:PORT or [::1]:PORT, and "
+                    + "a tunnel or a proxy for other machines"
+            )
+        }
+        return address
+    }
+
+    private static func hostNames(_ arguments: Arguments) throws(CommandFailure) -> [String] {
+        var names: [String] = []
+        for setting in arguments.list("host-name") {
+            let name = setting.text.lowercased()
+            guard !name.isEmpty,
+                name.utf8.allSatisfy({
+                    $0 == 45 || $0 == 46 || (48...57).contains($0) || (97...122).contains($0)
+                })
+            else { throw setting.failure("give a host's name without a port") }
+            names.append(name)
+        }
+        return names
+    }
+
+    private static func origins(_ arguments: Arguments) throws(CommandFailure) -> [String] {
+        var origins: [String] = []
+        for setting in arguments.list("origin") {
+            let parts = setting.text.split(separator: "/", omittingEmptySubsequences: false)
+            guard parts.count == 3, parts[0] == "http:" || parts[0] == "https:",
+                parts[1].isEmpty, !parts[2].isEmpty
+            else { throw setting.failure("give an origin, as https://stock.example:8443") }
+            origins.append(setting.text)
+        }
+        return origins
+    }
+}
