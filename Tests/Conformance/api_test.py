@@ -1,0 +1,138 @@
+#!/usr/bin/env python3
+"""Every operation, every status, every problem code that can be had from outside, as tables of rows
+against the real server: $HOLDFAST_BIN, or the debug build.
+
+The tables run in the order of their names and build on each other: later rows refer to records that
+earlier ones made. Recorded for check.py when $HOLDFAST_RECORDINGS names a folder.
+"""
+
+import base64
+import os
+import socket
+import unittest
+
+import check
+import recorder
+import rows_borrows
+import rows_changes
+import rows_records
+import rows_trees
+from contract import Contract
+from server import Server
+from table import Row, Table
+
+
+class APITest(Table):
+    saved = {}
+
+    @classmethod
+    def setUpClass(cls):
+        cls.server = Server()
+        cls.saved["origin"] = f"http://{cls.server.host}:{cls.server.port}"
+
+    @classmethod
+    def tearDownClass(cls):
+        assert cls.server.stop() == 0
+
+    def test_01_trees_are_declared(self):
+        self.run_rows(rows_trees.DECLARE)
+        self.run_rows(rows_trees.TREES)
+
+    def test_02_the_server_and_its_files(self):
+        self.run_rows(rows_trees.SERVER)
+
+    def test_03_records_are_made(self):
+        self.run_rows(rows_records.PREPARE)
+        self.saved["first.gone"] = self.saved["first"] + 1
+        self.run_rows(rows_records.USED)
+        self.run_rows(rows_records.CREATE)
+
+    def test_04_records_are_read(self):
+        self.run_rows(rows_records.GET)
+        self.run_rows(rows_records.NAMES)
+        self.run_rows(rows_records.LIST)
+
+    def test_05_records_are_edited(self):
+        self.run_rows(rows_records.EDITS)
+
+    def test_06_every_refusal_of_an_edit(self):
+        self.run_rows(rows_records.refusals())
+
+    def test_07_changes(self):
+        self.run_rows(rows_changes.ACCEPTED[:1])
+        epoch, seq = self.saved["made.at"].split(":")
+        self.saved["before"] = f"{epoch}:{int(seq) - 1}"
+        self.run_rows(rows_changes.ACCEPTED[1:])
+
+    def test_08_every_refusal_of_a_change(self):
+        self.run_rows(rows_changes.refusals())
+
+    def test_09_jobs(self):
+        self.run_rows(rows_changes.JOBS)
+
+    def test_10_commits_are_read(self):
+        seq, _ = self.head()
+        self.saved["last"] = f"{self.server.epoch}:{seq - 1}"
+        self.run_rows(rows_changes.READ)
+
+    def test_11_borrows(self):
+        self.run_rows(rows_borrows.LINE)
+        self.run_rows(rows_borrows.SENT_AGAIN)
+        self.run_rows(rows_borrows.REFUSED)
+
+    def test_12_ranges(self):
+        self.run_rows(rows_borrows.RANGES)
+        self.assertGreaterEqual(self.saved["range"], self.saved["bins.end"])
+
+    def test_13_rules_of_every_operation(self):
+        self.run_rows(rows_trees.everywhere(Contract(check.SPEC)))
+
+    def test_14_the_line_has_an_end(self):
+        rows = [rows_borrows.create("a popular record", "P", "P"),
+                rows_borrows.take("taken", "Pa", 201, record="P")]
+        self.run_rows(rows)
+        wait = lambda n, status, code, commits: rows_borrows.take(
+            f"waiter {n}", f"P{n}", status, code, {
+                "Holdfast-User": f"user-{n}", "Holdfast-Device": f"W-{n}"},
+            record="P", more={"queue": True}, commits=commits)
+        for number in range(1000):
+            row = wait(number, 202, None, 1)
+            self.compare(row, self.send(row))
+        self.run_rows([wait(1000, 409, "line-full", 0)])
+
+    def test_15_the_feed_opens(self):
+        key = base64.b64encode(os.urandom(16)).decode()
+        headers = {
+            "Host": f"{self.server.host}:{self.server.port}", "Connection": "Upgrade",
+            "Upgrade": "websocket", "Sec-WebSocket-Version": "13", "Sec-WebSocket-Key": key,
+            "Sec-WebSocket-Protocol": "holdfast.feed.v1"}
+        text = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+        with socket.create_connection((self.server.host, self.server.port), 30) as stream:
+            stream.sendall(f"GET /v1/feed HTTP/1.1\r\n{text}\r\n".encode())
+            reply = b""
+            while b"\r\n\r\n" not in reply:
+                part = stream.recv(4096)
+                self.assertTrue(part, reply)
+                reply += part
+        lines = reply.partition(b"\r\n\r\n")[0].decode().split("\r\n")
+        self.assertIn(" 101 ", lines[0])
+        pairs = [line.split(": ", 1) for line in lines[1:]]
+        self.assertEqual(dict((n.lower(), v) for n, v in pairs)["sec-websocket-protocol"],
+                         "holdfast.feed.v1")
+        recorder.record("GET", "/v1/feed", headers, b"", 101, pairs, b"", "the feed opens")
+        bad = {**headers, "Sec-WebSocket-Key": "short"}
+        self.run_rows([
+            Row("a key that is none", "GET", "/v1/feed", 400, "bad-header", headers=bad),
+            Row("another subprotocol", "GET", "/v1/feed", 400, "bad-header",
+                headers={**headers, "Sec-WebSocket-Protocol": "chat"}),
+            Row("another version", "GET", "/v1/feed", 426, "upgrade-required",
+                headers={**headers, "Sec-WebSocket-Version": "8"}),
+            Row("another page's script", "GET", "/v1/feed", 403, "forbidden-origin",
+                headers={**headers, "Origin": "http://holdfast.example"}),
+            Row("another database", "GET", "/v1/feed", 421, "wrong-database",
+                headers={**headers, "Holdfast-Database": "${u:other}"}),
+        ])
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,254 @@
+#!/usr/bin/env python3
+"""Exit codes and messages of `holdfast`: what operators and scripts build on."""
+
+import json
+import os
+import shutil
+import tempfile
+import unittest
+
+from server import Server, run
+
+MARK = "a-value-that-is-easy-to-find-in-the-log"
+
+
+def crc32c(data):
+    """CRC-32C of a difference: neither begun nor ended with ones."""
+    crc = 0
+    for byte in data:
+        crc ^= byte
+        for _ in range(8):
+            crc = crc >> 1 ^ (0x82F63B78 if crc & 1 else 0)
+    return crc
+
+
+class CommandLineTest(unittest.TestCase):
+    def setUp(self):
+        self.folder = tempfile.mkdtemp(prefix="holdfast-cli-")
+        self.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
+        self.data = os.path.join(self.folder, "data")
+
+    def check(self, code, result, *words):
+        """The exit code, a message on stderr that names what it is about, and no `ready` line."""
+        found, out, errors = result
+        self.assertEqual(found, code, errors)
+        self.assertNotIn("ready", out)
+        self.assertTrue(errors.strip(), "a failure says why")
+        for word in words:
+            self.assertIn(word, errors)
+
+    def database(self):
+        """A stopped database with three commits."""
+        server = Server(data=self.data)
+        for number in range(3):
+            connection = server.connection()
+            if number == 0:
+                connection.request("PUT", "/v1/trees/notes", body='{"keys":"name"}',
+                                   headers={"Content-Type": "application/json"})
+            else:
+                connection.request("PUT", f"/v1/records/notes/n{number}", body=f'"{MARK}"',
+                                   headers={"Content-Type": "application/json",
+                                            "If-None-Match": "*"})
+            self.assertEqual(connection.getresponse().status, 201)
+            connection.close()
+        self.assertEqual(server.stop(), 0)
+
+    def damage(self):
+        """Flips one bit of the first value in the log."""
+        folder = os.path.join(self.data, "log")
+        name, = [name for name in os.listdir(folder) if name.endswith(".seg")]
+        path = os.path.join(folder, name)
+        with open(path, "r+b") as file:
+            place = file.read().index(MARK.encode())
+            file.seek(place)
+            byte = file.read(1)[0]
+            file.seek(place)
+            file.write(bytes([byte ^ 1]))
+        return name
+
+    def forge(self):
+        """Changes one bit of the first value in the log and makes its frame's checksum fit."""
+        folder = os.path.join(self.data, "log")
+        name, = [name for name in os.listdir(folder) if name.endswith(".seg")]
+        path = os.path.join(folder, name)
+        with open(path, "r+b") as file:
+            log = bytearray(file.read())
+            place = log.index(MARK.encode())
+            start = log.rindex(b"HLFC", 0, place)
+            length = int.from_bytes(log[start + 8:start + 12], "little")
+            log[place] ^= 1
+            # A checksum changes by the checksum of the difference, whatever seeded it.
+            change = crc32c(b"\1" + bytes(start + length - place - 1))
+            found = int.from_bytes(log[start + 4:start + 8], "little")
+            log[start + 4:start + 8] = (found ^ change).to_bytes(4, "little")
+            file.seek(0)
+            file.write(log)
+        return name, start
+
+    def test_help(self):
+        for arguments in [["--help"]] + [
+            [command, "--help"] for command in ("serve", "get", "put", "ls", "verify", "log")
+        ]:
+            with self.subTest(arguments):
+                code, out, errors = run(*arguments)
+                self.assertEqual((code, errors), (0, ""))
+                self.assertIn("holdfast", out)
+
+    def test_usage(self):
+        listen = ["--listen", "127.0.0.1:0"]
+        rows = [
+            ("no command", []),
+            ("an unknown command", ["frobnicate"]),
+            ("an unknown flag", ["serve", "--nonsense"]),
+            ("a flag without its value", ["serve", "--data"]),
+            ("no data", ["serve", *listen]),
+            ("an address that is none",
+             ["serve", "--data", self.data, "--application", "a", "--listen", "nowhere"]),
+            ("a port that is none",
+             ["serve", "--data", self.data, "--application", "a", "--listen", "127.0.0.1:99999"]),
+            ("a durability that is none", ["serve", "--data", self.data, "--application", "a",
+                                           *listen, "--durability", "maybe"]),
+            ("a new directory without an application", ["serve", "--data", self.data, *listen]),
+            ("get without a key", ["get", "notes"]),
+            ("put without what it expects", ["put", "notes", "a", "-"]),
+            ("ls without a tree", ["ls"]),
+            ("verify without data", ["verify"]),
+            ("log without data", ["log"]),
+        ]
+        for name, arguments in rows:
+            with self.subTest(name):
+                self.check(64, run(*arguments))
+                self.assertFalse(os.path.exists(self.data), "nothing is made")
+
+    def test_another_address_than_loopback_is_refused(self):
+        result = run("serve", "--data", self.data, "--application", "a", "--listen", "0.0.0.0:0")
+        self.check(78, result, "loopback", "0.0.0.0:0")
+        self.assertFalse(os.path.exists(self.data), "nothing is made")
+
+    def test_a_configuration_file(self):
+        path = os.path.join(self.folder, "holdfast.json")
+        rows = [
+            ("no such member", '{"lissten": "127.0.0.1:0"}', "lissten"),
+            ("no JSON", '{"listen": ', "JSON"),
+            ("a member twice", '{"loops": 1, "loops": 2}', "twice"),
+            ("another type", '{"loops": "many"}', "loops"),
+            ("a value out of bounds", '{"loops": 0}', "loops"),
+            ("an address beyond loopback", '{"listen": "0.0.0.0:0"}', "loopback"),
+        ]
+        command = ["serve", "--data", self.data, "--application", "a", "--config", path]
+        for name, text, word in rows:
+            with self.subTest(name):
+                with open(path, "w", encoding="utf-8") as file:
+                    file.write(text)
+                self.check(78, run(*command), path if "0.0.0.0" not in text else word, word)
+                self.assertFalse(os.path.exists(self.data), "nothing is made")
+        with open(path, "w", encoding="utf-8") as file:
+            json.dump({"application": "b", "loops": 1, "headTimeout": 2.5, "listen": "nowhere",
+                       "hostName": ["parts.example"]}, file)
+        server = Server("--config", path, data=self.data, application=None)
+        self.assertEqual(server.stop(), 0)
+        self.check(78, run(*command, "--listen", "127.0.0.1:0"), "'b'")
+
+    def test_a_directory_of_something_else(self):
+        os.mkdir(self.data)
+        with open(os.path.join(self.data, "letter.txt"), "w", encoding="utf-8"):
+            pass
+        self.check(73, run("serve", "--data", self.data, "--application", "a",
+                           "--listen", "127.0.0.1:0"), "letter.txt")
+        self.assertEqual(os.listdir(self.data), ["letter.txt"])
+
+    def test_directory_in_use(self):
+        server = Server(data=self.data)
+        try:
+            self.check(75, run("serve", "--data", self.data, "--listen", "127.0.0.1:0"), self.data)
+        finally:
+            self.assertEqual(server.stop(), 0)
+
+    def test_port_in_use(self):
+        server = Server()
+        try:
+            address = f"127.0.0.1:{server.port}"
+            self.check(75, run("serve", "--data", self.data, "--application", "a",
+                               "--listen", address), str(server.port))
+        finally:
+            self.assertEqual(server.stop(), 0)
+
+    def test_a_directory_that_cannot_be_made(self):
+        path = os.path.join(self.folder, "file")
+        with open(path, "w", encoding="utf-8"):
+            pass
+        self.check(73, run("serve", "--data", os.path.join(path, "data"), "--application", "a",
+                           "--listen", "127.0.0.1:0"))
+
+    def test_a_damaged_log(self):
+        self.database()
+        self.assertEqual(run("verify", "--data", self.data)[0], 0)
+        name = self.damage()
+        for command in (["serve", "--listen", "127.0.0.1:0"], ["verify"]):
+            with self.subTest(command[0]):
+                self.check(65, run(command[0], "--data", self.data, *command[1:]), name)
+
+    def test_a_forged_log(self):
+        self.database()
+        name, place = self.forge()
+        self.check(65, run("verify", "--data", self.data), name, f"byte {place}", "hashMismatch")
+
+    def test_no_database_there(self):
+        os.mkdir(self.data)
+        for command in ("verify", "log"):
+            with self.subTest(command):
+                self.check(66, run(command, "--data", self.data))
+
+    def test_flags_by_environment(self):
+        self.check(64, run("serve", environment={
+            "HOLDFAST_DATA": self.data, "HOLDFAST_LISTEN": "127.0.0.1:0"}), "application")
+
+    def test_the_log_is_printed_beside_a_live_server(self):
+        self.database()
+        server = Server(data=self.data)
+        try:
+            code, out, _ = run("log", "--data", self.data)
+            self.assertEqual(code, 0)
+            self.assertIn("notes", out)
+            self.assertEqual(run("verify", "--data", self.data)[0], 0)
+        finally:
+            self.assertEqual(server.stop(), 0)
+
+    def test_reading_and_writing(self):
+        server = Server(data=self.data)
+        try:
+            url = ["--url", f"http://127.0.0.1:{server.port}"]
+            connection = server.connection()
+            connection.request("PUT", "/v1/trees/notes", body='{"keys":"name"}',
+                               headers={"Content-Type": "application/json"})
+            self.assertEqual(connection.getresponse().status, 201)
+            connection.close()
+            path = os.path.join(self.folder, "value.json")
+            with open(path, "w", encoding="utf-8") as file:
+                file.write('{"a": 1}')
+            code, out, errors = run("put", "notes", "n", path, "--create", *url)
+            self.assertEqual((code, errors), (0, ""))
+            position = out.strip()
+            self.assertEqual(run("get", "notes", "n", *url), (0, '{"a":1}\n', ""))
+            self.assertEqual(run("ls", "notes", *url), (0, "n\n", ""))
+            self.assertIn(position, run("ls", "notes", "--meta", *url)[1])
+            code, out, errors = run("put", "notes", "n", path, "--create", *url)
+            self.assertEqual((code, out), (1, ""))
+            self.assertTrue(errors.startswith("exists: "), errors)
+            self.assertEqual(run("put", "notes", "n", path, "--if-match", position, *url)[0], 0)
+            code, _, errors = run("put", "notes", "n", path, "--if-match", position, *url)
+            self.assertEqual(code, 1)
+            self.assertTrue(errors.startswith("stale: "), errors)
+            code, _, errors = run("get", "notes", "nothing", *url)
+            self.assertEqual(code, 66)
+            self.assertTrue(errors.startswith("not-found: "), errors)
+            self.assertEqual(run("get", "nothing", "n", *url)[0], 66)
+            environment = {"HOLDFAST_URL": url[1]}
+            self.assertEqual(run("get", "notes", "n", environment=environment)[0], 0)
+        finally:
+            self.assertEqual(server.stop(), 0)
+        self.check(69, run("get", "notes", "n", *url))
+
+
+if __name__ == "__main__":
+    unittest.main()
