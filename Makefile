@@ -7,7 +7,7 @@ RELEASE := .build/release/holdfast
 DEBUG := .build/debug/holdfast
 
 .PHONY: help run build test test-all test-swift test-contract test-web test-scenario test-tsan \
-	test-asan test-tools lint bench system-libraries
+	test-asan test-checker test-tools lint bench system-libraries
 
 help:
 	@echo "make run            build, start the server on $(LISTEN), load the sample when it is empty"
@@ -70,7 +70,11 @@ test-tsan: system-libraries
 test-asan: system-libraries
 	$(SWIFT) test --scratch-path .build-asan --sanitize=address --filter "StoreTests|NetworkingTests|ServerTests"
 
-test-all: test test-web test-scenario test-tsan test-asan
+# The crash tests must refuse builds that are broken on purpose.
+test-checker: system-libraries
+	Tests/Fixtures/prove-checker
+
+test-all: test test-web test-scenario test-checker test-tsan test-asan
 
 # Against the peers that are installed (nginx, SQLite); QUICK=1 takes less than a minute.
 bench: system-libraries

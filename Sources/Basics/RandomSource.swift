@@ -1,6 +1,7 @@
 // Randomness is handed in, so that the same seed gives the same bytes.
 //
-// Unsafe, with this argument: getentropy(3) is lent an array's memory for the call, with its length.
+// Unsafe, with this argument: getentropy(3) is lent an array's memory for the call, with its
+// length.
 internal import Glibc
 
 /// Where random numbers come from.
