@@ -52,6 +52,8 @@ final class Connection: ByteStreamHandler {
     private var isClosed = false
     private var producer: (any BodyProducer)?
     private var isChunked = false
+    private var isBodyChunked = false
+    private var bodyStart: (nanoseconds: UInt64, byteCount: UInt64) = (0, 0)
     private(set) var consumer: (any BodyConsumer)?
     private var feed: FeedSession?
 
@@ -138,7 +140,19 @@ final class Connection: ByteStreamHandler {
         server.forget(self)
     }
 
+    /// A body of unknown length gets its time as it comes: a second more for each 100 kB.
+    private func extendDeadline() {
+        let elapsed = Double(server.time.monotonicNanoseconds() - bodyStart.nanoseconds) / 1e9
+        let received = Double(stream.receivedByteCount - bodyStart.byteCount)
+        let total = server.configuration.bodySeconds + received / 100_000
+        stream.setDeadline(seconds: max(0, total - elapsed))
+    }
+
     private func setDeadline(wasIdle: Bool) {
+        if isBodyChunked, parser.isReadingContent, consumer == nil {
+            extendDeadline()
+            return
+        }
         let configuration = server.configuration
         if parser.isIdle {
             if !wasIdle { stream.setDeadline(seconds: configuration.idleSeconds) }
@@ -161,8 +175,10 @@ final class Connection: ByteStreamHandler {
             return
         }
         parser.accept(.whole(byteCountMax: configuration.bodyByteCountMax))
+        isBodyChunked = head.isChunked
         guard head.hasContent else { return }
-        let length = Double(head.contentLength ?? configuration.bodyByteCountMax)
+        bodyStart = (server.time.monotonicNanoseconds(), stream.receivedByteCount)
+        let length = Double(head.contentLength ?? 0)
         stream.setDeadline(seconds: configuration.bodySeconds + length / 100_000)
     }
 

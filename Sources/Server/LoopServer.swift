@@ -130,7 +130,7 @@ final class LoopServer {
         let problem = Problem(refusal)
         reply.status = status ?? HTTPStatus(rawValue: problem.status) ?? .internalServerError
         reply.type("application/problem+json")
-        if refusal.code == .readOnly || refusal.code == .busy || refusal.code == .notYet {
+        if reply.status == .serviceUnavailable {
             reply.fields.appendField("retry-after", "1")
         }
         writeProblem(problem, status: reply.status.rawValue)
