@@ -38,7 +38,7 @@ extension LoopServer {
     func readReady(_ call: Call) throws(RequestRefusal) {
         try Parameters.check(target, [])
         if let refusal = store.writeRefusal {
-            render(refusal, status: .serviceUnavailable)
+            render(Refusal(.readOnly, refusal.detail))
             return
         }
         reply.json()
