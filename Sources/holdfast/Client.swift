@@ -1,4 +1,5 @@
-// The client side of `get`, `put` and `ls`: one request, one reply, over a connection of its own.
+// The client side of the commands that speak to a server: one request, one reply, over a
+// connection of its own.
 internal import HoldfastBasics
 internal import HoldfastHTTP
 internal import HoldfastJSONCoding
@@ -84,9 +85,7 @@ struct Client {
         sink: ReplyReader.Sink
     ) throws(CommandFailure) -> ReplyHead {
         let socket = try ClientSocket(host: host, port: port)
-        var request = ByteBuffer()
-        request.append(text: "\(method) \(target) HTTP/1.1\r\nhost: \(authority)\r\n")
-        for (name, value) in identity + fields { request.append(text: "\(name): \(value)\r\n") }
+        var request = requestHead(method, target, fields)
         if let body { request.append(text: "content-length: \(body.count)\r\n") }
         request.append("connection: close\r\n\r\n")
         if let body { request.append(body) }
@@ -94,16 +93,57 @@ struct Client {
         _ = socket.write(request.view)
         var reader = ReplyReader(socket)
         let head = try reader.head()
-        guard (200..<300).contains(head.status) else {
-            var problem = ByteBuffer()
-            try reader.body(of: head) { (bytes: ByteView) throws(CommandFailure) in
-                guard problem.count < Limits.bodyByteCountMax else { return }
-                problem.append(bytes)
-            }
-            throw Self.refusal(head, problem.view)
-        }
+        guard (200..<300).contains(head.status) else { throw try Self.refusal(head, &reader) }
         try reader.body(of: head, sink)
         return head
+    }
+
+    /// Asks for another protocol on a connection of its own.
+    ///
+    /// - Parameters:
+    ///   - target: Where.
+    ///   - fields: What the handshake says.
+    ///   - rest: Gets what the server has sent behind its head.
+    /// - Returns: The connection, which speaks the new protocol now, and the server's head.
+    /// - Throws: The refusal, or that nobody answers.
+    func upgrade(
+        _ target: String,
+        fields: [(name: String, value: String)],
+        rest: inout ByteBuffer
+    ) throws(CommandFailure) -> (ClientSocket, ReplyHead) {
+        let socket = try ClientSocket(host: host, port: port)
+        var request = requestHead("GET", target, fields)
+        request.append("\r\n")
+        _ = socket.write(request.view)
+        var reader = ReplyReader(socket)
+        let head = try reader.head()
+        guard head.status == 101 else { throw try Self.refusal(head, &reader) }
+        reader.takeRest(&rest)
+        return (socket, head)
+    }
+
+    private func requestHead(
+        _ method: String,
+        _ target: String,
+        _ fields: [(name: String, value: String)]
+    ) -> ByteBuffer {
+        var request = ByteBuffer()
+        request.append(text: "\(method) \(target) HTTP/1.1\r\nhost: \(authority)\r\n")
+        for (name, value) in identity + fields { request.append(text: "\(name): \(value)\r\n") }
+        return request
+    }
+
+    /// Reads why a request was refused.
+    private static func refusal(
+        _ head: ReplyHead,
+        _ reader: inout ReplyReader
+    ) throws(CommandFailure) -> CommandFailure {
+        var problem = ByteBuffer()
+        try reader.body(of: head) { (bytes: ByteView) throws(CommandFailure) in
+            guard problem.count < Limits.bodyByteCountMax else { return }
+            problem.append(bytes)
+        }
+        return refusal(head, problem.view)
     }
 
     /// What a problem document says, in one line.

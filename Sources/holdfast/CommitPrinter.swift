@@ -34,29 +34,60 @@ struct CommitPrinter {
 
     private func text(of commit: CommitView) throws -> String {
         let (app, why) = try commit.details()
-        let who = printable(commit.user.text) + "@" + printable(commit.device.text)
-        let time = Timestamp.text(milliseconds: commit.at)
-        var text = "\(commit.seq) \(time) \(who) \(commit.changeID)"
-        if !app.isEmpty { text += " app=" + Self.quoted(app) }
-        if commit.jobID != .none { text += " job=\(commit.jobID)" }
-        if !why.isEmpty { text += " why=" + Self.quoted(why) }
-        text += "\n"
+        var text = CommitText.head(
+            seq: commit.seq,
+            at: Timestamp.text(milliseconds: commit.at),
+            who: (commit.user.text, commit.device.text),
+            id: commit.changeID.description,
+            app: app.text,
+            job: commit.jobID == .none ? "" : commit.jobID.description,
+            why: why.text
+        )
         try commit.forEachBlock { block, _ in
             try block.forEachEffect { effect in
-                let key = printable(effect.key.description)
-                let label = effect.label?.name ?? "unknown"
-                text += "    \(block.name.text) \(key) \(label)"
-                if effect.isSet, effect.state != .plain { text += " \(effect.state)" }
-                text += effect.isSet || effect.label == .delete ? "\n" : " (removed)\n"
+                text += CommitText.effect(
+                    tree: block.name.text,
+                    key: effect.key.description,
+                    label: effect.label?.name ?? "unknown",
+                    state: effect.isSet ? effect.state.description : nil
+                )
             }
         }
         return text
     }
+}
+
+/// The lines of a commit for people.
+enum CommitText {
+    /// The first line: what everybody asks first.
+    static func head(
+        seq: UInt64,
+        at time: String,
+        who: (user: String, device: String),
+        id: String,
+        app: String,
+        job: String,
+        why: String
+    ) -> String {
+        let caller = printable(who.user) + "@" + printable(who.device)
+        var text = "\(seq) \(time) \(caller) \(id)"
+        if !app.isEmpty { text += " app=" + quoted(app) }
+        if !job.isEmpty { text += " job=\(job)" }
+        if !why.isEmpty { text += " why=" + quoted(why) }
+        return text + "\n"
+    }
+
+    /// The line of an effect; `state` is nil where a record was removed.
+    static func effect(tree: String, key: String, label: String, state: String?) -> String {
+        var text = "    \(tree) \(printable(key)) \(label)"
+        guard let state else { return text + (label == "delete" ? "\n" : " (removed)\n") }
+        if state != "plain" { text += " \(state)" }
+        return text + "\n"
+    }
 
     /// A text that may hold blanks.
-    private static func quoted(_ text: ByteView) -> String {
-        "\""
-            + printable(text.text).split(separator: "\"", omittingEmptySubsequences: false)
-            .joined(separator: "\\\"") + "\""
+    private static func quoted(_ text: String) -> String {
+        let parts = printable(text).split(separator: "\"", omittingEmptySubsequences: false)
+        return "\"" + parts.joined(separator: "\\\"") + "\""
     }
 }

@@ -28,7 +28,7 @@ enum ListCommand {
             (bytes: ByteView) throws(CommandFailure) in
             if isWhole { return try output.append(bytes) }
             try lines.feed(bytes) { (line: ByteView) throws(CommandFailure) in
-                try output.append(try key(of: line) + "\n")
+                if !line.isEmpty { try output.append(try key(of: line) + "\n") }
             }
         }
         try output.flush()
@@ -49,23 +49,6 @@ enum ListCommand {
             throw JSONError.empty
         } catch {
             throw CommandFailure(.unreachable, "a line of the answer is no record: \(error)")
-        }
-    }
-}
-
-/// Puts lines together from the pieces in which they come.
-private struct LineSplitter: ~Copyable {
-    private var rest = ByteBuffer()
-
-    /// Takes a piece and gives every line that is whole, without its newline.
-    mutating func feed(
-        _ bytes: ByteView,
-        _ body: (ByteView) throws(CommandFailure) -> Void
-    ) throws(CommandFailure) {
-        rest.append(bytes)
-        while let end = rest.view.firstIndex(of: UInt8(ascii: "\n")) {
-            if end > 0 { try body(rest.view[0..<end]) }
-            rest.consume(end + 1)
         }
     }
 }

@@ -49,9 +49,12 @@ struct ReplyReader: ~Copyable {
                 guard lines.count <= Self.lineCountMax else { throw Self.foreign }
             }
             guard let head = ReplyHead(lines) else { throw Self.foreign }
-            if head.status >= 200 { return head }
+            if head.status >= 200 || head.status == 101 { return head }
         }
     }
+
+    /// What came behind the head, once the connection speaks another protocol.
+    mutating func takeRest(_ rest: inout ByteBuffer) { swap(&rest, &input) }
 
     /// Reads the body to its end.
     mutating func body(of head: ReplyHead, _ sink: Sink) throws(CommandFailure) {

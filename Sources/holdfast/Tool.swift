@@ -7,6 +7,7 @@ enum Tool {
     /// In the order in which help lists them.
     static let commands = [
         ServeCommand.command, GetCommand.command, PutCommand.command, ListCommand.command,
+        ImportCommand.command, ExportCommand.command, TailCommand.command,
         VerifyCommand.command, LogCommand.command,
     ]
 

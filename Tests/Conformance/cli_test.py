@@ -87,7 +87,8 @@ class CommandLineTest(unittest.TestCase):
 
     def test_help(self):
         for arguments in [["--help"]] + [
-            [command, "--help"] for command in ("serve", "get", "put", "ls", "verify", "log")
+            [command, "--help"] for command in (
+                "serve", "get", "put", "ls", "import", "export", "tail", "verify", "log")
         ]:
             with self.subTest(arguments):
                 code, out, errors = run(*arguments)

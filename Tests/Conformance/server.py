@@ -19,11 +19,11 @@ READY = re.compile(
 class Server:
     """A running server."""
 
-    def __init__(self, *flags, data=None, application="conformance"):
+    def __init__(self, *flags, data=None, application="conformance", listen="127.0.0.1:0"):
         self.is_own_data = data is None
         self.data = data or tempfile.mkdtemp(prefix="holdfast-conformance-")
         arguments = [
-            BINARY, "serve", "--data", self.data, "--listen", "127.0.0.1:0",
+            BINARY, "serve", "--data", self.data, "--listen", listen,
             "--web", os.path.join(REPOSITORY, "web"), *flags]
         if application:
             arguments += ["--application", application]
