@@ -81,7 +81,7 @@ let executables: [Target] = ["holdfast", "holdfast-bench"].map { name in
 // One unit test target per source target, and the suites that cross them.
 let suites = [
     "Basics", "JSONCoding", "Records", "Storage", "CommitLog", "Engine", "Store", "HTTP", "Wire",
-    "Embedded", "Networking", "Server", "Crash", "Conformance", "Web", "Tidy",
+    "Embedded", "Networking", "Server", "Crash", "Conformance", "Autobahn", "Web", "Tidy",
 ]
 
 let tests: [Target] =
