@@ -1,8 +1,5 @@
 // Ids from key ranges.
 
-/// What identifies the records of a tree: ``Number``, ``Name``, or a type of the application's own.
-public protocol RecordID: Hashable, Comparable, Sendable, LosslessStringConvertible, Codable {}
-
 /// An id of a tree whose keys are numbers.
 ///
 /// Shape: 1 to 2^53 - 1; in JSON and in text a decimal number. The database gives it out from the

@@ -1,6 +1,6 @@
 // The values of unique fields, as the bytes by which they are compared.
 public import HoldfastBasics
-internal import HoldfastJSONCoding
+public import HoldfastJSONCoding
 public import HoldfastRecords
 
 /// The unique fields of a tree's current schema version.
@@ -59,12 +59,17 @@ public struct UniqueFields: Sendable {
             }
             guard let found else { continue }
             left -= 1
-            try lend(token) { body(found - shape.members.lowerBound, $0) }
+            try Self.lend(token) { body(found - shape.members.lowerBound, $0) }
         }
     }
 
-    /// Lends one value's bytes.
-    private func lend(
+    /// Lends the bytes by which a value of a unique field is compared.
+    ///
+    /// - Parameters:
+    ///   - token: The value as normalised JSON.
+    ///   - body: Gets the bytes, which are valid only meanwhile; not called for what is not indexed.
+    /// - Throws: When the value is no JSON.
+    public static func lend(
         _ token: ByteView,
         _ body: (ByteView) -> Void
     ) throws(JSONError) {
