@@ -63,4 +63,14 @@ public enum Limits {
     public static let lockedEntryCountMax = 256
     /// Message a WebSocket client may send.
     public static let messageByteCountMax = 1 << 20
+    /// Message of a mirror, either way: the largest commit as JSON, with room for what is around it.
+    public static let mirrorMessageByteCountMax = commitByteCountMax + (1 << 20)
+    /// Commits gathered into one message for a mirror; a larger commit goes alone.
+    public static let mirrorPageByteCount = 256 << 10
+    /// Changes one change may require: what an application reads and writes in one go.
+    public static let requiredCountMax = 10_000
+    /// A device's confirmed outcomes are logged after so many at the latest.
+    public static let settledCountMax: UInt64 = 100
+    /// A device's confirmed outcomes are logged after this time at the latest.
+    public static let settledMilliseconds: Int64 = 10_000
 }

@@ -17,6 +17,11 @@ extension Draft {
         guard (1...Limits.rangeCountMax).contains(count) else {
             throw Refused(.tooLarge, "A range has 1 to \(Limits.rangeCountMax) ids.")
         }
+        if let ranges = state.tree(.ranges) {
+            guard case .absent = standing(ranges, RecordKey(id)) else {
+                throw Refused(.idTaken, "A range has the id \(id) already. Choose another.")
+            }
+        }
         let range = try addRange(tree, id: id, device: caller.device, count: count)
         results.append(.range(range))
     }

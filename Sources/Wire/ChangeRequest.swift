@@ -15,7 +15,16 @@ public struct ChangeRequest: Sendable {
     public let madeAt: Int64
     /// Steps, in order.
     public let operations: [Operation]
-    private let openRevisions: [OperationForm.OpenRevision]
+    let openRevisions: [OperationForm.OpenRevision]
+    /// What only a mirror's change has.
+    let numbering: Numbering
+
+    /// Where a change stands among those of its device.
+    struct Numbering: Hashable {
+        var deviceSeq: UInt64 = 0
+        var requires: [UniqueID] = []
+        var jobID = UniqueID.none
+    }
 
     private static let later = ["requires", "deviceSeq"] + OperationForm.later
 
@@ -26,9 +35,15 @@ public struct ChangeRequest: Sendable {
     ///   - newID: Gives ids to the ranges of `reserve`.
     /// - Throws: `badJSON`; `badBody` or `unsupported` with the member; `tooLarge`.
     public init(_ body: ByteView, newID: () -> UniqueID) throws(ShapeRefusal) {
+        try self.init(body, isMirror: false, newID: newID)
+    }
+
+    /// Reads a change of a mirror, which may also have `deviceSeq`, `requires` and `job`.
+    init(_ body: ByteView, isMirror: Bool, newID: () -> UniqueID) throws(ShapeRefusal) {
+        let later = isMirror ? OperationForm.later : Self.later
         self = try withoutActuallyEscaping(newID) { newID throws(ShapeRefusal) in
-            try Body.read(body, later: Self.later) { reader throws(FormError) in
-                try Self(&reader, newID: newID)
+            try Body.read(body, later: later) { reader throws(FormError) in
+                try Self(&reader, isMirror: isMirror, newID: newID)
             }
         }
         guard operations.count <= Limits.effectCountMax else {
@@ -42,9 +57,11 @@ public struct ChangeRequest: Sendable {
 
     private init(
         _ reader: inout FormReader,
+        isMirror: Bool,
         newID: @escaping () -> UniqueID
     ) throws(FormError) {
         var (id, why, madeAt): (UniqueID?, String?, Int64?)
+        var numbering = Numbering()
         var form = OperationForm(newID: newID)
         let start = try reader.enterObject("a change with operations")
         while let name = try reader.nextMember() {
@@ -59,7 +76,11 @@ public struct ChangeRequest: Sendable {
                 guard !form.operations.isEmpty else {
                     throw reader.unfit("at least one operation", at: list)
                 }
-            default: try reader.unknownMember()
+            default:
+                guard isMirror, try numbering.read(name, &reader) else {
+                    try reader.unknownMember()
+                    continue
+                }
             }
         }
         let operations = form.operations.isEmpty ? nil : form.operations
@@ -68,6 +89,7 @@ public struct ChangeRequest: Sendable {
         self.madeAt = madeAt ?? 0
         self.operations = try reader.required(operations, "operations", at: start)
         self.openRevisions = form.openRevisions
+        self.numbering = numbering
     }
 
     /// Refuses keys that name no revision in a tree whose records have some.
@@ -112,10 +134,40 @@ public struct ChangeRequest: Sendable {
         Change(
             id: id,
             digest: digest,
-            jobID: jobID,
+            jobID: jobID == .none ? numbering.jobID : jobID,
             madeAt: madeAt,
+            deviceSeq: numbering.deviceSeq,
+            requires: numbering.requires,
             why: self.why ?? why,
             operations: operations
         )
+    }
+}
+
+extension ChangeRequest.Numbering {
+    /// Reads a member's value when it is one of these.
+    mutating func read(
+        _ name: JSONString,
+        _ reader: inout FormReader
+    ) throws(FormError) -> Bool {
+        switch name {
+        case "deviceSeq":
+            if try !reader.null() { deviceSeq = try reader.integer(1...Limits.numberMax) }
+        case "requires":
+            guard try !reader.null() else { return true }
+            let start = reader.scanner.offset
+            try reader.enterArray()
+            while try reader.nextElement() {
+                guard requires.count < Limits.requiredCountMax else {
+                    throw reader.unfit("at most \(Limits.requiredCountMax) ids", at: start)
+                }
+                requires.append(try reader.namedID())
+            }
+        case "job":
+            if try !reader.null() { jobID = try reader.namedID() }
+        default:
+            return false
+        }
+        return true
     }
 }

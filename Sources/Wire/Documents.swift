@@ -35,6 +35,38 @@ public struct ServerDocument: Hashable, Sendable {
         self.oldest = oldest
     }
 
+    /// Reads the document, as a client that asks which database this is.
+    ///
+    /// - Parameter body: What `GET /v1` gave; members nobody here knows are passed over.
+    /// - Throws: `badJSON`, `badBody`.
+    public init(_ body: ByteView) throws(ShapeRefusal) {
+        self = try Body.readOpen(body) { reader throws(FormError) in
+            var (version, application): (String?, String?)
+            var (databaseID, chain): (UniqueID?, Hash128?)
+            var (head, oldest): (Position?, Position?)
+            let start = try reader.enterObject("what a server says of itself")
+            while let name = try reader.nextMember() {
+                switch name {
+                case "version": version = try reader.text()
+                case "databaseID": databaseID = try reader.namedID()
+                case "application": application = try reader.text()
+                case "head": head = try reader.position()
+                case "chain": chain = try reader.hash()
+                case "oldest": oldest = try reader.position()
+                default: try reader.unknownMember()
+                }
+            }
+            return Self(
+                version: try reader.required(version, "version", at: start),
+                databaseID: try reader.required(databaseID, "databaseID", at: start),
+                application: try reader.required(application, "application", at: start),
+                head: try reader.required(head, "head", at: start),
+                chain: try reader.required(chain, "chain", at: start),
+                oldest: try reader.required(oldest, "oldest", at: start)
+            )
+        }
+    }
+
     /// Appends the document.
     ///
     /// Shape: `{"name":"holdfast","version","databaseID","application","epoch","head","chain",

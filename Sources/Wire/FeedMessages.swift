@@ -99,7 +99,7 @@ public enum FeedMessages {
     }
 
     /// A number of seconds without a needless fraction.
-    private static func number(_ value: Double) -> String {
+    static func number(_ value: Double) -> String {
         value == value.rounded() ? String(Int(value)) : String(value)
     }
 }

@@ -18,7 +18,7 @@ struct OperationForm {
 
     var operations: [Operation] = []
     var openRevisions: [OpenRevision] = []
-    /// Gives ids to ranges.
+    /// Gives ids to ranges that come without one.
     let newID: () -> UniqueID
 
     /// Reads one more operation.
@@ -43,10 +43,10 @@ struct OperationForm {
         case "return": operation = .return(try borrowID(&reader))
         case "cancel": operation = .cancel(try borrowID(&reader))
         case "reserve":
-            let members = try OperationMembers([.tree, .count], from: &reader)
+            let members = try OperationMembers([.tree, .count, .range], from: &reader)
             operation = .reserve(
                 tree: try reader.required(members.tree, "tree", at: members.start),
-                range: newID(),
+                range: members.range ?? newID(),
                 count: try reader.required(members.count, "count", at: members.start)
             )
         case "defineTree":

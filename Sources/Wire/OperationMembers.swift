@@ -20,6 +20,7 @@ struct OperationMemberNames: OptionSet {
     static let taking = Self(rawValue: 1 << 9)
     static let count = Self(rawValue: 1 << 10)
     static let definition = Self(rawValue: 1 << 11)
+    static let range = Self(rawValue: 1 << 12)
 }
 
 /// The members an operation came with.
@@ -39,6 +40,7 @@ struct OperationMembers {
     var queue: Bool?
     var count: UInt64?
     var definition: TreeDefinition?
+    var range: UniqueID?
     /// Where the operation's object begins.
     var start = 0
 
@@ -104,6 +106,8 @@ struct OperationMembers {
             if try !reader.null() { queue = try reader.bool() }
         case "count" where names.contains(.count):
             count = try reader.integer(1...Limits.numberMax)
+        case "range" where names.contains(.range):
+            if try !reader.null() { range = try reader.namedID() }
         case "definition" where names.contains(.definition):
             definition = try reader.treeDefinition()
         default:
