@@ -232,6 +232,7 @@ public final class EventLoop: @unchecked Sendable {
 
     private func end() {
         for point in acceptPoints { point.close() }
+        acceptPoints = []
         for timer in timers.values { timer.cancel() }
         for stream in streams.values { stream.close(.stopped) }
         endTick()

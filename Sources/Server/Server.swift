@@ -65,11 +65,12 @@ public final class Server: Sendable {
         } catch {
             throw .network(error)
         }
-        let servers = self.servers
         let syncs = shared.metrics.syncs
-        store.observe { progress, nanoseconds in
+        // Weak: the store, which keeps the observer, is kept by the server.
+        store.observe { [weak self] progress, nanoseconds in
             syncs.record(nanoseconds: nanoseconds)
-            for server in servers { server.execute { $0.advance(progress) } }
+            guard let self else { return }
+            for server in self.servers { server.execute { $0.advance(progress) } }
         }
         startTimer()
     }

@@ -101,8 +101,10 @@ import Testing
             }
             loop.schedule(afterMilliseconds: 100) { events.signal { $0.append("end") } }
         }
-        let all = events.wait(until: { $0.last == "end" }) { $0 }
-        #expect(all == ["tick", "tick", "20", "60", "end"])
+        let all = events.wait(until: { $0.count >= 5 && $0.contains("end") }) { $0 }
+        // Where the thread has to wait for a processor, a tick may fall behind the others.
+        #expect(all.filter { $0 != "tick" } == ["20", "60", "end"])
+        #expect(all.count == 5)
         loop.stop()
         loop.join()
     }
