@@ -53,6 +53,13 @@ enum ServeFlags {
             environment: true,
             "for a connection without a request (120)"
         ),
+        Flag(
+            "stall-timeout",
+            .number,
+            "SECONDS",
+            environment: true,
+            "for a client that takes nothing of what waits for it (60)"
+        ),
         Flag("heartbeat", .number, "SECONDS", environment: true, "between heads of a feed (15)"),
         Flag("max-connections", .number, "N", environment: true, "most open connections (20000)"),
         Flag(
@@ -112,6 +119,9 @@ struct ServeSettings {
         }
         if let seconds = try arguments.seconds("idle-timeout", Self.seconds) {
             configuration.idleSeconds = seconds
+        }
+        if let seconds = try arguments.seconds("stall-timeout", Self.seconds) {
+            configuration.stallSeconds = seconds
         }
         if let seconds = try arguments.seconds("heartbeat", Self.seconds) {
             configuration.heartbeatSeconds = seconds

@@ -5,12 +5,15 @@
     ... scenario_test.py BorrowTests            one theme
     ... scenario_test.py -k released            the sentences that speak of it
 
+With HOLDFAST_SMALL set (under sanitizers) the server that is killed holds none of KiCad's parts.
 Needs `websockets` (Tests/requirements.txt). The import needs Debian's package kicad-symbols, which
 it fetches itself; where that cannot be had, it says so loudly and goes on without.
 """
 
+import contextlib
 import functools
 import json
+import os
 import pathlib
 import random
 import subprocess
@@ -30,6 +33,7 @@ from feed import Subscriber, cut, fold, folded, open_feed  # noqa: E402
 from served import (  # noqa: E402
     Server, in_threads, record_path, seq_of, wait_until,
 )
+from websockets.exceptions import ConnectionClosed  # noqa: E402
 
 SEED = int.from_bytes(random.randbytes(4), "big")
 PART_COUNT = 17_569
@@ -78,9 +82,11 @@ def new_part(client, number, stock=0):
 class ServerTests(unittest.TestCase):
     """Tests of one class share a server whose trees are declared."""
 
+    FLAGS = ()
+
     @classmethod
     def setUpClass(cls):
-        cls.server = cls.enterClassContext(Server())
+        cls.server = cls.enterClassContext(Server(*cls.FLAGS))
         declare(cls.server)
 
     def client(self, user="local", device="rest"):
@@ -355,7 +361,10 @@ class ReleaseTests(ServerTests):
 
 
 class KillTests(ServerTests):
-    """Eight writers, and a server that is killed three times while they write."""
+    """Eight writers, and a server that is killed three times while they write.
+
+    It holds every part of KiCad; a subscriber follows it all from the first commit.
+    """
 
     WRITER_COUNT = 8
     CHANGE_COUNT = 120  # of each writer
@@ -367,10 +376,12 @@ class KillTests(ServerTests):
         print(f"\nseed {SEED}", file=sys.stderr)
         cls.random = random.Random(SEED)
         cls.keeper = cls.server.client("anna", "PC-12")
+        cls.subscriber = cls.enterClassContext(Subscriber(cls.server))
+        if not os.environ.get("HOLDFAST_SMALL") and kicad_changes() is not None:
+            post_job(cls.server, kicad_changes())
         cls.prepare()
         cls.acknowledged = [[] for _ in range(cls.WRITER_COUNT)]
         cls.replayed_count = 0
-        cls.subscriber = cls.enterClassContext(Subscriber(cls.server))
         in_threads(
             *[functools.partial(cls.write, number) for number in range(cls.WRITER_COUNT)],
             cls.kill_now_and_then)
@@ -514,14 +525,17 @@ class KillTests(ServerTests):
         self.assertEqual(
             {each["id"]: each["state"] for each in borrows},
             {name: value["state"] for (name, _), (_, _, value) in state["_borrows"].items()})
+        ranges = client.get("/v1/ranges").document["ranges"]
+        self.assertEqual(
+            {each["id"]: (each["tree"], each["first"], each["end"]) for each in ranges},
+            {name: (value["tree"], value["first"], value["end"])
+             for (name, _), (_, _, value) in state["_ranges"].items()})
 
 
-class FrozenSubscriberTests(ServerTests):
-    """A subscriber that stops reading costs nothing and delays nobody."""
+class StormTests(ServerTests):
+    """One record that is replaced over and over, and subscribers who do not look."""
 
     COMMIT_COUNT = 50_000
-    FROZEN_COUNT = 64  # one could not be told from the noise of 50,000 commits
-    COST_KIBIBYTES_MAX = 256
     RECEIVE_BYTES = 128 << 10  # below a loopback segment, TCP would throttle by itself
 
     @classmethod
@@ -534,40 +548,63 @@ class FrozenSubscriberTests(ServerTests):
         body = {"tree": "bins", "key": cls.key, "kind": "held"}
         assert cls.writer.put(f"/v1/borrows/{cls.borrow}", body).status == 201
 
-    def storm(self, name):
-        """Replaces one record over and over, so that little but the log grows with the commits.
-
-        Gives by how many KiB the server's memory grew.
-        """
-        before = self.server.resident_kibibytes()
+    def storm(self, name, commit_count=COMMIT_COUNT):
+        """Replaces one record over and over, so that little but the log grows with the commits."""
         target = {"tree": "bins", "key": self.key, "borrow": self.borrow}
         lines = (
             encode({"id": str(uuid.uuid4()), "operations": [
                 {"put": {**target, "value": {"label": "the one", "title": f"{name} {number}"}}},
             ]}).encode() + b"\n"
-            for number in range(self.COMMIT_COUNT)
+            for number in range(commit_count)
         )
         sender = load.Server(self.server.url)
         sender.headers = self.writer.names
         count = sum(1 for reply in sender.stream(lines) if load.check(reply))
-        self.assertEqual(count, self.COMMIT_COUNT)
+        self.assertEqual(count, commit_count)
+
+    def growth(self, work):
+        """By how many KiB the server's memory grows with some work."""
+        before = self.server.resident_kibibytes()
+        work()
         return self.server.resident_kibibytes() - before
+
+    def freeze(self):
+        """A subscriber from here on that reads nothing yet."""
+        feed, hello = open_feed(self.server, from_here, self.RECEIVE_BYTES)
+        self.addCleanup(cut, feed)
+        return feed, hello
+
+    def feed_count(self):
+        """How many live feeds the server says it has."""
+        return gauge(self.client(), "holdfast_feed_clients")
+
+
+class FrozenSubscriberTests(StormTests):
+    """A subscriber that stops reading costs nothing, delays nobody and misses nothing."""
+
+    FROZEN_COUNT = 64  # one could not be told from the noise of 50,000 commits
+    COST_KIBIBYTES_MAX = 256
+    FLAGS = ("--stall-timeout", "3600")  # how long the commits take must not matter
 
     def test_it_costs_little_delays_no_other_and_gets_everything_when_it_resumes(self):
         with Subscriber(self.server) as reader:
             self.storm("warming up")
-            grown_alone = self.storm("alone")
+            grown_alone = self.growth(lambda: self.storm("alone"))
             begin = self.head()
             frozen = []
-            for _ in range(self.FROZEN_COUNT):
-                feed, hello = open_feed(self.server, from_here, self.RECEIVE_BYTES)
-                self.addCleanup(cut, feed)
-                self.assertEqual(hello["head"], begin)
-                frozen.append(feed)
-            grown = self.storm("watched")
+
+            def watched():
+                for _ in range(self.FROZEN_COUNT):
+                    feed, hello = self.freeze()
+                    self.assertEqual(hello["head"], begin)
+                    frozen.append(feed)
+                self.storm("watched")
+                reader.wait_for(self.head())  # nobody reads the frozen ones meanwhile
+
+            grown = self.growth(watched)
+            self.assertEqual(self.feed_count(), self.FROZEN_COUNT + 1)
             end = self.head()
             self.assertGreaterEqual(end - begin, self.COMMIT_COUNT)
-            reader.wait_for(end)  # nobody reads the frozen ones meanwhile
             cost = (grown - grown_alone) / self.FROZEN_COUNT
             print(f"\na frozen subscriber costs {cost:.0f} KiB "
                   f"({grown} against {grown_alone} KiB for {self.FROZEN_COUNT})", file=sys.stderr)
@@ -580,6 +617,43 @@ class FrozenSubscriberTests(ServerTests):
                 if "commit" in message:
                     expected += 1
                     self.assertEqual(message["commit"]["seq"], expected)
+
+
+class StalledSubscriberTests(StormTests):
+    """A subscriber that takes nothing for too long is cut, and goes on where it was."""
+
+    FLAGS = ("--stall-timeout", "0.5")
+
+    def test_it_is_cut_and_misses_nothing_when_it_comes_back(self):
+        feed, hello = self.freeze()
+        self.storm("unread", 5000)
+        wait_until(lambda: self.feed_count() == 0, "the stalled feed to be cut")
+        seqs, chain = [hello["head"]], hello["chain"]
+        with contextlib.suppress(ConnectionClosed):
+            while True:
+                message = json.loads(feed.recv(60))
+                if "commit" in message:
+                    seqs.append(message["commit"]["seq"])
+                    chain = message["commit"]["chain"]
+        end = self.head()
+        self.assertLess(seqs[-1], end)
+        again, _ = open_feed(self.server, lambda hello: {
+            "since": f"{hello['epoch']}:{seqs[-1]}", "chain": chain})
+        self.addCleanup(cut, again)
+        while seqs[-1] < end:
+            message = json.loads(again.recv(60))
+            self.assertNotIn("bye", message)
+            if "commit" in message:
+                seqs.append(message["commit"]["seq"])
+        self.assertEqual(seqs, list(range(hello["head"], end + 1)))
+
+
+def gauge(client, name):
+    """One figure of `/metrics`."""
+    lines = client.get("/metrics").body.decode().splitlines()
+    values = [line.split()[-1] for line in lines if line.startswith(f"{name} ")]
+    assert len(values) == 1, f"no {name} in /metrics"
+    return float(values[0])
 
 
 def from_here(hello):
@@ -657,6 +731,7 @@ class SlowListTests(ServerTests):
                 chunks.append(chunk)
                 read += len(chunk)
                 out["byteCount"] = read
+                out["peak"] = max(out.get("peak", 0), self.server.resident_kibibytes())
                 ahead = began + read / self.BYTES_PER_SECOND - time.monotonic()
                 if ahead > 0:
                     others_done.wait(ahead)
@@ -665,16 +740,13 @@ class SlowListTests(ServerTests):
 
     def pins(self):
         """How many snapshots the server says it holds."""
-        text = self.client().get("/metrics").body.decode()
-        values = [line.split()[-1] for line in text.splitlines() if line.startswith(PINS_METRIC)]
-        self.assertEqual(len(values), 1, f"no {PINS_METRIC} in /metrics")
-        return float(values[0])
+        return gauge(self.client(), "holdfast_pins")
 
     def test_it_equals_the_fold_of_the_log_at_its_position(self):
         share = self.CHANGE_COUNT // self.WRITER_COUNT
         self.done = [0] * self.WRITER_COUNT
         lists = {"parts": {}, "footprints": {}}
-        written, peak = threading.Event(), [0]
+        written = threading.Event()
         before = self.server.resident_kibibytes()
 
         def write_all():
@@ -687,7 +759,6 @@ class SlowListTests(ServerTests):
                 ])
                 # The list was under way all the time: its pin was needed.
                 self.assertNotIn("records", lists["parts"])
-                peak[0] = self.server.resident_kibibytes()
             finally:
                 written.set()
 
@@ -697,7 +768,7 @@ class SlowListTests(ServerTests):
             for tree in lists
         ])
         self.assertEqual(self.done, [share] * self.WRITER_COUNT)
-        grown = max(peak[0], self.server.resident_kibibytes()) - before
+        grown = max(out["peak"] for out in lists.values()) - before
         print(f"\n{self.CHANGE_COUNT} changes beside a slow list: memory grew by {grown} KiB",
               file=sys.stderr)
         _, commits = self.client().lines(f"/v1/changes?since={self.epoch()}:0")
@@ -711,10 +782,6 @@ class SlowListTests(ServerTests):
 
     def epoch(self):
         return self.client().get("/v1").document["epoch"]
-
-
-PINS_METRIC = "holdfast_pins "
-"""The gauge of pinned positions in `/metrics`."""
 
 
 if __name__ == "__main__":

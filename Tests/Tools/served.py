@@ -55,7 +55,8 @@ def wait_until(condition, what, seconds=WAIT_SECONDS):
 class Server:
     """One server over one folder; it may be stopped, killed and started again on the same port."""
 
-    def __init__(self, application="stockroom"):
+    def __init__(self, *flags, application="stockroom"):
+        self.flags = flags
         self.folder = tempfile.mkdtemp(prefix="holdfast-test-")
         self.application = application
         self.address = None
@@ -96,7 +97,7 @@ class Server:
             [
                 binary(), "serve", "--data", str(pathlib.Path(self.folder) / "data"),
                 "--listen", listen, "--application", self.application,
-                "--web", str(ROOT / "web"),
+                "--web", str(ROOT / "web"), *self.flags,
             ],
             stdout=subprocess.PIPE, stderr=self.errors, stdin=subprocess.DEVNULL,
         )
