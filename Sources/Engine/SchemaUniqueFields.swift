@@ -67,7 +67,8 @@ public struct UniqueFields: Sendable {
     ///
     /// - Parameters:
     ///   - token: The value as normalised JSON.
-    ///   - body: Gets the bytes, which are valid only meanwhile; not called for what is not indexed.
+    ///   - body: Gets the bytes, which are valid only meanwhile; not called for what is not
+    ///     indexed.
     /// - Throws: When the value is no JSON.
     public static func lend(
         _ token: ByteView,

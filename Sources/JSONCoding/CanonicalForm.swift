@@ -1,9 +1,9 @@
 // One form for all documents that mean the same: members sorted by name, escapes in their short
 // form. Numbers stay as they are written, as both sides come from the same encoder.
-internal import HoldfastBasics
+public import HoldfastBasics
 
 /// Compares documents by what they mean.
-enum CanonicalForm {
+public enum CanonicalForm {
     /// Whether two documents differ in nothing but the order of members and the form of escapes.
     static func equal(_ a: ByteView, _ b: ByteView) throws(JSONError) -> Bool {
         if a == b { return true }
@@ -16,7 +16,12 @@ enum CanonicalForm {
     }
 
     /// The canonical form of a document.
-    static func bytes(_ document: ByteView) throws(JSONError) -> [UInt8] {
+    ///
+    /// - Parameter document: Normalised JSON.
+    /// - Returns: The same bytes for documents that differ in nothing but the order of members and
+    ///   the form of escapes.
+    /// - Throws: When the document is none.
+    public static func bytes(_ document: ByteView) throws(JSONError) -> [UInt8] {
         var output = ByteBuffer(capacity: document.count)
         try append(document, 1, to: &output)
         return output.array

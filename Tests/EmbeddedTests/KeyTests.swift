@@ -6,15 +6,10 @@ import Testing
 private struct Bin: Record {
     typealias ID = Name
     var place: String
-    static func define(_ tree: inout HoldfastEmbedded.TreeDefinition<Bin>) { tree.name = "bins" }
+    static func define(_ tree: inout TreeDefinition<Bin>) { tree.name = "bins" }
 }
 
-private struct Part: Record {
-    var title: String
-    static func define(_ tree: inout HoldfastEmbedded.TreeDefinition<Part>) { tree.name = "parts" }
-}
-
-private struct OrderNumber: HoldfastEmbedded.RecordID {
+private struct OrderNumber: RecordID {
     let number: Number
     init?(_ text: String) {
         guard let number = Number(text) else { return nil }
@@ -27,7 +22,7 @@ private struct OrderNumber: HoldfastEmbedded.RecordID {
 private struct Order: Record {
     typealias ID = OrderNumber
     var title: String
-    static func define(_ tree: inout HoldfastEmbedded.TreeDefinition<Order>) {
+    static func define(_ tree: inout TreeDefinition<Order>) {
         tree.name = "orders"
     }
 }
@@ -40,7 +35,7 @@ private struct PlaceName: RecordName {
 private struct Place: Record {
     typealias ID = PlaceName
     var title: String
-    static func define(_ tree: inout HoldfastEmbedded.TreeDefinition<Place>) {
+    static func define(_ tree: inout TreeDefinition<Place>) {
         tree.name = "places"
     }
 }
@@ -120,9 +115,9 @@ private struct Place: Record {
 
     @Test("Positions read what they write")
     func positions() {
-        let position = HoldfastEmbedded.Position(epoch: 0x0123_4567_89AB_CDEF, seq: 42)
-        #expect(HoldfastEmbedded.Position(position.description) == position)
-        #expect(HoldfastEmbedded.Position("x:1") == nil)
+        let position = Position(epoch: 0x0123_4567_89AB_CDEF, seq: 42)
+        #expect(Position(position.description) == position)
+        #expect(Position("x:1") == nil)
     }
 
     @Test("Every code of the engine has its name here")
