@@ -58,14 +58,17 @@ public enum EnumCases {
 
     private enum One { case only }
     private enum Three: String { case one, two = "second", three }
-    private enum Mixed { case empty, full(Int) }
+    private enum Mixed {
+        case empty
+        case full(Int)
+    }
     private struct NoEnum { var value = 0 }
 
     /// Whether metadata has been found to be as expected.
     private static let isTrusted =
         kind(Three.self) == enumKind && kind(NoEnum.self) != enumKind
         && kind(Three?.self) != enumKind
-        && read(One.self).map { $0.map { "\($0)" } } == ["only"]
-        && read(Three.self).map { $0.map { "\($0)" } } == ["one", "two", "three"]
+        && read(One.self)?.count == 1
+        && read(Three.self)?.map(\.rawValue) == ["one", "second", "three"]
         && read(Mixed.self) == nil && read(Bool.self) == nil
 }

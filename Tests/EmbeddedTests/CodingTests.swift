@@ -157,7 +157,7 @@ private func edit(_ old: inout Old, _ new: inout New, _ dice: inout Dice) {
 
     @Test("Older code that rewrites newer data keeps what it does not know")
     func preservation() throws {
-        try Seed.each(Seed.count(usually: 20)) { seed, _ in try preserve(seed) }
+        try Seed.each(Seed.count(usually: 8)) { seed, _ in try preserve(seed) }
     }
 
     private func preserve(_ seed: UInt64) throws {

@@ -117,6 +117,7 @@ import Testing
         #expect(RecorderSelfTest.failure == nil)
         #expect(EnumCases.all(of: Zoo.Form.self) == nil)
         #expect(EnumCases.all(of: Zoo.Only.self) == [.one])
+        #expect(EnumCases.all(of: Wide.self)?.map(\.rawValue) == (0..<300).map { "c\($0)" })
         #expect(EnumCases.all(of: String.self) == nil)
         #expect(EnumCases.isEnum(Zoo.Form.self) && !EnumCases.isEnum(Int?.self))
     }
