@@ -63,7 +63,7 @@ public enum Limits {
     public static let lockedEntryCountMax = 256
     /// Message a WebSocket client may send.
     public static let messageByteCountMax = 1 << 20
-    /// Message of a mirror, either way: the largest commit as JSON, with room for what is around it.
+    /// Message of a mirror, either way: the largest commit as JSON, and what is around it.
     public static let mirrorMessageByteCountMax = commitByteCountMax + (1 << 20)
     /// Commits gathered into one message for a mirror; a larger commit goes alone.
     public static let mirrorPageByteCount = 256 << 10

@@ -15,6 +15,14 @@ extension EngineState {
         var draft = Draft(state: self, change: change, context: context)
         do throws(Refused) {
             try draft.checkLimits()
+            if let missing = change.requires.first(where: { frameOffset(ofChange: $0) == nil }) {
+                // Whether the authority has it by then, a mirror cannot know.
+                guard context.role == .authority else { return .undetermined }
+                throw Refused(
+                    .requirementMissing,
+                    "This change builds on change \(missing), which was not accepted."
+                )
+            }
             for operation in change.operations {
                 if context.role == .preview, operation.needsAuthority { return .undetermined }
                 try draft.perform(operation)
@@ -23,7 +31,9 @@ extension EngineState {
             try draft.checkUniques()
         } catch {
             var refusal = error.refusal
-            if refusal.operation == nil, draft.operation < change.operations.count {
+            // What is wrong with the change as a whole is no operation's.
+            let isWhole = refusal.code == .requirementMissing
+            if refusal.operation == nil, !isWhole, draft.operation < change.operations.count {
                 refusal.operation = draft.operation
             }
             return .refused(refusal)
@@ -117,6 +127,12 @@ extension Draft {
             throw Refused(
                 .tooLarge,
                 "A change may hold \(Limits.effectCountMax) operations. Send a job instead."
+            )
+        }
+        guard change.requires.count <= Limits.requiredCountMax else {
+            throw Refused(
+                .tooLarge,
+                "A change may require \(Limits.requiredCountMax) others."
             )
         }
         let texts = [caller.user, caller.device, caller.app]

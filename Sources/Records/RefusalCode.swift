@@ -66,6 +66,9 @@ public enum RefusalCode: String, Sendable, Hashable, CaseIterable {
     /// The change id was used for another request.
     case idempotencyMismatch = "idempotency-mismatch"
 
+    /// A change this one builds on was not accepted.
+    case requirementMissing = "requirement-missing"
+
     // MARK: The store
 
     /// The disk is full; reads go on.
@@ -117,4 +120,17 @@ public enum RefusalCode: String, Sendable, Hashable, CaseIterable {
     case upgradeRequired = "upgrade-required"
     /// The server failed; its log says why.
     case internalError = "internal-error"
+}
+
+extension RefusalCode {
+    /// Whether a change was judged: sent again as it is, it would be refused again.
+    ///
+    /// False when the store or the server could not take it then; it may be sent again.
+    public var isVerdict: Bool {
+        switch self {
+        case .full, .readOnly, .outcomeUnknown, .notYet, .busy, .internalError, .requestTimeout:
+            false
+        default: true
+        }
+    }
 }

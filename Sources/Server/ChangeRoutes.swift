@@ -98,7 +98,7 @@ extension LoopServer {
             )
         }
         let seq: UInt64
-        switch resume(since: since, chain: chain) {
+        switch store.resume(since: since, chain: chain) {
         case .refused(let refusal): throw RequestRefusal(refusal)
         case .from(let found): seq = found
         }
@@ -143,58 +143,6 @@ extension LoopServer {
     func wantsNDJSON(_ call: Call) -> Bool {
         if case .named = Accept.answer(call.head, "application", "x-ndjson") { return true }
         return false
-    }
-
-    // MARK: Resuming
-
-    /// Where a reader goes on, or why it cannot.
-    enum Resumption {
-        /// After this commit.
-        case from(UInt64)
-        /// Its history is not this one, or begins too early.
-        case refused(Refusal)
-    }
-
-    /// Compares what a reader has with this history.
-    func resume(since: Position, chain: Hash128?) -> Resumption {
-        let (durable, known, oldest, epoch) = store.read { reader in
-            (
-                reader.progress.durable, reader.state.position(of: since.seq), reader.oldest,
-                reader.state.epoch
-            )
-        }
-        // Before the first commit there is nothing to differ in but the database.
-        let isSame = known.epoch == since.epoch || since.seq == 0 && since.epoch == epoch
-        guard isSame, since.seq <= durable else {
-            return .refused(
-                Refusal(
-                    .diverged,
-                    "Position \(since) is of another history than this server's. Read everything "
-                        + "anew from \(epoch):0."
-                )
-            )
-        }
-        guard since.seq >= oldest.seq else {
-            return .refused(
-                Refusal(.compacted, "The log begins at \(oldest). Read everything anew.")
-            )
-        }
-        if let chain, chain != self.chain(atSeq: since.seq) {
-            return .refused(
-                Refusal(
-                    .diverged,
-                    "The chain at \(since) is another one: the histories differ. Read everything "
-                        + "anew."
-                )
-            )
-        }
-        return .from(since.seq)
-    }
-
-    /// The chain after a durable commit.
-    func chain(atSeq seq: UInt64) -> Hash128 {
-        guard seq > 0 else { return .zero }
-        return store.read { $0.chain(atSeq: seq) } ?? .zero
     }
 }
 

@@ -1,4 +1,4 @@
-// One client: requests in, replies out, in order; or a live feed.
+// One client: requests in, replies out, in order; or a live feed, or a mirror.
 //
 // Invariants: confined to its loop. While a reply is parked or streamed no further request is
 // parsed, so replies leave in the order of their requests; what has arrived meanwhile waits in the
@@ -55,7 +55,7 @@ final class Connection: ByteStreamHandler {
     private var isBodyChunked = false
     private var bodyStart: (nanoseconds: UInt64, byteCount: UInt64) = (0, 0)
     private(set) var consumer: (any BodyConsumer)?
-    private var feed: FeedSession?
+    private var session: (any WebSocketSession)?
 
     init(server: LoopServer, stream: ByteStream) {
         self.server = server
@@ -69,7 +69,7 @@ final class Connection: ByteStreamHandler {
     // MARK: Events of the stream
 
     func received(_ stream: ByteStream, _ bytes: ByteView) -> Int {
-        if let feed { return feed.received(bytes) }
+        if let session { return session.received(bytes) }
         var offset = 0
         while !isWaiting, producer == nil || consumer != nil, !endsAfterReply, !isClosed {
             let wasIdle = parser.isIdle
@@ -85,9 +85,9 @@ final class Connection: ByteStreamHandler {
                 refuse(error)
                 return bytes.count
             }
-            if let feed {
+            if let session {
                 return offset
-                    + (offset < bytes.count ? feed.received(bytes.suffix(from: offset)) : 0)
+                    + (offset < bytes.count ? session.received(bytes.suffix(from: offset)) : 0)
             }
         }
         if endsAfterReply || isClosed { return bytes.count }
@@ -97,16 +97,16 @@ final class Connection: ByteStreamHandler {
     }
 
     func outputDrained(_ stream: ByteStream) {
-        if let feed {
-            feed.outputDrained()
+        if let session {
+            session.outputDrained()
         } else {
             produce()
         }
     }
 
     func deadlineExpired(_ stream: ByteStream) {
-        if let feed {
-            feed.deadlineExpired()
+        if let session {
+            session.deadlineExpired()
         } else if parser.isIdle && !isWaiting && producer == nil {
             stream.close(.deadline)
         } else if producer != nil {
@@ -135,8 +135,8 @@ final class Connection: ByteStreamHandler {
         producer = nil
         consumer?.end()
         consumer = nil
-        feed?.closed()
-        feed = nil
+        session?.closed()
+        session = nil
         server.forget(self)
     }
 
@@ -191,7 +191,7 @@ final class Connection: ByteStreamHandler {
             return
         }
         server.handle(request, for: self)
-        if !isWaiting, producer == nil, feed == nil { afterReply() }
+        if !isWaiting, producer == nil, session == nil { afterReply() }
     }
 
     /// A reply outside a request's own turn has been written.
@@ -348,22 +348,22 @@ final class Connection: ByteStreamHandler {
 
     /// Ends the connection when it has no request under way.
     func endIfIdle() {
-        guard feed == nil, parser.isIdle, !isWaiting, producer == nil else { return }
+        guard session == nil, parser.isIdle, !isWaiting, producer == nil else { return }
         endsAfterReply = true
         stream.finish()
     }
 
-    // MARK: Feed
+    // MARK: Upgrade
 
     /// Speaks WebSocket from here on.
-    func upgrade(to feed: FeedSession, _ handshake: WebSocketHandshake) {
+    func upgrade(to session: any WebSocketSession, _ handshake: WebSocketHandshake) {
         let server = self.server
         stream.write { out in
             server.writeUpgrade(handshake, into: &out)
         }
-        self.feed = feed
+        self.session = session
         count(101)
-        feed.opened()
+        session.opened()
     }
 }
 

@@ -21,8 +21,8 @@ extension LoopServer {
             try checkMethod(head, route)
             try checkHost(head)
             try checkDatabase(head)
-            if route == .feed {
-                try upgrade(head, connection)
+            if route == .feed || route == .mirror {
+                try upgrade(head, connection, route)
                 return
             }
             let call = try Call(head, body: request.body, route: route)
@@ -69,21 +69,23 @@ extension LoopServer {
         }
     }
 
-    /// Makes a connection a live feed.
+    /// Makes a connection a live feed, or a mirror's.
     private func upgrade(
         _ head: RequestHead,
-        _ connection: Connection
+        _ connection: Connection,
+        _ route: Route
     ) throws(RequestRefusal) {
         try Parameters.check(target, [])
+        let name = route == .feed ? "holdfast.feed.v1" : MirrorProtocol.subprotocol
         guard head.wantsWebSocket, head.method == .get else {
             throw RequestRefusal(
                 .upgradeRequired,
-                "The live feed is a WebSocket: subprotocol holdfast.feed.v1."
+                "\(route.rawValue) is a WebSocket: subprotocol \(name)."
             )
         }
         let handshake: WebSocketHandshake
         do throws(HTTPError) {
-            handshake = try WebSocketHandshake(head, subprotocols: ["holdfast.feed.v1"])
+            handshake = try WebSocketHandshake(head, subprotocols: [name])
         } catch {
             throw RequestRefusal(
                 error == .webSocketVersion ? .upgradeRequired : .badHeader,
@@ -93,10 +95,23 @@ extension LoopServer {
         guard handshake.subprotocol != nil else {
             throw RequestRefusal(
                 .badHeader,
-                "Name the subprotocol: Sec-WebSocket-Protocol: holdfast.feed.v1."
+                "Name the subprotocol: Sec-WebSocket-Protocol: \(name)."
             )
         }
-        connection.upgrade(to: FeedSession(server: self, connection: connection), handshake)
+        guard route == .mirror else {
+            connection.upgrade(to: FeedSession(server: self, connection: connection), handshake)
+            return
+        }
+        let call = try Call(head, body: .empty, route: route)
+        let isNamed = head.first("holdfast-user") != nil || head.first("holdfast-device") != nil
+        connection.upgrade(
+            to: MirrorSession(
+                server: self,
+                connection: connection,
+                caller: isNamed ? call.caller : nil
+            ),
+            handshake
+        )
     }
 
     private func findRoute(_ head: RequestHead) throws(RequestRefusal) -> Route? {

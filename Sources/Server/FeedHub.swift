@@ -1,4 +1,4 @@
-// The live feeds of one loop.
+// The live feeds and mirrors of one loop.
 //
 // A feed is a cursor on the durable log, never a queue: a client that reads slowly costs its output
 // buffer and nothing else, and gets every commit when it reads on. Commits are encoded once per
@@ -11,7 +11,7 @@ internal import HoldfastRecords
 internal import HoldfastStore
 internal import HoldfastWire
 
-/// All live feeds of one loop.
+/// All live feeds and mirrors of one loop.
 final class FeedHub {
     /// What a client wants; two clients that want the same share their messages.
     struct Wish: Hashable {
@@ -30,7 +30,9 @@ final class FeedHub {
 
     private let shared: SharedServer
     private let loop: EventLoop
-    private var sessions: [ObjectIdentifier: FeedSession] = [:]
+    private var sessions: [ObjectIdentifier: any LogFollower] = [:]
+    /// Mirrors with answers that wait for the store to sync.
+    private var waiting: [ObjectIdentifier: MirrorSession] = [:]
     private var encoded: [Encoded] = []
     private var payload = ByteBuffer()
     /// Whether clients were given commits a moment ago, and whether there are new ones since.
@@ -51,15 +53,21 @@ final class FeedHub {
 
     var count: Int { sessions.count }
 
-    func add(_ session: FeedSession) {
-        sessions[ObjectIdentifier(session)] = session
-        shared.metrics.feedClients.add(1)
+    func add(_ session: any LogFollower) { sessions[ObjectIdentifier(session)] = session }
+
+    /// - Returns: Whether it was there.
+    func remove(_ session: any LogFollower) -> Bool {
+        waiting[ObjectIdentifier(session)] = nil
+        return sessions.removeValue(forKey: ObjectIdentifier(session)) != nil
     }
 
-    func remove(_ session: FeedSession) {
-        if sessions.removeValue(forKey: ObjectIdentifier(session)) != nil {
-            shared.metrics.feedClients.add(-1)
-        }
+    /// Has a mirror told of the next sync at once, however fast commits come.
+    func awaitSync(_ session: MirrorSession) { waiting[ObjectIdentifier(session)] = session }
+
+    /// The store synced, or failed to: answers leave.
+    func answer(_ progress: Progress) {
+        guard !waiting.isEmpty else { return }
+        for (id, session) in waiting where !session.synced(progress) { waiting[id] = nil }
     }
 
     /// New commits are durable: everybody who keeps up gets them, now or after the rest.
@@ -139,7 +147,7 @@ final class FeedHub {
         }
     }
 
-    /// Ends every feed.
+    /// Ends every feed and mirror.
     func closeAll(_ code: WebSocketCloseCode) {
         for session in Array(sessions.values) { session.bye(code, "The server stops.") }
     }

@@ -12,7 +12,7 @@ internal import HoldfastStore
 internal import HoldfastWire
 
 /// One live feed.
-final class FeedSession {
+final class FeedSession: WebSocketSession, LogFollower {
     private enum Phase {
         case waitsForStart, running, closing
     }
@@ -44,6 +44,7 @@ final class FeedSession {
 
     func opened() {
         server.feeds.add(self)
+        server.metrics.feedClients.add(1)
         stream.setDeadline(seconds: server.configuration.headSeconds)
         send { payload in
             let store = server.store
@@ -100,7 +101,7 @@ final class FeedSession {
     func closed() {
         heartbeat?.cancel()
         heartbeat = nil
-        server.feeds.remove(self)
+        if server.feeds.remove(self) { server.metrics.feedClients.add(-1) }
     }
 
     // MARK: Start
@@ -115,7 +116,7 @@ final class FeedSession {
         }
         let reader = server.store.logReader()
         if let since = request.since {
-            switch server.resume(since: since, chain: request.chain) {
+            switch server.store.resume(since: since, chain: request.chain) {
             case .refused(let refusal):
                 let code: WebSocketCloseCode = refusal.code == .compacted ? .compacted : .diverged
                 bye(code, refusal.detail)
@@ -171,7 +172,7 @@ final class FeedSession {
     /// The heartbeat: how far this client is, for one whose filter lets nothing through too.
     private func beat() {
         guard phase == .running, isLive, stream.unsentByteCount == 0 else { return }
-        let chain = server.chain(atSeq: seq)
+        let chain = server.store.chain(atSeq: seq)
         let seq = self.seq
         send { FeedMessages.appendHead(seq: seq, chain: chain, to: &$0) }
         touch()

@@ -65,6 +65,7 @@ final class LoopServer {
             }
         }
         for job in jobs { job.advance(progress) }
+        feeds.answer(progress)
         feeds.advance()
     }
 

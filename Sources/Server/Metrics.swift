@@ -83,6 +83,7 @@ final class Metrics: Sendable {
     let connections = Gauge()
     let feedClients = Gauge()
     let feedDeliveries = Counter()
+    let mirrorClients = Gauge()
     let refusedHeads = Counter()
 
     init() {
@@ -123,6 +124,7 @@ final class Metrics: Sendable {
         syncs.write("holdfast_sync_duration_seconds", labels: "", into: &out)
         number("holdfast_connections", "gauge", "Open connections.", connections.value, &out)
         number("holdfast_feed_clients", "gauge", "Live feeds open.", feedClients.value, &out)
+        number("holdfast_mirror_clients", "gauge", "Mirrors open.", mirrorClients.value, &out)
         number(
             "holdfast_feed_deliveries_total",
             "counter",

@@ -20,6 +20,7 @@ enum Route: String, CaseIterable, Sendable {
     case borrowCancel = "/v1/borrows/{id}/cancel"
     case ranges = "/v1/ranges"
     case feed = "/v1/feed"
+    case mirror = "/v1/mirror"
     case live = "/livez"
     case ready = "/readyz"
     case metrics = "/metrics"
@@ -28,7 +29,7 @@ enum Route: String, CaseIterable, Sendable {
     /// What a path takes, for 405 and its Allow field.
     var methods: [HTTPMethod] {
         switch self {
-        case .about, .trees, .live, .ready, .metrics, .files, .feed: [.get, .head]
+        case .about, .trees, .live, .ready, .metrics, .files, .feed, .mirror: [.get, .head]
         case .tree: [.get, .head, .put]
         case .records: [.get, .head, .post]
         case .record: [.get, .head, .put, .patch, .delete]
@@ -104,6 +105,7 @@ enum Route: String, CaseIterable, Sendable {
         guard rest == 0 else { return nil }
         if name.equals("changes") { return .changes }
         if name.equals("ranges") { return .ranges }
+        if name.equals("mirror") { return .mirror }
         return name.equals("feed") ? .feed : nil
     }
 }

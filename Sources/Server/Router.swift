@@ -33,7 +33,8 @@ extension LoopServer {
         case (.ready, _): try readReady(call)
         case (.metrics, _): try readMetrics(call)
         case (.files, _): try readFile(call)
-        case (.feed, _): throw RequestRefusal(.upgradeRequired, "The live feed is a WebSocket.")
+        case (.feed, _), (.mirror, _):
+            throw RequestRefusal(.upgradeRequired, "\(call.route.rawValue) is a WebSocket.")
         }
         return nil
     }

@@ -120,12 +120,7 @@ extension LoopServer {
         _ reader: StoreReader,
         at seq: UInt64? = nil
     ) -> BorrowFacts? {
-        guard let facts = tree.facts(of: key, caller: caller),
-            let borrows = reader.state.tree(.borrows),
-            let location = reader.state.location(borrows, RecordKey(facts.id)),
-            reader.withEffect(at: location, { $1.seq }) <= seq ?? reader.progress.durable
-        else { return nil }
-        return facts
+        reader.holder(tree, key, for: caller, at: seq)
     }
 
     /// Appends the envelope of a record's version.
@@ -137,17 +132,7 @@ extension LoopServer {
         at seq: UInt64? = nil,
         to buffer: inout ByteBuffer
     ) {
-        let tree = reader.state.tree(reference.tree)
-        reader.withEffect(at: reference.location) { effect, commit in
-            var facts = RecordFacts(
-                tree: reference.tree,
-                version: reader.state.position(of: commit.seq)
-            )
-            if let tree, tree.hasBorrows {
-                facts.borrow = holder(tree, effect.key, reader, at: seq)
-            }
-            Envelope.append(effect, of: commit, facts, to: &buffer)
-        }
+        reader.appendEnvelope(reference, for: caller, at: seq, to: &buffer)
     }
 
     /// What the results of a change look like in JSON.

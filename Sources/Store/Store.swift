@@ -47,7 +47,7 @@ public final class Store: Sendable {
     let core: Condition<Core>
     let time: any TimeSource
     private let disk: any Disk
-    private let random: any RandomSource
+    let random: any RandomSource
     private let logger: Logger
 
     /// Opens a database, folds its log, and repairs a torn tail.

@@ -1,5 +1,5 @@
-// A change as JSON: what `ChangeRequest` reads. Members that say nothing are left out, so that equal
-// changes give equal bytes.
+// A change as JSON: what `ChangeRequest` reads. Members that say nothing are left out, so that
+// equal changes give equal bytes.
 public import HoldfastBasics
 internal import HoldfastJSONCoding
 public import HoldfastRecords

@@ -69,6 +69,7 @@ extension RefusalCode {
         case .incompatible:
             ProblemKind(409, "The definition breaks the rules of evolution", [.rules])
         case .badDefinition: ProblemKind(422, "Not a well-formed definition", [.rules])
+        case .requirementMissing: ProblemKind(409, "A change it builds on was not accepted")
         case .full: ProblemKind(507, "The disk is full")
         case .readOnly: ProblemKind(503, "The store takes no writes")
         case .outcomeUnknown: ProblemKind(504, "The outcome is unknown")

@@ -1,0 +1,69 @@
+// The rules of `_devices`: a device is known from its first hello on, and what it confirms of its
+// changes' outcomes only grows. These commits are the system's; no operation asks for them.
+public import HoldfastBasics
+public import HoldfastRecords
+
+extension EngineState {
+    /// What is known of a device; nil when it was never seen.
+    public func device(_ id: String) -> DeviceRecord? {
+        let key = RecordKey(name: id)
+        guard let tree = tree(.devices), let location = location(tree, key) else { return nil }
+        return source.withEffect(at: location) { effect, _ in
+            guard effect.isSet else { return nil }
+            do throws(FormError) {
+                return try DeviceRecord(key: key, json: effect.value)
+            } catch {
+                return nil
+            }
+        }
+    }
+
+    /// Decides what becomes of a device's introduction.
+    ///
+    /// The state is not touched: the caller logs the commit and then applies it.
+    ///
+    /// - Parameters:
+    ///   - introduction: What the device says of itself; when it was seen first is not its to say.
+    ///   - now: The clock, in milliseconds since 1970.
+    ///   - random: Gives the change id and salts.
+    /// - Returns: A commit; `unchanged` when all of that is known; a refusal of a device that
+    ///   cannot be one.
+    public func decideDevice(
+        _ introduction: DeviceRecord,
+        now: Int64,
+        random: any RandomSource
+    ) -> Decision {
+        guard !introduction.id.hasPrefix("_"),
+            Array(introduction.id.utf8).withView({ RecordID($0, kind: .name) }) != nil
+        else {
+            return .refused(Refusal(.badKey, "A device is named by text that may be a key."))
+        }
+        let texts = [
+            introduction.id, introduction.name, introduction.user, introduction.app,
+            introduction.appVersion,
+        ]
+        guard texts.allSatisfy({ $0.utf8.count <= Limits.identityByteCountMax }) else {
+            return .refused(
+                Refusal(
+                    .tooLarge,
+                    "What a device says of itself may have \(Limits.identityByteCountMax) bytes "
+                        + "each."
+                )
+            )
+        }
+        let change = Change(id: .version7(milliseconds: now, random: random), operations: [])
+        let context = DecisionContext(caller: .system, now: now, random: random)
+        var draft = Draft(state: self, change: change, context: context)
+        let known = device(introduction.id)
+        var record = introduction
+        record.firstSeen = known?.firstSeen ?? draft.at
+        record.confirmedDeviceSeq = max(
+            known?.confirmedDeviceSeq ?? 0,
+            introduction.confirmedDeviceSeq
+        )
+        guard record != known else { return .unchanged([]) }
+        draft.system(.devices, about: nil, RecordKey(name: record.id), .device, record.json)
+        guard let commit = draft.commit() else { return .unchanged([]) }
+        return .commit(commit, [])
+    }
+}

@@ -1,0 +1,33 @@
+// Devices: known from their first hello on, and how far each has confirmed its changes' outcomes.
+internal import HoldfastBasics
+internal import HoldfastEngine
+public import HoldfastRecords
+
+extension Store {
+    /// Makes a device known as it says, by a commit of the system when that is news.
+    ///
+    /// - Parameter introduction: What the device says of itself; what it had confirmed before never
+    ///   gets less.
+    /// - Returns: `accepted` or `unchanged`, or why not.
+    public func introduce(_ introduction: DeviceRecord) -> Submission {
+        core.signal { core in
+            if let refusal = core.writeRefusal { return .refused(core.state.position, refusal) }
+            let decision = core.state.decideDevice(
+                introduction,
+                now: time.wallMilliseconds(),
+                random: random
+            )
+            switch decision {
+            case .commit(let commit, let results):
+                core.append(commit)
+                return .accepted(core.state.position, results)
+            case .refused(let refusal): return .refused(core.state.position, refusal)
+            case .unchanged, .replayed, .undetermined:
+                return .unchanged(core.state.position, [])
+            }
+        }
+    }
+
+    /// What is known of a device; nil when it was never seen.
+    public func device(_ id: String) -> DeviceRecord? { core.withLock { $0.state.device(id) } }
+}
