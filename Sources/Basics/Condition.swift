@@ -53,4 +53,25 @@ public final class Condition<Value>: @unchecked Sendable {
         while !ready(value) { pthread_cond_wait(condition, mutex) }
         return try body(&value)
     }
+
+    /// Waits until `ready` holds, runs `body` in the same critical section, then wakes every
+    /// waiter.
+    ///
+    /// - Parameters:
+    ///   - ready: Is asked first and after every waking; may note in the value that it waits.
+    ///   - body: Runs alone.
+    /// - Returns: What `body` returns.
+    /// - Throws: What `body` throws.
+    public func signal<T, E: Error>(
+        when ready: (inout Value) -> Bool,
+        _ body: (inout Value) throws(E) -> T
+    ) throws(E) -> T {
+        pthread_mutex_lock(mutex)
+        defer {
+            pthread_cond_broadcast(condition)
+            pthread_mutex_unlock(mutex)
+        }
+        while !ready(&value) { pthread_cond_wait(condition, mutex) }
+        return try body(&value)
+    }
 }

@@ -59,10 +59,16 @@ extension EngineState {
     /// Takes back every commit above `seq`, newest first.
     ///
     /// The commits were applied as undoable, and the source can still read them.
+    /// - Parameters:
+    ///   - seq: The last commit that stays.
+    ///   - taken: Is lent every commit that was taken back.
     /// - Throws: `ApplyError`; cannot happen for commits that were applied here.
-    public func rollback(to seq: UInt64) throws {
+    public func rollback(to seq: UInt64, taken: (CommitView) -> Void = { _ in }) throws {
         while let last = undo.last, last.seq > seq {
-            try source.withCommit(at: last.frameOffset) { try unapply($0, last) }
+            try source.withCommit(at: last.frameOffset) { commit in
+                try unapply(commit, last)
+                taken(commit)
+            }
             undo.removeLast()
         }
         precondition(head <= seq || head == 0, "a commit to be taken back was not kept undoable")

@@ -31,6 +31,8 @@ public final class Store: Sendable {
         var isClosing = false
         var isFull = false
         var observers: [Observer] = []
+        var consumers: [Consumer] = []
+        var holds = HoldGate()
 
         /// Whether commits wait for the sync thread.
         var hasUnwritten: Bool { failure == nil && log.gatheredByteCount > 0 }
@@ -162,7 +164,7 @@ public final class Store: Sendable {
     ///   - caller: Who proposes it.
     /// - Returns: The answer; an accepted change counts when its position is durable.
     public func submit(_ change: Change, by caller: Caller) -> Submission {
-        core.signal { core in
+        mutate { core in
             if let refusal = core.writeRefusal { return .refused(core.state.position, refusal) }
             let context = DecisionContext(
                 caller: caller,
@@ -201,7 +203,7 @@ public final class Store: Sendable {
     public func tick() -> Int64? {
         // Nothing is written meanwhile that could notice the room.
         if core.withLock(\.isFull) { lookForRoom() }
-        return core.signal { core in
+        return mutate { core in
             core.pins.expire(now: time.monotonicNanoseconds())
             let pause = core.isFull ? Self.roomMilliseconds : nil
             guard core.clock.check(time, logger) else { return pause }
@@ -237,14 +239,14 @@ public final class Store: Sendable {
         let (progress, observers): (Progress, [Observer])
         do throws(DiskError) {
             let written = try writer.write(batch)
-            (progress, observers) = core.withLock { core in
+            (progress, observers) = core.signal { core in
                 core.log.finish(written)
                 core.state.forgetUndo(upTo: core.log.durable)
                 return (core.progress, core.observers)
             }
         } catch {
             logger.log(.error, "store.sync.failed", ["error": "\(error)"])
-            (progress, observers) = core.withLock { core in
+            (progress, observers) = takeBack { core in
                 core.poison("\(error)")
                 return (core.progress, core.observers)
             }

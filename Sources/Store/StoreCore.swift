@@ -52,7 +52,9 @@ extension Store.Core {
             chainBefore: state.chain
         )
         do {
-            try state.apply(try CommitView(box.buffer.view), at: offset, undoable: true)
+            let view = try CommitView(box.buffer.view)
+            try state.apply(view, at: offset, undoable: true)
+            if !consumers.isEmpty { tell(view.touched) }
         } catch {
             preconditionFailure("decide made a commit that cannot be applied: \(error)")
         }
@@ -94,12 +96,16 @@ extension Store.Core {
     /// After a failed write or sync: back to what is durable, and no more writes.
     mutating func poison(_ reason: String) {
         lostUpTo = state.head
+        var touched = Touched.Gathering()
         do {
-            try state.rollback(to: log.durable)
+            try state.rollback(to: log.durable) { commit in
+                if !consumers.isEmpty { touched.add(commit) }
+            }
         } catch {
             preconditionFailure("what was applied here cannot be taken back: \(error)")
         }
         log.discard()
         failure = reason
+        tell(touched.all)
     }
 }
