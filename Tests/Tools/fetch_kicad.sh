@@ -8,11 +8,18 @@ if [ ! -d "$symbols" ]; then
     mkdir -p "$folder"
     download=$(mktemp -d)
     trap 'rm -rf "$download"' EXIT
-    if ! (cd "$download" && apt-get download kicad-symbols) >&2; then
-        echo "kicad-symbols cannot be had; try 'apt-get update' as root first" >&2
+    mkdir -p "$download/lists/partial" "$download/cache/archives/partial"
+    cd "$download"
+    # Where the system's lists of packages are empty or old, lists of our own are fetched.
+    own="-o Dir::State::Lists=$download/lists -o Dir::Cache=$download/cache"
+    # shellcheck disable=SC2086 # options are words
+    if ! apt-get download kicad-symbols > /dev/null 2>&1 &&
+        ! { apt-get $own update -qq && apt-get $own download -qq kicad-symbols; } >&2; then
+        echo "kicad-symbols cannot be had: apt-get download failed" >&2
         exit 69
     fi
-    dpkg -x "$download"/kicad-symbols_*.deb "$download/unpacked"
+    dpkg -x kicad-symbols_*.deb unpacked
+    cd - > /dev/null
     cp -R "$download/unpacked/." "$folder"
 fi
 echo "$symbols"
