@@ -22,6 +22,13 @@ let layers: [(folder: String, mayImport: [String])] = [
     ),
     ("Networking", ["Basics", "CLibevent"]),
     (
+        "Mirror",
+        [
+            "Basics", "JSONCoding", "Records", "Storage", "CommitLog", "Engine", "Store", "HTTP",
+            "Wire", "Embedded", "Networking",
+        ]
+    ),
+    (
         "Server",
         [
             "Basics", "JSONCoding", "Records", "Storage", "CommitLog", "Engine", "Store", "HTTP",
@@ -31,13 +38,18 @@ let layers: [(folder: String, mayImport: [String])] = [
 ]
 
 // Folders that hold nothing unsafe, and are held to it by the compiler.
-let strictlySafe: Set = ["Records", "Engine", "Wire", "HTTP", "Server", "Store", "Embedded"]
+let strictlySafe: Set = [
+    "Records", "Engine", "Wire", "HTTP", "Server", "Store", "Embedded", "Mirror",
+]
 
 let systemLibraries: Set = ["CLibevent", "COpenSSL"]
 
 /// Target names are unique over an application's whole package graph, hence the prefix.
+///
+/// The folder `Mirror` is the module applications import, and bears the product's name alone.
 func target(_ folder: String) -> String {
-    folder.first == "C" && folder.dropFirst().first?.isUppercase == true
+    if folder == "Mirror" { return "Holdfast" }
+    return folder.first == "C" && folder.dropFirst().first?.isUppercase == true
         ? "CHoldfast" + folder.dropFirst() : "Holdfast" + folder
 }
 
@@ -81,7 +93,7 @@ let executables: [Target] = ["holdfast", "holdfast-bench"].map { name in
 // One unit test target per source target, and the suites that cross them.
 let suites = [
     "Basics", "JSONCoding", "Records", "Storage", "CommitLog", "Engine", "Store", "HTTP", "Wire",
-    "Embedded", "Networking", "Server", "Crash", "Conformance", "Autobahn", "Web", "Tidy",
+    "Embedded", "Networking", "Mirror", "Server", "Crash", "Conformance", "Autobahn", "Web", "Tidy",
 ]
 
 let tests: [Target] =
@@ -107,6 +119,7 @@ let package = Package(
     products: [
         .executable(name: "holdfast", targets: ["holdfast"]),
         .library(name: "HoldfastEmbedded", targets: ["HoldfastEmbedded"]),
+        .library(name: "Holdfast", targets: ["Holdfast"]),
     ],
     targets: libraries + executables + tests
 )

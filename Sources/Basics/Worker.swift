@@ -30,4 +30,11 @@ public final class Worker: @unchecked Sendable {
 
     /// Waits for the function to end; called once.
     public func join() { pthread_join(handle, nil) }
+
+    /// Starts a thread nobody waits for, for a call that may block long and cannot be ended.
+    ///
+    /// - Parameter run: Runs on the thread; the process may end before it does.
+    public static func detach(_ run: @escaping @Sendable () -> Void) {
+        pthread_detach(Worker(run).handle)
+    }
 }

@@ -10,6 +10,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <string.h>
@@ -145,4 +146,56 @@ static inline int holdfast_peer(int fd, char *text, size_t count) {
         return ntohs(six->sin6_port);
     }
     return -EAFNOSUPPORT;
+}
+
+// A socket on its way to an address, not blocking: connected, or connecting until it is writable.
+static inline int holdfast_connect(const char *host, uint16_t port) {
+    struct sockaddr_storage address;
+    int length = holdfast_address(host, port, &address);
+    if (length < 0) return length;
+    int fd = socket(address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0) return -errno;
+    int on = 1;
+    int failed = setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) < 0;
+    if (!failed)
+        failed = connect(fd, (struct sockaddr *)&address, (socklen_t)length) < 0
+            && errno != EINPROGRESS;
+    if (!failed) return fd;
+    int error = errno;
+    close(fd);
+    return -error;
+}
+
+// 0 when a socket that was connecting is connected, else the negated errno of its failure.
+static inline int holdfast_connected(int fd) {
+    int error = 0;
+    socklen_t length = sizeof error;
+    if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length) < 0) return -errno;
+    return -error;
+}
+
+// getaddrinfo(3): writes the numeric addresses of a name, each ended by a newline, into text that
+// has room for count bytes; blocks. Gives 0, or an EAI code.
+static inline int holdfast_resolve(const char *name, char *text, size_t count) {
+    struct addrinfo hints, *found = NULL;
+    memset(&hints, 0, sizeof hints);
+    hints.ai_family = AF_UNSPEC;
+    hints.ai_socktype = SOCK_STREAM;
+    int result = getaddrinfo(name, NULL, &hints, &found);
+    if (result != 0) return result;
+    size_t used = 0;
+    for (struct addrinfo *one = found; one; one = one->ai_next) {
+        char host[NI_MAXHOST];
+        if (getnameinfo(one->ai_addr, one->ai_addrlen, host, sizeof host, NULL, 0,
+                NI_NUMERICHOST) != 0)
+            continue;
+        size_t length = strlen(host);
+        if (used + length + 2 > count) break;
+        memcpy(text + used, host, length);
+        text[used + length] = '\n';
+        used += length + 1;
+    }
+    text[used] = 0;
+    freeaddrinfo(found);
+    return used > 0 ? 0 : EAI_NONAME;
 }

@@ -67,6 +67,15 @@ public enum HTTPError: Error, Equatable, Sendable {
     /// The body is longer than `limit` bytes.
     case contentTooLarge(limit: Int)
 
+    // MARK: Replies, when a client reads them
+
+    /// The first line of a reply is not `version SP status SP reason`.
+    case malformedStatusLine
+    /// A reply does not say how long its body is.
+    case lengthMissing
+    /// The reply to a WebSocket handshake is not the one its key asks for.
+    case badAcceptance
+
     // MARK: Targets and fields, when a route reads them
 
     /// `%` without two hexadecimal digits.
@@ -129,6 +138,9 @@ public enum HTTPError: Error, Equatable, Sendable {
         case .malformedChunk: "The chunks of the body are malformed."
         case .trailersTooLarge(let limit): "The trailers are longer than \(limit) bytes."
         case .contentTooLarge(let limit): "The body is longer than \(limit) bytes."
+        case .malformedStatusLine: "The first line is not 'HTTP/1.1 status reason'."
+        case .lengthMissing: "The reply does not say how long its body is."
+        case .badAcceptance: "The reply is not the answer to this WebSocket handshake."
         case .badEscape: "A '%' is not followed by two hexadecimal digits."
         case .notUTF8: "The decoded text is not UTF-8."
         case .badSegment: "A path segment is empty, '.' or '..', or holds NUL."

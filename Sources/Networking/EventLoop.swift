@@ -39,6 +39,7 @@ public final class EventLoop: @unchecked Sendable {
     private var streams: [ObjectIdentifier: ByteStream] = [:]
     private var timers: [ObjectIdentifier: LoopTimer] = [:]
     var acceptPoints: [AcceptPoint] = []
+    private var connectors: [ObjectIdentifier: Connector] = [:]
     private var dirty: [ByteStream] = []
     private var resumed: [ByteStream] = []
     private var closing: [ByteStream] = []
@@ -167,6 +168,10 @@ public final class EventLoop: @unchecked Sendable {
 
     func add(_ stream: ByteStream) { streams[ObjectIdentifier(stream)] = stream }
 
+    func add(_ connector: Connector) { connectors[ObjectIdentifier(connector)] = connector }
+
+    func forget(_ connector: Connector) { connectors[ObjectIdentifier(connector)] = nil }
+
     func add(_ point: AcceptPoint) { acceptPoints.append(point) }
 
     /// The stream has output: it is flushed when the tick ends.
@@ -233,6 +238,7 @@ public final class EventLoop: @unchecked Sendable {
     private func end() {
         for point in acceptPoints { point.close() }
         acceptPoints = []
+        for connector in connectors.values { connector.cancel() }
         for timer in timers.values { timer.cancel() }
         for stream in streams.values { stream.close(.stopped) }
         endTick()

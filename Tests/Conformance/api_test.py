@@ -100,15 +100,21 @@ class APITest(Table):
             self.compare(row, self.send(row))
         self.run_rows([wait(1000, 409, "line-full", 0)])
 
-    def test_15_the_feed_opens(self):
+    def test_15_feed_and_mirror_open(self):
+        for path, protocol in (("/v1/feed", "holdfast.feed.v1"),
+                               ("/v1/mirror", "holdfast.mirror.v1")):
+            with self.subTest(path):
+                self.opens(path, protocol)
+
+    def opens(self, path, protocol):
         key = base64.b64encode(os.urandom(16)).decode()
         headers = {
             "Host": f"{self.server.host}:{self.server.port}", "Connection": "Upgrade",
             "Upgrade": "websocket", "Sec-WebSocket-Version": "13", "Sec-WebSocket-Key": key,
-            "Sec-WebSocket-Protocol": "holdfast.feed.v1"}
+            "Sec-WebSocket-Protocol": protocol}
         text = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
         with socket.create_connection((self.server.host, self.server.port), 30) as stream:
-            stream.sendall(f"GET /v1/feed HTTP/1.1\r\n{text}\r\n".encode())
+            stream.sendall(f"GET {path} HTTP/1.1\r\n{text}\r\n".encode())
             reply = b""
             while b"\r\n\r\n" not in reply:
                 part = stream.recv(4096)
@@ -118,18 +124,18 @@ class APITest(Table):
         self.assertIn(" 101 ", lines[0])
         pairs = [line.split(": ", 1) for line in lines[1:]]
         self.assertEqual(dict((n.lower(), v) for n, v in pairs)["sec-websocket-protocol"],
-                         "holdfast.feed.v1")
-        recorder.record("GET", "/v1/feed", headers, b"", 101, pairs, b"", "the feed opens")
+                         protocol)
+        recorder.record("GET", path, headers, b"", 101, pairs, b"", f"{path} opens")
         bad = {**headers, "Sec-WebSocket-Key": "short"}
         self.run_rows([
-            Row("a key that is none", "GET", "/v1/feed", 400, "bad-header", headers=bad),
-            Row("another subprotocol", "GET", "/v1/feed", 400, "bad-header",
+            Row("a key that is none", "GET", path, 400, "bad-header", headers=bad),
+            Row("another subprotocol", "GET", path, 400, "bad-header",
                 headers={**headers, "Sec-WebSocket-Protocol": "chat"}),
-            Row("another version", "GET", "/v1/feed", 426, "upgrade-required",
+            Row("another version", "GET", path, 426, "upgrade-required",
                 headers={**headers, "Sec-WebSocket-Version": "8"}),
-            Row("another page's script", "GET", "/v1/feed", 403, "forbidden-origin",
+            Row("another page's script", "GET", path, 403, "forbidden-origin",
                 headers={**headers, "Origin": "http://holdfast.example"}),
-            Row("another database", "GET", "/v1/feed", 421, "wrong-database",
+            Row("another database", "GET", path, 421, "wrong-database",
                 headers={**headers, "Holdfast-Database": "${u:other}"}),
         ])
 

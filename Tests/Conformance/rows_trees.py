@@ -157,6 +157,8 @@ SERVER = [
     Row("a folder is not a file", "GET", "/components", 404, "no-route"),
     Row("the feed without an upgrade", "GET", "/v1/feed", 426, "upgrade-required",
         reply={"Upgrade": "websocket", "Sec-WebSocket-Version": "13"}),
+    Row("a mirror without an upgrade", "GET", "/v1/mirror", 426, "upgrade-required",
+        reply={"Upgrade": "websocket", "Sec-WebSocket-Version": "13"}),
 ]
 
 

@@ -34,7 +34,8 @@ enum Repository {
     }
 
     static func module(_ folder: String) -> String {
-        ["CLibevent", "COpenSSL", "CChecksum"].contains(folder)
+        if folder == "Mirror" { return "Holdfast" }
+        return ["CLibevent", "COpenSSL", "CChecksum"].contains(folder)
             ? "CHoldfast" + folder.dropFirst() : "Holdfast" + folder
     }
 }

@@ -1,0 +1,54 @@
+// Why a mirror's connection ended, and whether another attempt makes sense.
+internal import HoldfastBasics
+
+/// Why a connection to a server ended.
+enum LinkEnd: Hashable, Sendable {
+    /// There was no connection.
+    case unreachable(String)
+    /// The connection was made, but not all of the handshake came in time.
+    case timedOut
+    /// The server holds another database, or another application's; nothing was sent to it.
+    case otherDatabase(found: UniqueID, application: String)
+    /// The server answered with an HTTP status that ends the handshake.
+    case refused(status: Int, detail: String)
+    /// The server said why it ends.
+    case bye(code: UInt16, detail: String)
+    /// The connection broke.
+    case lost
+    /// Nothing was heard for two heartbeats.
+    case silent
+    /// What came is none of the protocol's.
+    case garbled(String)
+    /// The address cannot be spoken to by this version.
+    case unsupported(String)
+    /// It was closed here.
+    case closed
+
+    /// Whether the same attempt may succeed later; if not, somebody has to do something first.
+    var mayRetry: Bool {
+        switch self {
+        case .unreachable, .timedOut, .lost, .silent, .garbled: true
+        case .refused(let status, _): status == 408 || status == 429 || status >= 500
+        case .bye(let code, _): code == 1012 || code == 1013 || code == 4408 || code < 4000
+        case .otherDatabase, .unsupported, .closed: false
+        }
+    }
+
+    /// What happened and what to do, for people.
+    var detail: String {
+        switch self {
+        case .unreachable(let why): "The server cannot be reached: \(why)."
+        case .timedOut: "The server did not answer in time."
+        case .otherDatabase(let found, let application):
+            "The server holds database \(found) of application \(application), not the one this "
+                + "mirror belongs to. Give the address of its own server. Nothing was sent."
+        case .refused(let status, let detail): "The server refused with status \(status): \(detail)"
+        case .bye(_, let detail): detail
+        case .lost: "The connection broke."
+        case .silent: "The server was silent for two heartbeats."
+        case .garbled(let why): "What the server sent cannot be read: \(why)"
+        case .unsupported(let why): why
+        case .closed: "The connection was closed."
+        }
+    }
+}

@@ -1,0 +1,360 @@
+// A mirror's connection: from an address to messages of holdfast.mirror.v1.
+//
+// Order of a connection: connect; `GET /v1` without any credential; compare database and
+// application with what is pinned; only then, on the same connection, the upgrade with user, device
+// and token; then messages both ways.
+//
+// Invariants:
+// - confined to its loop;
+// - nothing that says who the caller is leaves before the server has shown the right identity;
+// - the handler is told `ended` exactly once, as the last call, and never inside `open`.
+internal import HoldfastBasics
+internal import HoldfastHTTP
+internal import HoldfastNetworking
+internal import HoldfastRecords
+internal import HoldfastWire
+
+/// Who is told what happens on a link; called on the link's loop.
+protocol MirrorLinkHandler: AnyObject {
+    /// The server is the right one and speaks the protocol: hello may be sent.
+    func opened(_ link: MirrorLink, _ server: ServerDocument)
+    /// A message came.
+    func received(_ link: MirrorLink, _ message: MirrorDown)
+    /// There is room again after `canSend` was false.
+    func drained(_ link: MirrorLink)
+    /// The connection ended, or there was none.
+    func ended(_ link: MirrorLink, _ end: LinkEnd)
+}
+
+/// Where to, and as whom.
+struct LinkTarget: Sendable {
+    /// Where the server is.
+    var address: ServerAddress
+    /// The application the database must belong to.
+    var application: String
+    /// The database that is pinned; nil before the first connection.
+    var databaseID: UniqueID?
+    /// Who uses the device.
+    var user: String
+    /// Id of the device.
+    var device: String
+    /// What proves who it is; nil where servers take callers at their word.
+    var token: String?
+    /// How long connecting and the handshake may take.
+    var openingMilliseconds = 10_000
+    /// Longest silence before the server has told its heartbeat.
+    var firstSilenceMilliseconds = 30_000
+}
+
+/// One connection of a mirror to its server.
+final class MirrorLink: ByteStreamHandler {
+    private enum Phase {
+        case idle, connecting, identifying, upgrading, open, ended
+    }
+
+    private let loop: EventLoop
+    private let target: LinkTarget
+    private let random: any RandomSource
+    private weak var handler: (any MirrorLinkHandler)?
+    private var phase = Phase.idle
+    private var connector: Connector?
+    private var stream: ByteStream?
+    private var responses = ResponseParser()
+    private var frames = WebSocketDecoder(
+        role: .client,
+        messageByteCountMax: Limits.mirrorMessageByteCountMax
+    )
+    private let proposal: WebSocketProposal
+    private var server: ServerDocument?
+    private var silenceMilliseconds: Int
+    private var isHeld = false
+    private var opening: LoopTimer?
+    private var pinger: LoopTimer?
+
+    /// A link that does nothing before `open`.
+    ///
+    /// - Parameters:
+    ///   - target: Where to, and as whom.
+    ///   - loop: The loop the caller is on.
+    ///   - random: Gives keys and masks.
+    ///   - handler: Is not kept alive by the link.
+    init(
+        _ target: LinkTarget,
+        on loop: EventLoop,
+        random: any RandomSource,
+        handler: any MirrorLinkHandler
+    ) {
+        loop.preconditionIsCurrent()
+        self.target = target
+        self.loop = loop
+        self.random = random
+        self.handler = handler
+        proposal = WebSocketProposal(subprotocol: MirrorProtocol.subprotocol, random: random)
+        silenceMilliseconds = target.firstSilenceMilliseconds
+    }
+
+    /// Begins to connect; called once.
+    func open() {
+        guard phase == .idle else { return }
+        phase = .connecting
+        guard !target.address.isSecure else {
+            // Told later, as every end is.
+            loop.schedule(afterMilliseconds: 0) { [self] in
+                end(.unsupported("This version speaks http alone; https comes with a later one."))
+            }
+            return
+        }
+        opening = loop.schedule(afterMilliseconds: target.openingMilliseconds) { [weak self] in
+            self?.end(.timedOut)
+        }
+        connector = Connector.connect(
+            to: target.address.host,
+            port: target.address.port,
+            on: loop,
+            deadlineMilliseconds: target.openingMilliseconds,
+            handler: self
+        ) { [weak self] outcome in
+            self?.connected(outcome)
+        }
+    }
+
+    // MARK: Sending
+
+    /// Whether there is room for more; when there is not, `drained` is called once there is.
+    var canSend: Bool { stream?.canTakeOutput ?? false }
+
+    /// Sends a message; one that cannot be sent any more is dropped.
+    func send(_ message: MirrorUp) {
+        guard phase == .open, let stream else { return }
+        var payload = ByteBuffer()
+        message.append(to: &payload)
+        write(.binary, payload.view)
+        if !stream.canTakeOutput { stream.notifyWhenDrained() }
+    }
+
+    private func write(_ opcode: WebSocketOpcode, _ payload: ByteView) {
+        let mask = WebSocketMask(UInt32(truncatingIfNeeded: random.next()))
+        stream?.write { $0.appendFrame(opcode, payload, mask: mask) }
+    }
+
+    // MARK: Receiving
+
+    /// Takes no messages until `resume`: the server then waits, and its silence is ours.
+    func hold() {
+        isHeld = true
+        stream?.setDeadline(milliseconds: nil)
+        stream?.pauseReading()
+    }
+
+    /// Takes messages again.
+    func resume() {
+        guard isHeld else { return }
+        isHeld = false
+        stream?.setDeadline(milliseconds: silenceMilliseconds)
+        stream?.resumeReading()
+    }
+
+    /// Ends the connection, if it has not ended; the handler is told `closed`.
+    func close() {
+        if phase == .open {
+            let mask = WebSocketMask(UInt32(truncatingIfNeeded: random.next()))
+            stream?.write { $0.appendClose(.normal, mask: mask) }
+        }
+        end(.closed)
+    }
+
+    func received(_ stream: ByteStream, _ bytes: ByteView) -> Int {
+        var offset = 0
+        while !isHeld {
+            switch phase {
+            case .identifying, .upgrading:
+                switch responses.step(bytes, &offset) {
+                case .needsMore: return offset
+                case .refused(let error): end(.garbled(error.reason))
+                case .complete(let response): answered(response)
+                }
+            case .open:
+                stream.setDeadline(milliseconds: silenceMilliseconds)
+                guard step(bytes, &offset) else { return offset }
+            case .idle, .connecting, .ended: return bytes.count
+            }
+        }
+        return offset
+    }
+
+    /// Takes one frame; false when there is none yet.
+    private func step(_ bytes: ByteView, _ offset: inout Int) -> Bool {
+        switch frames.step(bytes, &offset) {
+        case .needsMore: return false
+        case .message(let message, let isText):
+            guard !isText else {
+                end(.garbled("a message is text."))
+                break
+            }
+            take(message)
+        case .ping(let payload): write(.pong, payload)
+        case .pong: break
+        case .close(let code, _):
+            end(code.map { .bye(code: $0.rawValue, detail: "The server closed.") } ?? .lost)
+        case .violation(let violation): end(.garbled("\(violation.reason)"))
+        }
+        return true
+    }
+
+    private func take(_ bytes: ByteView) {
+        let message: MirrorDown
+        do throws(MirrorFault) {
+            message = try MirrorDown(bytes)
+        } catch {
+            end(.garbled(error.refusal.detail))
+            return
+        }
+        switch message {
+        case .bye(let bye): end(.bye(code: bye.code, detail: bye.detail))
+        case .welcome(let welcome):
+            beat(everySeconds: welcome.heartbeatSeconds)
+            handler?.received(self, message)
+        case .unknown: break
+        default: handler?.received(self, message)
+        }
+    }
+
+    /// Pings at every heartbeat, and allows two of silence.
+    private func beat(everySeconds seconds: Double) {
+        let milliseconds = max(1, Int(seconds * 1000))
+        silenceMilliseconds = 2 * milliseconds
+        stream?.setDeadline(milliseconds: silenceMilliseconds)
+        pinger?.cancel()
+        pinger = loop.schedule(afterMilliseconds: milliseconds, isRepeating: true) {
+            [weak self] in self?.write(.ping, .empty)
+        }
+    }
+
+    // MARK: Opening
+
+    private func connected(_ outcome: Result<ByteStream, NetworkError>) {
+        connector = nil
+        guard phase == .connecting else {
+            if case .success(let stream) = outcome { stream.close() }
+            return
+        }
+        switch outcome {
+        case .failure(let error): end(.unreachable(error.description))
+        case .success(let stream):
+            self.stream = stream
+            phase = .identifying
+            // Nothing here says who asks.
+            stream.write { out in
+                out.append("GET /v1 HTTP/1.1\r\n")
+                out.appendField("host", text: target.address.authority)
+                out.append("accept: application/json\r\n\r\n")
+            }
+        }
+    }
+
+    private func answered(_ response: Response) {
+        if phase == .identifying { identify(response) } else { upgrade(response) }
+    }
+
+    private func identify(_ response: Response) {
+        guard response.status == 200 else {
+            end(refusal(response))
+            return
+        }
+        let document: ServerDocument
+        do {
+            document = try response.body.withView { try ServerDocument($0) }
+        } catch {
+            end(.garbled("GET /v1 did not give a Holdfast server's document."))
+            return
+        }
+        let isSame = target.databaseID.map { $0 == document.databaseID } ?? true
+        guard isSame, document.application == target.application else {
+            end(
+                .otherDatabase(found: document.databaseID, application: document.application)
+            )
+            return
+        }
+        server = document
+        phase = .upgrading
+        var fields = ByteBuffer()
+        appendText("holdfast-user: ", target.user, to: &fields)
+        appendText("holdfast-device: ", target.device, to: &fields)
+        fields.appendField("holdfast-database", text: document.databaseID.description)
+        if let token = target.token { fields.appendField("authorization", text: "Bearer " + token) }
+        let more = fields.array
+        stream?.write { out in
+            proposal.appendRequest(
+                target: "/v1/mirror",
+                host: target.address.authority,
+                fields: more,
+                to: &out
+            )
+        }
+    }
+
+    private func appendText(_ name: StaticString, _ text: String, to buffer: inout ByteBuffer) {
+        buffer.append(name)
+        Array(text.utf8).withView { PercentEncoding.append($0, to: &buffer) }
+        buffer.append("\r\n")
+    }
+
+    private func upgrade(_ response: Response) {
+        guard response.status == 101 else {
+            end(refusal(response))
+            return
+        }
+        do throws(HTTPError) {
+            try proposal.check(response)
+        } catch {
+            end(.garbled(error.reason))
+            return
+        }
+        guard let server else { return }
+        phase = .open
+        opening?.cancel()
+        opening = nil
+        stream?.setDeadline(milliseconds: silenceMilliseconds)
+        handler?.opened(self, server)
+    }
+
+    private func refusal(_ response: Response) -> LinkEnd {
+        var detail = "it is no Holdfast server's reply."
+        response.body.withView { body in
+            do throws(ShapeRefusal) {
+                detail = try ProblemDocument(body).refusal.detail
+            } catch {
+                // Not a problem of ours: the status says all there is.
+            }
+        }
+        return .refused(status: response.status, detail: detail)
+    }
+
+    // MARK: The stream
+
+    func inputEnded(_ stream: ByteStream) { end(.lost) }
+
+    func outputDrained(_ stream: ByteStream) {
+        if phase == .open { handler?.drained(self) }
+    }
+
+    func deadlineExpired(_ stream: ByteStream) { end(.silent) }
+
+    func closed(_ stream: ByteStream, _ reason: CloseReason) {
+        self.stream = nil
+        end(reason == .stopped ? .closed : .lost)
+    }
+
+    /// Lets go of everything and tells the handler, once.
+    private func end(_ reason: LinkEnd) {
+        guard phase != .ended, phase != .idle else { return }
+        phase = .ended
+        opening?.cancel()
+        pinger?.cancel()
+        (opening, pinger) = (nil, nil)
+        connector?.cancel()
+        connector = nil
+        if reason == .closed { stream?.finish() } else { stream?.close() }
+        handler?.ended(self, reason)
+    }
+}
