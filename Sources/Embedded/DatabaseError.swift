@@ -30,6 +30,8 @@ public enum DatabaseError: Error, Hashable, Sendable {
     case damaged(file: String, offset: UInt64)
     /// The disk is full; reads go on.
     case full
+    /// The directory cannot be opened as a database.
+    case unavailable(directory: String, reason: String)
 
     // MARK: The connection
 
@@ -55,6 +57,7 @@ extension DatabaseError: CustomStringConvertible {
             "Writing to the disk failed, nothing is written until a restart: \(reason)"
         case .damaged(let file, let offset): "\(file) is damaged at byte \(offset)."
         case .full: "The disk is full: make room; reads go on."
+        case .unavailable(let directory, let reason): "Cannot open \(directory): \(reason)."
         case .offline: "The server cannot be reached, and this needs it."
         case .wrongServer(let expected, let found):
             "The server holds the database \(found), this mirror belongs to \(expected)."

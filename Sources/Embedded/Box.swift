@@ -1,0 +1,127 @@
+// One decoded version of a record.
+//
+// Invariant: a box never changes. A write installs another one; whoever was lent a value keeps it
+// alive by its box alone, so that no lock is held and no field copied meanwhile.
+internal import FoundationEssentials
+internal import HoldfastBasics
+internal import HoldfastEngine
+internal import HoldfastRecords
+internal import HoldfastStore
+
+/// What is known of a stored version beside its value.
+struct RecordFacts: Hashable, Sendable {
+    /// Where its commit stands.
+    let version: HoldfastRecords.Position
+    /// Where it stands in its life.
+    let state: HoldfastRecords.RecordState
+    /// The schema version that wrote it.
+    let schema: SchemaVersion
+    /// When it was made, in milliseconds since 1970.
+    let createdAt: Int64
+    /// When it was changed last, in milliseconds since 1970.
+    let modifiedAt: Int64
+    /// Who changed it last.
+    let modifiedBy: String
+    /// Whether the server has not accepted it yet.
+    let isPending: Bool
+
+    /// The facts as an application sees them.
+    func meta(hasUnknownFields: Bool) -> Meta {
+        Meta(
+            version: Position(version),
+            state: RecordState(state),
+            schemaVersion: schema.description,
+            createdAt: Date(milliseconds: createdAt),
+            modifiedAt: Date(milliseconds: modifiedAt),
+            modifiedBy: modifiedBy,
+            pending: isPending,
+            unknownFields: hasUnknownFields
+        )
+    }
+}
+
+extension Date {
+    /// Milliseconds since 1970.
+    init(milliseconds: Int64) { self.init(timeIntervalSince1970: Double(milliseconds) / 1000) }
+
+    /// Milliseconds since 1970.
+    var milliseconds: Int64 { Int64((timeIntervalSince1970 * 1000).rounded()) }
+}
+
+extension Location {
+    /// Whether a mirror's pending change lies there: its commits stand above every log's offsets.
+    var isProvisional: Bool { frameOffset >= 1 << 46 }
+}
+
+/// A stored version, copied out of the log.
+struct StoredRecord: Sendable {
+    let key: RecordKey
+    let facts: RecordFacts
+    /// The change that wrote it.
+    let changeID: UniqueID
+    /// Normalised JSON.
+    let document: [UInt8]
+
+    /// Copies the version that stands at a place; nil when it is a removal.
+    init?(_ reader: StoreReader, at location: Location) {
+        let isPending = location.isProvisional
+        let record = reader.withEffect(at: location) { effect, commit -> StoredRecord? in
+            guard effect.isSet else { return nil }
+            let facts = RecordFacts(
+                version: reader.state.position(of: commit.seq),
+                state: effect.state,
+                schema: effect.schema,
+                createdAt: effect.createdAt,
+                modifiedAt: commit.at,
+                modifiedBy: commit.user.text,
+                isPending: isPending
+            )
+            return StoredRecord(effect.key, facts, commit.changeID, effect.value.array)
+        }
+        guard let record else { return nil }
+        self = record
+    }
+
+    private init(_ key: RecordKey, _ facts: RecordFacts, _ id: UniqueID, _ document: [UInt8]) {
+        self.key = key
+        self.facts = facts
+        changeID = id
+        self.document = document
+    }
+}
+
+/// One decoded version of a record, shared by everybody who reads it.
+final class Box<R: Record>: Sendable {
+    /// Whose value.
+    let key: Key<R>
+    /// The value.
+    let value: R
+    /// Seq of its commit.
+    let seq: UInt64
+    private let facts: RecordFacts
+    private let hasUnknownFields: Bool
+    /// What it weighs in the cache.
+    ///
+    /// Unit: bytes, estimated.
+    let byteCount: Int
+
+    /// What a box costs beside the value: its header, its facts and its slot.
+    private static var overhead: Int { 48 + MemoryLayout<RecordFacts>.size + 24 }
+
+    /// Keeps a decoded version.
+    init(key: Key<R>, value: R, facts: RecordFacts, hasUnknownFields: Bool, documentByteCount: Int)
+    {
+        self.key = key
+        self.value = value
+        self.facts = facts
+        self.hasUnknownFields = hasUnknownFields
+        seq = facts.version.seq
+        byteCount = Self.overhead + MemoryLayout<R>.size + documentByteCount
+    }
+
+    /// What is known beside the value.
+    var meta: Meta { facts.meta(hasUnknownFields: hasUnknownFields) }
+
+    /// An owned copy of everything.
+    var entry: Entry<R> { Entry(key: key, value: value, meta: meta) }
+}

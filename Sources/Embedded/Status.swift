@@ -1,0 +1,18 @@
+// How it stands with whoever decides.
+public import FoundationEssentials
+
+extension Database {
+    /// How it stands with whoever decides, as a value to show.
+    public enum Status: Hashable, Sendable {
+        /// This process decides.
+        case embedded
+        /// Everything the server has is here.
+        case live
+        /// Connected, and some commits behind.
+        case catchingUp(behind: UInt64)
+        /// Not connected.
+        case offline(since: Date)
+        /// The server refused this client; it says why.
+        case refused(String)
+    }
+}

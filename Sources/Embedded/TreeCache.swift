@@ -1,0 +1,248 @@
+// The typed side of one tree in one database: its decoded boxes and the indexes over them.
+//
+// Invariants:
+// - a box in the table is of the version that stands: whatever touches a key forgets its box in
+//   the same step (`refresh`, under the store's lock), and a read that was on its way then is not
+//   kept;
+// - an index is built when it is first asked for, while the state is held, and kept up to date by
+//   `refresh` from then on;
+// - locks are taken in one order: the store's, then one of these two; never the other way.
+internal import HoldfastBasics
+internal import HoldfastEngine
+internal import HoldfastRecords
+internal import HoldfastStore
+internal import Synchronization
+
+/// The cache of a tree, whatever its type.
+protocol AnyTreeCache: AnyObject, Sendable {
+    /// The tree.
+    var name: TreeName { get }
+    /// Some records may stand differently now; called under the store's lock.
+    func refresh(_ reader: StoreReader, _ keys: [RecordKey])
+}
+
+/// The decoded boxes and the indexes of one tree.
+final class TreeCache<R: Record>: AnyTreeCache {
+    let schema: RecordSchema<R>
+    let store: Store
+    private let boxes: Lock<BoxTable<R>>
+    /// One place per declared index, then one for text search; nil until first asked for.
+    private let indexes: Lock<[(any TreeIndex<R>)?]>
+    private let steps = Atomic<UInt64>(0)
+
+    var name: TreeName { schema.tree }
+
+    /// An empty cache.
+    init(_ schema: RecordSchema<R>, store: Store, byteCountMax: Int) {
+        self.schema = schema
+        self.store = store
+        boxes = Lock(BoxTable(byteCountMax: byteCountMax))
+        indexes = Lock(Array(repeating: nil, count: schema.indexes.count + 1))
+    }
+
+    /// How often records of the tree changed; means something while the state is held.
+    var stepCount: UInt64 { steps.load(ordering: .acquiring) }
+
+    // MARK: Boxes
+
+    /// The box of the version that stands; nil when there is no such record.
+    ///
+    /// - Parameters:
+    ///   - key: Which record.
+    ///   - watch: Waits until what is shown is durable; nil shows what stands.
+    /// - Returns: The box.
+    /// - Throws: `undecodable`.
+    func box(_ key: Key<R>, _ watch: DurableWatch?) throws(DatabaseError) -> Box<R>? {
+        if let box = boxes.withLock({ $0.find(key) }), watch?.covers(box.seq) ?? true { return box }
+        return try load(key, watch)
+    }
+
+    @inline(never)
+    private func load(_ key: Key<R>, _ watch: DurableWatch?) throws(DatabaseError) -> Box<R>? {
+        guard let stored = key.stored else { return nil }
+        while true {
+            switch look(key, stored, watch) {
+            case .box(let box): return box
+            case .nothing: return nil
+            case .early(let seq): watch?.block(until: seq)
+            case .record(let record):
+                let decoded = Result { () throws(DatabaseError) in try box(of: record, key) }
+                boxes.withLock { table in
+                    if case .success(let box) = decoded {
+                        table.finishLoad(box)
+                    } else {
+                        table.finishLoad(nil)
+                    }
+                }
+                return try decoded.get()
+            }
+        }
+    }
+
+    private enum Finding {
+        case nothing
+        case box(Box<R>)
+        case record(StoredRecord)
+        /// Not durable yet.
+        case early(UInt64)
+    }
+
+    private func look(_ key: Key<R>, _ stored: RecordKey, _ watch: DurableWatch?) -> Finding {
+        store.read { reader in
+            guard let tree = reader.state.tree(name),
+                let location = reader.state.location(tree, stored)
+            else { return .nothing }
+            if watch != nil, let seq = reader.wait(for: location) { return .early(seq) }
+            if let box = boxes.withLock({ $0.find(key) }) { return .box(box) }
+            guard let record = StoredRecord(reader, at: location) else { return .nothing }
+            boxes.withLock { $0.beginLoad() }
+            return .record(record)
+        }
+    }
+
+    /// Decodes a stored version.
+    func box(of record: StoredRecord, _ key: Key<R>) throws(DatabaseError) -> Box<R> {
+        let decoded = try decode(record.document, record.facts.schema, record.key)
+        return Box(
+            key: key,
+            value: decoded.value,
+            facts: record.facts,
+            hasUnknownFields: decoded.hasUnknownFields,
+            documentByteCount: record.document.count
+        )
+    }
+
+    /// Decodes a document.
+    func decode(
+        _ document: [UInt8],
+        _ version: SchemaVersion,
+        _ key: RecordKey
+    ) throws(DatabaseError) -> (value: R, hasUnknownFields: Bool) {
+        let result = document.withView { view in
+            Result { () throws(DatabaseError) in
+                try schema.decode(view, schema: version, key: key)
+            }
+        }
+        return try result.get()
+    }
+
+    /// Encodes a value over what it was made of.
+    func encode(
+        _ value: R,
+        over base: (document: [UInt8], schema: SchemaVersion)?
+    ) throws(DatabaseError) -> [UInt8] {
+        guard let base else { return try schema.encode(value, over: nil) }
+        let result = base.document.withView { view in
+            Result { () throws(DatabaseError) in
+                try schema.encode(value, over: (view, base.schema))
+            }
+        }
+        return try result.get()
+    }
+
+    /// Boxes held and what they weigh, in bytes.
+    var usage: (count: Int, byteCount: Int) { boxes.withLock { ($0.count, $0.byteCount) } }
+
+    /// Lets go of all boxes.
+    func empty() { boxes.withLock { $0.removeAll() } }
+
+    // MARK: Steps
+
+    func refresh(_ reader: StoreReader, _ keys: [RecordKey]) {
+        steps.wrappingAdd(1, ordering: .releasing)
+        boxes.withLock { table in
+            for key in keys {
+                if let key = Key<R>(stored: key) { table.forget(key) }
+            }
+        }
+        indexes.withLock { indexes in
+            guard indexes.contains(where: { $0 != nil }) else { return }
+            for id in Set(keys.map(\.id)) {
+                let latest = latest(reader, id)
+                for index in indexes { index?.set(id, to: latest) }
+            }
+        }
+    }
+
+    /// The latest revision of an id, decoded; nil when there is none that can be.
+    private func latest(
+        _ reader: StoreReader,
+        _ id: HoldfastRecords.RecordID
+    ) -> LatestRecord<R>? {
+        guard let tree = reader.state.tree(name),
+            let found = reader.state.revision(tree, of: id, .latest, at: reader.state.head),
+            let record = StoredRecord(reader, at: found.location)
+        else { return nil }
+        return latest(record)
+    }
+
+    private func latest(_ record: StoredRecord) -> LatestRecord<R>? {
+        do throws(DatabaseError) {
+            let decoded = try decode(record.document, record.facts.schema, record.key)
+            return LatestRecord(key: record.key, value: decoded.value, document: record.document)
+        } catch {
+            // It cannot be found by its values; reading it says why.
+            return nil
+        }
+    }
+
+    // MARK: Indexes
+
+    /// Runs `body` with an index of that place, which is built first when it is not there.
+    ///
+    /// Called while the state is held.
+    func withIndex<T>(
+        _ place: Int,
+        _ make: () -> any TreeIndex<R>,
+        _ body: (any TreeIndex<R>) -> T
+    ) -> T {
+        if let found = indexes.withLock({ $0[place].map(body) }) { return found }
+        let index = make()
+        fill(index)
+        return indexes.withLock { indexes in
+            indexes[place] = index
+            return body(index)
+        }
+    }
+
+    /// Puts every record into an empty index, a page at a time.
+    private func fill(_ index: any TreeIndex<R>) {
+        var after: RecordKey?
+        repeat {
+            var page: [StoredRecord] = []
+            after = store.read { reader in
+                guard let tree = reader.state.tree(name) else { return nil }
+                return reader.state.scan(
+                    tree,
+                    after: after,
+                    prefix: nil,
+                    .latest,
+                    at: reader.state.head,
+                    entryCountMax: Self.pageEntryCount
+                ) { _, location in
+                    if let record = StoredRecord(reader, at: location) { page.append(record) }
+                    return true
+                }
+            }
+            for record in page { index.set(record.key.id, to: latest(record)) }
+        } while after != nil
+    }
+
+    /// How many entries of the engine's index are looked at under one lock.
+    static var pageEntryCount: Int { 256 }
+
+    /// Compares every index that was built with one built anew, while the state is held; the first
+    /// difference in words, or nil.
+    func checkInvariants() -> String? {
+        if let broken = boxes.withLock({ $0.checkInvariants() }) { return broken }
+        let built = indexes.withLock { indexes in indexes.map { ($0?.fresh(), $0?.lines) } }
+        for (place, (fresh, lines)) in built.enumerated() {
+            guard let fresh, let lines else { continue }
+            fill(fresh)
+            if fresh.lines != lines {
+                return "index \(place) of \(name): \(lines) instead of \(fresh.lines)"
+            }
+        }
+        return nil
+    }
+}
