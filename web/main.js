@@ -42,6 +42,18 @@ window.addEventListener('hashchange', () => {
     window.scrollTo(0, 0);
 });
 
+// The slash goes to the search of the view, as in many tools; not while somebody types.
+window.addEventListener('keydown', (event) => {
+    const isTyping = event.target.closest('input, textarea, select, [contenteditable]');
+    const search = content.querySelector('form[role=search]:not([hidden]) input');
+    if (event.key === '/' && !event.ctrlKey && !event.metaKey && !event.altKey
+        && !isTyping && search) {
+        event.preventDefault();
+        search.focus();
+        search.select();
+    }
+});
+
 // Another history begins: whatever stands in a view is of the old one.
 session.addEventListener('reset', show);
 

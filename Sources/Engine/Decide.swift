@@ -50,6 +50,9 @@ extension EngineState {
         return .commit(commit, draft.results)
     }
 
+    /// Whether a change of this id was accepted; `decide` then replays it, or refuses another one.
+    public func remembers(_ id: UniqueID) -> Bool { frameOffset(ofChange: id) != nil }
+
     /// The commit that is due because of time, if any: grants nobody confirmed lapse.
     ///
     /// - Parameters:

@@ -23,15 +23,23 @@ extension Draft {
             try take(taking, of: tree, .held, .borrow)
             return
         }
-        let isInLine = line(tree, taking.key).contains { id in
-            record(id)?.user == caller.user
+        let mine = line(tree, taking.key)
+            .compactMap { record($0) }
+            .first { $0.user == caller.user }
+        if let mine, mine.id != holder.id {
+            throw Refused(
+                .borrowed,
+                "Record \(taking.key) is borrowed by \(holder.user) on \(holder.device), and you "
+                    + "wait for it already with borrow \(mine.id).",
+                borrow: facts(mine, of: tree)
+            )
         }
         // Several records are borrowed all or none, never queued.
-        guard taking.queue, change.operations.count == 1, !isInLine else {
+        guard taking.queue, change.operations.count == 1, mine == nil else {
             throw Refused(
                 .borrowed,
                 "Record \(taking.key) is borrowed by \(holder.user) on \(holder.device).",
-                borrow: facts(holder, of: tree, isYours: isInLine)
+                borrow: facts(holder, of: tree)
             )
         }
         guard line(tree, taking.key).count <= Limits.borrowLineMax else {
@@ -200,11 +208,7 @@ extension Draft {
         record.user == caller.user && record.device == caller.device
     }
 
-    func facts(
-        _ record: BorrowRecord,
-        of tree: TreeState,
-        isYours: Bool? = nil
-    ) -> BorrowFacts {
+    func facts(_ record: BorrowRecord, of tree: TreeState) -> BorrowFacts {
         BorrowFacts(
             id: record.id,
             user: record.user,
@@ -213,7 +217,7 @@ extension Draft {
             dueAt: record.dueAt,
             note: record.note,
             queue: max(0, line(tree, record.key).count - 1),
-            isYours: isYours ?? (record.user == caller.user)
+            isYours: record.user == caller.user
         )
     }
 

@@ -6,6 +6,7 @@ extension Draft {
     mutating func release(_ target: RecordOperation, _ number: UInt32) throws(Refused) {
         let tree = try versioned(target.tree)
         try checkKey(tree, target.key)
+        try checkIsConditional(target.expects, target.borrow)
         let record = try existing(tree, target.key)
         try checkReplace(tree, target.key, record, target.expects, target.borrow)
         try checkTransition(tree, record.state, .released(number))
@@ -15,6 +16,7 @@ extension Draft {
     mutating func setState(_ target: RecordOperation, _ next: RecordState) throws(Refused) {
         let tree = try versioned(target.tree)
         try checkKey(tree, target.key)
+        try checkIsConditional(target.expects, target.borrow)
         let record = try existing(tree, target.key)
         try checkTurn(tree, target.key, record, target.expects, target.borrow)
         switch (record.state, next) {

@@ -76,6 +76,15 @@ extension Draft {
         }
         results.append(.tree(name, isNew: tree == nil))
         guard declaration != tree?.declaration else { return }
+        let document = declaration.json
+        guard document.count <= Limits.valueByteCountMax else {
+            throw Refused(
+                .tooLarge,
+                "The declaration of \(name) with all its schema versions would have "
+                    + "\(document.count) bytes; \(Limits.valueByteCountMax) are the most. Begin a "
+                    + "new tree."
+            )
+        }
         if let tree {
             // Its records in the same change would be checked by the declaration that stood.
             guard change.operations.count == 1 else {
@@ -88,7 +97,7 @@ extension Draft {
         } else {
             declared[name] = TreeState(name: name, declaration: declaration)
         }
-        system(.trees, about: nil, RecordKey(name: name.description), .defineTree, declaration.json)
+        system(.trees, about: nil, RecordKey(name: name.description), .defineTree, document)
     }
 
     /// A field may become unique only when no two ids carry the same value already.

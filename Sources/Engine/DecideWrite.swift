@@ -11,7 +11,15 @@ extension Draft {
             try create(tree, write)
             return
         }
+        guard write.hold == nil else {
+            throw Refused(
+                .badBody,
+                "hold keeps a record that is made; one that stands is borrowed by itself.",
+                field: "hold"
+            )
+        }
         try checkKey(tree, key)
+        try checkIsConditional(write.expects, write.borrow)
         let record = try existing(tree, key)
         try checkReplace(tree, key, record, write.expects, write.borrow)
         try replace(tree, key, record, write, .put, value: write.value)
@@ -23,6 +31,7 @@ extension Draft {
             throw Refused(.badKey, "A patch must name the record it changes.")
         }
         try checkKey(tree, key)
+        try checkIsConditional(write.expects, write.borrow)
         let record = try existing(tree, key)
         try checkReplace(tree, key, record, write.expects, write.borrow)
         let merged: [UInt8]
@@ -40,6 +49,7 @@ extension Draft {
     mutating func delete(_ target: RecordOperation) throws(Refused) {
         let tree = try tree(target.tree)
         try checkKey(tree, target.key)
+        try checkIsConditional(target.expects, target.borrow)
         let record = try existing(tree, target.key)
         try checkReplace(tree, target.key, record, target.expects, target.borrow)
         self.record(tree, target.key, .delete, nil)
@@ -72,6 +82,13 @@ extension Draft {
     private mutating func create(_ tree: TreeState, _ write: WriteOperation) throws(Refused) {
         if let expects = write.expects, expects != .absent {
             throw Refused(.badKey, "A record that is expected to stand must be named by its key.")
+        }
+        guard write.borrow == nil else {
+            throw Refused(
+                .badBody,
+                "A record that does not stand is under no borrow; hold keeps the new one.",
+                field: "borrow"
+            )
         }
         let key: RecordKey
         if let given = write.key { key = given } else { key = try newKey(tree) }
@@ -227,11 +244,8 @@ extension Draft {
         try checkTurn(tree, key, record, expects, borrow)
     }
 
-    /// The version or the borrow under which a record may be changed.
-    mutating func checkTurn(
-        _ tree: TreeState,
-        _ key: RecordKey,
-        _ record: LiveRecord,
+    /// A change of what stands names what it saw, or its borrow; asked before what stands is told.
+    func checkIsConditional(
         _ expects: Expectation?,
         _ borrow: UniqueID?
     ) throws(Refused) {
@@ -242,6 +256,16 @@ extension Draft {
                     + "work is overwritten."
             )
         }
+    }
+
+    /// The version or the borrow under which a record may be changed.
+    mutating func checkTurn(
+        _ tree: TreeState,
+        _ key: RecordKey,
+        _ record: LiveRecord,
+        _ expects: Expectation?,
+        _ borrow: UniqueID?
+    ) throws(Refused) {
         if let borrow {
             try checkHolds(tree, key, borrow)
         } else if let holder = self.holder(tree, key) {

@@ -49,7 +49,9 @@ public enum SchemaEvolution {
         }
         var result = old
         result.borrow = definition.borrow ?? old.borrow
-        result.transitions = definition.transitions ?? old.transitions
+        if definition.transitions != nil || definition.allowsAnyTransition {
+            result.transitions = definition.transitions
+        }
         if let schema = definition.schema, isNew(schema, in: old, &rules) {
             guard old.schemas.count < Limits.schemaVersionCountMax else {
                 return .failure(

@@ -64,8 +64,12 @@ public struct TreeDefinition: Hashable, Sendable {
     public var isVersioned: Bool
     /// Whether a borrow is needed; nil: `required` for ids, `optional` for names.
     public var borrow: BorrowPolicy?
-    /// Allowed changes of state.
+    /// Allowed changes of state; nil keeps those that stand.
     public var transitions: [StateTransition]?
+    /// Whether the table of transitions is taken away, so that any change of state is allowed.
+    ///
+    /// In JSON `"transitions":null`; counts only while `transitions` is nil.
+    public var allowsAnyTransition: Bool
     /// The schema version to add; nil for a tree without schema.
     public var schema: Descriptor?
 
@@ -75,12 +79,14 @@ public struct TreeDefinition: Hashable, Sendable {
         isVersioned: Bool = false,
         borrow: BorrowPolicy? = nil,
         transitions: [StateTransition]? = nil,
+        allowsAnyTransition: Bool = false,
         schema: Descriptor? = nil
     ) {
         self.keys = keys
         self.isVersioned = isVersioned
         self.borrow = borrow
         self.transitions = transitions
+        self.allowsAnyTransition = allowsAnyTransition
         self.schema = schema
     }
 }

@@ -6,7 +6,8 @@ extension TreeDefinition {
     /// Reads the body of a request; members nobody knows are refused.
     ///
     /// Shape: `{"keys":"id","versioned":true,"borrow":"required","transitions":[...],
-    /// "schema":{...}}`; all but `keys` may be left out.
+    /// "schema":{...}}`; all but `keys` may be left out. What is left out stays as it stands;
+    /// `"transitions":null` takes the table away.
     ///
     /// - Parameter document: Normalised JSON.
     /// - Throws: What does not fit, with its path.
@@ -27,6 +28,7 @@ extension TreeDefinition {
     public func appendJSON(to buffer: inout ByteBuffer) {
         buffer.appendHead(keys: keys, isVersioned: isVersioned)
         if let borrow { buffer.appendMember(",\"borrow\":", borrow.rawValue) }
+        if transitions == nil, allowsAnyTransition { buffer.append(",\"transitions\":null") }
         buffer.appendTransitions(transitions)
         if let schema {
             buffer.append(",\"schema\":")
@@ -86,6 +88,7 @@ extension FormReader {
             isVersioned: members.isVersioned ?? false,
             borrow: members.borrow,
             transitions: members.transitions,
+            allowsAnyTransition: members.isAnyTransition,
             schema: schema
         )
     }
@@ -123,6 +126,8 @@ private struct TreeMembers {
     var isVersioned: Bool?
     var borrow: BorrowPolicy?
     var transitions: [StateTransition]?
+    /// Whether the table stands there as null.
+    var isAnyTransition = false
 
     /// Reads a member's value when it is one of these.
     mutating func read(
@@ -140,7 +145,10 @@ private struct TreeMembers {
                 BorrowPolicy(rawValue: $0.text)
             }
         case "transitions":
-            guard try !reader.null() else { return true }
+            guard try !reader.null() else {
+                isAnyTransition = true
+                return true
+            }
             transitions = try reader.list { r throws(FormError) in try r.transition() }
         default:
             return false

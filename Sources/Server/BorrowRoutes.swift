@@ -41,10 +41,13 @@ extension LoopServer {
     }
 
     private func showBorrow(_ id: UniqueID, _ call: Call, _ position: Position, isNew: Bool) {
-        reply.waitsFor = position.seq
         store.read { reader in
+            // It is shown as it stands by now, which may be newer than this change.
+            reply.waitsFor = max(position.seq, reader.state.head)
             guard let (tree, record) = reader.state.borrow(id) else {
+                let position = reply.position
                 render(reader.state.endedBorrow(id) ?? Refusal(.unknownBorrow, "No borrow \(id)."))
+                (reply.position, reply.waitsFor) = (position, reader.state.head)
                 return
             }
             let line = tree.line(of: record.key)
@@ -57,7 +60,7 @@ extension LoopServer {
             }
             var envelope = ByteBuffer()
             let reference = RecordReference(tree: tree.name, location: location)
-            appendEnvelope(reference, reader, at: position.seq, to: &envelope)
+            appendEnvelope(reference, reader, at: reader.state.head, to: &envelope)
             shape(record, line, call).appendReply(record: envelope.view, to: &reply.body)
         }
     }
@@ -119,7 +122,9 @@ extension LoopServer {
                 shape(record, tree.line(of: record.key), call).append(to: &reply.body)
             }
             let last = all.count > limit ? all[limit - 1].1.id : nil
-            page.end(next: cursor(after: last, reader, parameters), in: &reply.body)
+            let next = cursor(after: last, reader, parameters)
+            appendLink("/v1/borrows", limit, [("tree", only?.description)], next)
+            page.end(next: next, in: &reply.body)
         }
     }
 
@@ -226,7 +231,10 @@ extension LoopServer {
                 range.append(to: &reply.body)
             }
             let last = all.count > limit ? all[limit - 1].id : nil
-            page.end(next: cursor(after: last, reader, parameters), in: &reply.body)
+            let next = cursor(after: last, reader, parameters)
+            let choice = [("tree", only?.description), ("device", device)]
+            appendLink("/v1/ranges", limit, choice, next)
+            page.end(next: next, in: &reply.body)
         }
     }
 }

@@ -15,6 +15,7 @@ final class ChangeJob: BodyConsumer, BodyProducer {
     private let connection: Connection
     private let caller: Caller
     private let why: String
+    private let schema: SchemaVersion?
     private let job: UniqueID
     private var input = ByteBuffer()
     /// Lines of the reply whose commits are not durable yet, oldest first.
@@ -24,7 +25,8 @@ final class ChangeJob: BodyConsumer, BodyProducer {
     private var accepted = 0
     private var refused = 0
     private var isComplete = false
-    private var isFailed = false
+    /// Whether what comes belongs to a line that was too long, up to its end.
+    private var isSkipping = false
 
     /// Lines that may wait for durability before the input is paused.
     private static let waitingCountMax = 4096
@@ -35,6 +37,7 @@ final class ChangeJob: BodyConsumer, BodyProducer {
         self.connection = connection
         caller = call.caller
         why = call.why
+        schema = call.schema
         job = call.idempotencyKey ?? connection.server.newID()
         let server = connection.server
         server.caller = caller
@@ -51,7 +54,9 @@ final class ChangeJob: BodyConsumer, BodyProducer {
     func receive(_ bytes: ByteView) {
         var rest = bytes
         while let end = rest.firstIndex(of: UInt8(ascii: "\n")) {
-            if input.isEmpty {
+            if isSkipping {
+                isSkipping = false
+            } else if input.isEmpty {
                 take(rest[0..<end])
             } else {
                 input.append(rest[0..<end])
@@ -59,7 +64,7 @@ final class ChangeJob: BodyConsumer, BodyProducer {
             }
             rest = rest.suffix(from: end + 1)
         }
-        input.append(rest)
+        if !isSkipping { input.append(rest) }
         if input.count > Limits.commitByteCountMax { failLine() }
         connection.stream.setDeadline(seconds: server.configuration.stallSeconds)
         if isFull { connection.stream.pauseReading() }
@@ -83,10 +88,11 @@ final class ChangeJob: BodyConsumer, BodyProducer {
     }
 
     private func take(_ text: ByteView) {
-        guard !isFailed else { return }
         line += 1
-        let blank = text.isEmpty || text.equals("\r")
-        guard !blank else { return }
+        // A line may end in CR LF; what is sent again with LF alone is the same change.
+        let endsInCR = !text.isEmpty && text[text.count - 1] == UInt8(ascii: "\r")
+        let text = endsInCR ? text[0..<text.count - 1] : text
+        guard !text.isEmpty else { return }
         let server = self.server
         do throws(RequestRefusal) {
             let request = try server.shaped { () throws(ShapeRefusal) in
@@ -94,12 +100,29 @@ final class ChangeJob: BodyConsumer, BodyProducer {
             }
             try server.checkRevisions(request)
             let id = request.id ?? JobLine.changeID(job: job, line: line)
-            let digest = SHA256.digest(text).truncated
-            let change = request.change(id: id, digest: digest, jobID: job, why: why)
+            let change = request.change(
+                id: id,
+                digest: digest(text),
+                jobID: job,
+                why: why,
+                schema: schema
+            )
             finish(server.store.submit(change, by: caller))
         } catch {
             refuse(error.refusal, seq: 0)
         }
+    }
+
+    /// Digest of a line and of who sent it.
+    private func digest(_ text: ByteView) -> Hash128 {
+        var hasher = SHA256()
+        for part in [caller.user, caller.device, schema?.description ?? ""] {
+            let bytes = Array(part.utf8)
+            hasher.update(Hash128(high: 0, low: UInt64(bytes.count)))
+            bytes.withView { hasher.update($0) }
+        }
+        hasher.update(text)
+        return hasher.finishTruncated()
     }
 
     private func finish(_ submission: Submission) {
@@ -117,7 +140,7 @@ final class ChangeJob: BodyConsumer, BodyProducer {
         accepted += 1
         var out = ByteBuffer()
         JobLine.append(line, at: position, results, isReplayed: isReplayed, to: &out)
-        waiting.append((position.seq, out.array))
+        waiting.append((server.seq(shownBy: results, position), out.array))
     }
 
     private func refuse(_ refusal: Refusal, seq: UInt64) {
@@ -138,10 +161,11 @@ final class ChangeJob: BodyConsumer, BodyProducer {
         waiting.append((seq, out.array))
     }
 
-    /// A line longer than any commit: the rest of the input cannot be told apart any more.
+    /// A line longer than any commit: the rest of it is passed over.
     private func failLine() {
         input.removeAll()
-        isFailed = true
+        input.shrinkIfEmpty(above: 1 << 20)
+        isSkipping = true
         line += 1
         refuse(
             Refusal(.tooLarge, "A line may have \(Limits.commitByteCountMax) bytes."),

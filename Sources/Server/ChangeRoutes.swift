@@ -22,7 +22,8 @@ extension LoopServer {
         let change = request.change(
             id: id ?? newID(),
             digest: id == nil ? .zero : call.digest(target),
-            why: call.why
+            why: call.why,
+            schema: call.schema
         )
         let submission = store.submit(change, by: call.caller)
         reply.position = submission.position
@@ -37,9 +38,18 @@ extension LoopServer {
     }
 
     private func finish(_ position: Position, _ results: [ResultShape]) {
-        reply.waitsFor = position.seq
+        reply.waitsFor = seq(shownBy: results, position)
         reply.json()
         ChangeReply.append(at: position, results, to: &reply.body)
+    }
+
+    /// What must be durable before results are shown: an envelope shows what stands by now.
+    func seq(shownBy results: [ResultShape], _ position: Position) -> UInt64 {
+        let showsRecord = results.contains { result in
+            if case .record = result { return true }
+            return false
+        }
+        return showsRecord ? max(position.seq, store.read { $0.state.head }) : position.seq
     }
 
     /// JSON is one commit, NDJSON a commit a line; `atomic` may say so, and nothing else.

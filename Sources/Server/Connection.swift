@@ -122,6 +122,12 @@ final class Connection: ByteStreamHandler {
     }
 
     func inputEnded(_ stream: ByteStream) {
+        // The rest of a job will never come: what was answered leaves, and that is all.
+        if consumer != nil {
+            endsAfterReply = true
+            stream.finish()
+            return
+        }
         // A client may end its side and still wait for its reply.
         guard !isWaiting, producer == nil else { return }
         stream.finish()

@@ -14,19 +14,20 @@ extension LoopServer {
         reply.reset()
         var route: Route?
         do throws(RequestRefusal) {
+            try checkIsMethod(head)
             route = try findRoute(head)
-            guard let route else {
-                throw RequestRefusal(.noRoute, "There is nothing at \(head.target.text).")
-            }
+            guard let route else { throw noRoute(head) }
             try checkMethod(head, route)
             try checkHost(head)
             try checkDatabase(head)
+            try Later.check(head, route)
             if route == .feed || route == .mirror {
                 try upgrade(head, connection, route)
                 return
             }
             let call = try Call(head, body: request.body, route: route)
             caller = call.caller
+            if call.isRead, route.hasPosition { try requireNoBody(call) }
             if call.isRead, try awaitsPosition(head, connection) { return }
             if let producer = try answer(call, connection) {
                 connection.send(route, producing: producer)
@@ -55,13 +56,14 @@ extension LoopServer {
         guard head.method == .post,
             let type = head.first("content-type").flatMap({ MediaType($0) }),
             type.isType("application", "x-ndjson"), (try? target.parse(head.target)) != nil,
-            Route(target) == .changes
+            Route(target) == .changes, !target.endsInSlash
         else { return nil }
         reply.reset()
         do throws(RequestRefusal) {
             try checkAtomic(isJob: true)
             try checkHost(head)
             try checkDatabase(head)
+            try Later.check(head, .changes)
             let call = try Call(head, body: .empty, route: .changes)
             return ChangeJob(call, connection)
         } catch {
@@ -128,13 +130,31 @@ extension LoopServer {
     }
 
     private func checkMethod(_ head: RequestHead, _ route: Route) throws(RequestRefusal) {
-        let method = head.method
-        guard !route.methods.contains(method) else { return }
-        let known: Set = ["CONNECT", "TRACE"]
-        guard method != .other || known.contains(head.methodText.text) else {
-            throw RequestRefusal(.unknownMethod, "Nobody here knows \(head.methodText.text).")
+        guard !route.methods.contains(head.method) else { return }
+        if Later.hasMethod(head.method, route) {
+            throw RequestRefusal(
+                .unsupported,
+                "\(head.method.name) of \(route.rawValue) comes with a later version."
+            )
         }
         throw RequestRefusal(.methodNotAllowed, "\(route.rawValue) takes \(route.allow).")
+    }
+
+    private func checkIsMethod(_ head: RequestHead) throws(RequestRefusal) {
+        let known: Set = ["CONNECT", "TRACE"]
+        guard head.method != .other || known.contains(head.methodText.text) else {
+            throw RequestRefusal(.unknownMethod, "Nobody here knows \(head.methodText.text).")
+        }
+    }
+
+    private func noRoute(_ head: RequestHead) -> RequestRefusal {
+        if Later.hasPath(target) {
+            return RequestRefusal(
+                .unsupported,
+                "\(head.target.text) comes with a later version of this server."
+            )
+        }
+        return RequestRefusal(.noRoute, "There is nothing at \(head.target.text).")
     }
 
     private func allowed(_ route: Route?, _ head: RequestHead) -> String? {

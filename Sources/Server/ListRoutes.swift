@@ -12,6 +12,14 @@ struct ListChoice {
     let prefix: [UInt8]?
     let revisions: RevisionChoice
 
+    /// The parameters that stand in the link of the next page.
+    var linked: [(name: String, value: String?)] {
+        [
+            ("prefix", prefix.map { String(decoding: $0, as: UTF8.self) }),
+            ("revisions", revisions == .latest ? nil : "\(revisions)"),
+        ]
+    }
+
     /// The parameters by which a cursor knows its list.
     var parameters: [String] {
         [
@@ -143,21 +151,23 @@ extension LoopServer {
         var next: ListCursor?
         if !isEnd, let after {
             next = ListCursor(after: after, at: position, parameters: choice.parameters)
-            appendLink(choice, next, limit)
+            appendLink("/v1/records/\(choice.tree)", limit, choice.linked, next)
         }
         page?.end(next: next, in: &reply.body)
     }
 
     /// RFC 8288: where the next page is.
-    private func appendLink(_ choice: ListChoice, _ next: ListCursor?, _ limit: Int) {
+    func appendLink(
+        _ path: String,
+        _ limit: Int,
+        _ choice: [(name: String, value: String?)],
+        _ next: ListCursor?
+    ) {
         guard let next else { return }
-        reply.fields.append(text: "link: </v1/records/\(choice.tree)?limit=\(limit)")
-        if let prefix = choice.prefix {
-            reply.fields.append("&prefix=")
-            prefix.withView { PercentEncoding.append($0, to: &reply.fields) }
-        }
-        if choice.revisions != .latest {
-            reply.fields.append(text: "&revisions=\(choice.revisions)")
+        reply.fields.append(text: "link: <\(path)?limit=\(limit)")
+        for case (let name, let value?) in choice {
+            reply.fields.append(text: "&\(name)=")
+            Array(value.utf8).withView { PercentEncoding.append($0, to: &reply.fields) }
         }
         reply.fields.append("&cursor=")
         next.append(to: &reply.fields)

@@ -39,7 +39,8 @@ extension LoopServer {
         if reply.retriesAfter == nil, let refusal { throw RequestRefusal(refusal) }
     }
 
-    private func readCondition(_ head: RequestHead) throws(RequestRefusal) -> EntityTagCondition? {
+    /// If-None-Match of a read.
+    func readCondition(_ head: RequestHead) throws(RequestRefusal) -> EntityTagCondition? {
         do throws(HTTPError) {
             return try EntityTagCondition.read("if-none-match", head)
         } catch {
@@ -305,11 +306,15 @@ extension LoopServer {
         if let value = try Call.single(call.head, "content-type"), let media = MediaType(value),
             media.isType(type, subtype)
         {
-            return
+            // JSON is UTF-8 (RFC 8259, section 8.1); another charset would be read wrongly.
+            let isUTF8 = media.parameter("charset").map { charset in
+                charset.withView { $0.equalsIgnoringCase("utf-8") }
+            }
+            if isUTF8 ?? true { return }
         }
         throw RequestRefusal(
             .unsupportedMediaType,
-            "Send Content-Type: \(type)/\(subtype) with a body of that type."
+            "Send Content-Type: \(type)/\(subtype) with a body of that type, in UTF-8."
         )
     }
 

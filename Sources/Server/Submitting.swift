@@ -155,7 +155,8 @@ extension LoopServer {
                 let location = reader.state.location(tree, record.key)
             else { return }
             let reference = RecordReference(tree: record.tree, location: location)
-            appendEnvelope(reference, reader, to: &envelope)
+            // The reply waits for the head: the borrow just taken is shown with its record.
+            appendEnvelope(reference, reader, at: reader.state.head, to: &envelope)
         }
         return envelope.isEmpty ? .nothing : .record(envelope.array)
     }

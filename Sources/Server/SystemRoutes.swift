@@ -152,14 +152,16 @@ extension LoopServer {
         }
         reply.fields.appendField("etag", text: file.tag)
         reply.fields.appendField("cache-control", "no-cache")
-        if let known = call.head.first("if-none-match"), known.text.contains(file.tag) {
+        if let condition = try readCondition(call.head),
+            Array(file.tag.utf8.dropFirst().dropLast()).withView({ condition.matchesWeakly($0) })
+        {
             reply.status = .notModified
             return
         }
         reply.fields.appendField("x-content-type-options", "nosniff")
         reply.fields.appendField(
             "content-security-policy",
-            text: "default-src 'self'; connect-src 'self' ws: wss:; img-src 'self' data:; "
+            text: "default-src 'self'; img-src 'self' data:; "
                 + "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
         )
         reply.fields.appendField("content-type", text: file.type)

@@ -165,7 +165,10 @@ public final class Store: Sendable {
     /// - Returns: The answer; an accepted change counts when its position is durable.
     public func submit(_ change: Change, by caller: Caller) -> Submission {
         mutate { core in
-            if let refusal = core.writeRefusal { return .refused(core.state.position, refusal) }
+            // What was accepted before is answered again: nothing is written for it.
+            if let refusal = core.writeRefusal, !core.state.remembers(change.id) {
+                return .refused(core.state.position, refusal)
+            }
             let context = DecisionContext(
                 caller: caller,
                 now: time.wallMilliseconds(),
@@ -176,7 +179,7 @@ public final class Store: Sendable {
                 core.append(commit)
                 return .accepted(core.state.position, results)
             case .unchanged(let results): return .unchanged(core.state.position, results)
-            case .replayed(let offset): return core.replay(offset)
+            case .replayed(let offset): return core.replay(change, at: offset)
             case .refused(let refusal): return .refused(core.state.position, refusal)
             case .undetermined: preconditionFailure("the authority always decides")
             }

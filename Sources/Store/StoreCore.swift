@@ -61,38 +61,6 @@ extension Store.Core {
         box.buffer.shrinkIfEmpty(above: 1 << 20)
     }
 
-    /// The answer to a change that was accepted before.
-    func replay(_ offset: UInt64) -> Submission {
-        source.withCommit(at: offset) { commit in
-            var results: [OperationResult] = []
-            do {
-                try commit.forEachBlock { block, _ in
-                    if block.name.equals("_trees") {
-                        try block.forEachEffect { effect in
-                            guard let name = TreeName(effect.name.text) else { return }
-                            results.append(.tree(name, isNew: effect.previousSeq == 0))
-                        }
-                    }
-                    guard let tree = TreeName(block.name.text) else { return }
-                    try block.forEachEffect { effect in
-                        results.append(Self.result(tree, effect))
-                    }
-                }
-            } catch {
-                preconditionFailure("a commit that was applied cannot be read: \(error)")
-            }
-            return .replayed(state.position(of: commit.seq), results)
-        }
-    }
-
-    private static func result(_ tree: TreeName, _ effect: EffectView) -> OperationResult {
-        guard effect.isSet else { return .deleted(tree, effect.key) }
-        switch effect.label {
-        case .create, .revise: return .created(tree, effect.key)
-        default: return .changed(tree, effect.key)
-        }
-    }
-
     /// After a failed write or sync: back to what is durable, and no more writes.
     mutating func poison(_ reason: String) {
         lostUpTo = state.head

@@ -124,12 +124,14 @@ public struct ChangeRequest: Sendable {
     ///   - digest: Digest of the request.
     ///   - jobID: The job it belongs to, or `none`.
     ///   - why: The reason given beside the body, for a change that names none.
+    ///   - schema: The schema version given beside the body, for values that name none.
     /// - Returns: The change.
     public func change(
         id: UniqueID,
         digest: Hash128,
         jobID: UniqueID = .none,
-        why: String = ""
+        why: String = "",
+        schema: SchemaVersion? = nil
     ) -> Change {
         Change(
             id: id,
@@ -139,8 +141,21 @@ public struct ChangeRequest: Sendable {
             deviceSeq: numbering.deviceSeq,
             requires: numbering.requires,
             why: self.why ?? why,
-            operations: operations
+            operations: schema == nil
+                ? operations : operations.map { Self.written($0, with: schema) }
         )
+    }
+
+    private static func written(_ operation: Operation, with schema: SchemaVersion?) -> Operation {
+        switch operation {
+        case .put(var write):
+            write.schema = write.schema ?? schema
+            return .put(write)
+        case .patch(var write):
+            write.schema = write.schema ?? schema
+            return .patch(write)
+        default: return operation
+        }
     }
 }
 

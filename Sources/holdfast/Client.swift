@@ -34,7 +34,7 @@ struct Client {
             throw setting.failure("this version speaks http only")
         }
         guard let (host, port, authority) = Self.parse(setting.text) else {
-            throw setting.failure("give http://HOST:PORT")
+            throw setting.failure("give http://HOST:PORT, an IPv6 address in brackets")
         }
         self.host = host
         self.port = port
@@ -60,8 +60,13 @@ struct Client {
             port = authority[authority.index(after: colon)...]
         }
         guard let number = UInt16(port), number > 0 else { return nil }
-        if host.hasPrefix("["), host.hasSuffix("]") { host = host.dropFirst().dropLast() }
-        guard !host.isEmpty else { return nil }
+        // An IPv6 address stands in brackets, or its last group would be taken for a port.
+        if host.hasPrefix("["), host.hasSuffix("]") {
+            host = host.dropFirst().dropLast()
+        } else if host.contains(":") {
+            return nil
+        }
+        guard !host.isEmpty, !host.contains(where: { "[]".contains($0) }) else { return nil }
         return (String(host), String(number), String(authority))
     }
 

@@ -80,7 +80,8 @@ enum InputFile {
             if count < 0, errno != EINTR { throw failure(path) }
             if count == 0 { return buffer.array }
         }
-        throw CommandFailure(.refused, "too-large: \(path) is longer than \(byteCountMax) bytes")
+        let name = path == "-" ? "standard input" : path
+        throw CommandFailure(.refused, "too-large: \(name) is longer than \(byteCountMax) bytes")
     }
 
     private static func failure(_ path: String) -> CommandFailure {

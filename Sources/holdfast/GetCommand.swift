@@ -19,6 +19,9 @@ enum GetCommand {
         let client = try Client(arguments)
         let (tree, key) = (arguments.positionals[0], arguments.positionals[1])
         let output = Output()
+        guard !tree.isEmpty, !key.isEmpty else {
+            throw arguments.usage("TREE and KEY are not empty")
+        }
         let target = RecordTarget.path(tree, key, revision: arguments.text("revision"))
         try client.send("GET", target) { (bytes: ByteView) throws(CommandFailure) in
             try output.append(bytes)

@@ -31,6 +31,9 @@ enum PutCommand {
         if let why = arguments.text("why") { fields.append(("holdfast-why", Client.encoded(why))) }
         fields.append(("content-type", "application/json"))
         let words = arguments.positionals
+        guard !words[0].isEmpty, !words[1].isEmpty else {
+            throw arguments.usage("TREE and KEY are not empty")
+        }
         let body = try InputFile.contents(words[2], byteCountMax: Limits.bodyByteCountMax)
         let target = RecordTarget.path(words[0], words[1], revision: revision.map { "\($0)" })
         let head = try client.send("PUT", target, fields: fields, body: body) {

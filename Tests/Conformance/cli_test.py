@@ -249,6 +249,12 @@ class CommandLineTest(unittest.TestCase):
         finally:
             self.assertEqual(server.stop(), 0)
         self.check(69, run("get", "notes", "n", *url))
+        self.check(64, run("get", "notes", "", *url))
+        for bad in ("http://[::1", "http://::1:7070", "http://anna:secret@127.0.0.1:1",
+                    "http://127.0.0.1:7070/v1", "http://127.0.0.1:99999", "ftp://127.0.0.1"):
+            with self.subTest(bad):
+                self.check(64, run("get", "notes", "n", "--url", bad))
+        self.check(69, run("get", "notes", "n", "--url", "http://[::1]:1"))
 
 
 if __name__ == "__main__":

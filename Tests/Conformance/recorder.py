@@ -38,6 +38,8 @@ def record(method, target, request_headers, request_body, status, headers, body,
     }
     if cut or request_cut:
         line["truncated"] = True
+    if request_cut:
+        line["requestTruncated"] = True
     os.makedirs(folder, exist_ok=True)
     path = os.path.join(folder, f"python-{os.getpid()}.ndjson")
     with _lock, open(path, "a", encoding="utf-8") as file:

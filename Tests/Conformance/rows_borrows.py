@@ -1,5 +1,7 @@
 """Rows of borrows and ranges: two takers and a line, and every refusal."""
 
+import re
+
 from rows_records import create
 from rows_trees import ANNA, BEN, CARL
 from table import ANY, Row
@@ -39,6 +41,9 @@ LINE = [
     take("ben joins the line", "Bb", 202, None, BEN, more={"queue": True},
          has={"place": 1, "borrow/state": "queued", "borrow/yours": True}, lacks=("record",)),
     take("carl joins behind him", "Bc", 202, None, CARL, more={"queue": True}, has={"place": 2}),
+    take("ben at another id is told of his place", "By", 423, "borrowed", BEN,
+         more={"queue": True},
+         has={"borrow/id": "${u:Bb}", "borrow/yours": True, "borrow/holder/user": "ben"}),
     take("where ben stands", "Bb", 202, None, BEN, commits=0, more={"queue": True},
          has={"place": 1}),
     get("the holder sees who waits", "Ba", 200, has={"borrow/queue": 2}, lacks=("place",)),
@@ -47,7 +52,8 @@ LINE = [
     Row("all of one tree", "GET", "/v1/borrows?tree=parts&limit=1000", 200,
         has={"borrows/0/tree": "parts"}, lacks=("next",)),
     Row("a page of them", "GET", "/v1/borrows?limit=1", 200, has={"borrows/#": 1, "next": ANY},
-        save={"borrows.next": "next"}),
+        save={"borrows.next": "next"}, reply={"Link": re.compile(
+            r'^</v1/borrows\?limit=1&cursor=[A-Za-z0-9_-]+>; rel="next"$')}),
     Row("the next page", "GET", "/v1/borrows?limit=1&cursor=${borrows.next}", 200,
         has={"borrows/#": 1}),
     Row("a version is not enough for ben", "PUT", "/v1/records/parts/${B}?revision=0", 423,

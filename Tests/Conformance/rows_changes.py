@@ -26,6 +26,15 @@ def key(name, revision=0):
 
 NEW = {"put": {"tree": "parts", "expects": "absent", "value": part("${u:number}")}}
 
+MIXED = [
+    {"put": {"tree": "notes", "key": {"name": "mixed-z"}, "expects": "absent", "value": 1}},
+    {"put": {"tree": "bins", "expects": "absent", "value": {"name": "m1"}}},
+    {"put": {"tree": "notes", "key": {"name": "mixed-a"}, "expects": "absent", "value": 2}},
+    {"put": {"tree": "bins", "expects": "absent", "value": {"name": "m2"}}},
+    {"borrow": {"tree": "notes", "key": {"name": "mixed-z"}, "borrow": "${u:mixed-z}"}},
+    {"reserve": {"tree": "bins", "count": 3}},
+]
+
 ACCEPTED = [
     change("the parts of this table", 200, None,
            {"put": {"tree": "parts", "expects": "absent", "value": part("c1")}},
@@ -75,6 +84,18 @@ ACCEPTED = [
                        "borrow": "${u:c3-ben}", "queue": True}}, headers=BEN,
            has={"results/0/place": 1}),
     change("leave it in a change", 200, None, {"cancel": {"borrow": "${u:c3-ben}"}}, headers=BEN),
+    change("many trees at once", 200, None, *MIXED, commits=1, body={"id": "${u:mixed}"},
+           has={"results/#": 6, "results/4/record/borrow/yours": True},
+           save={"mixed.1": "results/1/key/id", "mixed.3": "results/3/key/id",
+                 "mixed.5": "results/5/range/first"}),
+    change("are told in the same order again", 200, None, *MIXED, commits=0,
+           body={"id": "${u:mixed}"}, reply={"Idempotency-Replayed": "true"},
+           has={"results/#": 6, "results/0/key/name": "mixed-z", "results/1/key/id": "${mixed.1}",
+                "results/2/key/name": "mixed-a", "results/3/key/id": "${mixed.3}",
+                "results/4/record/key/name": "mixed-z", "results/5/range/first": "${mixed.5}"}),
+    change("Holdfast-Schema is that of values that name none", 409, "schema-too-old",
+           {"put": {"tree": "aged", "expects": "absent", "value": {"a": "x"}}},
+           headers={**ANNA, "Holdfast-Schema": "1.0"}),
     change("atomic may be said", 200, None,
            {"put": {"tree": "notes", "key": {"name": "atomic"}, "expects": "absent", "value": 1}}),
 ]
@@ -117,6 +138,10 @@ def refusals():
         ("deleted", 410, "deleted", put(key=key("D"))),
         ("a borrow that ended", 410, "borrow-ended", {"return": {"borrow": "${u:E}"}}),
         ("an old version", 412, "stale", put(expects="${L.v}")),
+        ("hold on what stands", 422, "bad-body", put(hold="${u:never}")),
+        ("a borrow of what does not stand", 422, "bad-body", {"put": {
+            "tree": "notes", "key": {"name": "n"}, "expects": "absent", "borrow": "${u:never}",
+            "value": 1}}),
         ("last changed by another change", 412, "stale", put(expects="change:${u:never}")),
         ("it stands", 412, "exists", put(expects="absent")),
         ("a value above the limit", 413, "too-large", put(value=part("L", title="x" * (1 << 20)))),
@@ -174,6 +199,12 @@ def lines(*changes):
     return "".join((c if isinstance(c, str) else json.dumps(c)) + "\n" for c in changes)
 
 
+def note(name, value=1):
+    """A line that makes a note."""
+    return json.dumps({"operations": [{"put": {
+        "tree": "notes", "key": {"name": name}, "expects": "absent", "value": value}}]})
+
+
 JOB = lines(
     {"why": "import", "operations": [{"put": {
         "tree": "notes", "key": {"name": "j1"}, "expects": "absent", "value": 1}}]},
@@ -203,6 +234,27 @@ JOBS = [
     Row("a job without a key gets one", "POST", "/v1/changes", 200, type=LINES, headers=ANNA,
         body=lines({"operations": [{"delete": {"tree": "notes", "key": {"name": "j1"}}}]}),
         lines=[{"status": 428}, {"done/job": ANY, "done/refused": 1}]),
+    Row("lines may end in CR LF and be empty", "POST", "/v1/changes", 200, type=LINES,
+        headers={**ANNA, "Idempotency-Key": "${u:crlf}"}, commits=2,
+        body=(note("crlf1") + "\r\n\r\n" + note("crlf2")).encode(),
+        lines=[{"line": 1, "status": 201}, {"line": 3, "status": 201}, {"done/accepted": 2}]),
+    Row("and are the same with LF alone", "POST", "/v1/changes", 200, type=LINES,
+        headers={**ANNA, "Idempotency-Key": "${u:crlf}"},
+        body=(note("crlf1") + "\n\n" + note("crlf2") + "\n").encode(),
+        lines=[{"line": 1, "replayed": True}, {"line": 3, "replayed": True}, {"done/accepted": 2}]),
+    Row("a line of another caller's job", "POST", "/v1/changes", 200, type=LINES,
+        headers={**BEN, "Idempotency-Key": "${u:crlf}"}, body=note("crlf1").encode(),
+        lines=[{"status": 422, "problem/code": "idempotency-mismatch"}, {"done/refused": 1}]),
+    Row("a line that is too long does not take the next with it", "POST", "/v1/changes", 200,
+        type=LINES, headers=ANNA, commits=1,
+        body=note("long", "x" * (17 << 20)).encode() + b"\n" + note("short").encode(),
+        lines=[{"line": 1, "status": 413, "problem/code": "too-large"},
+               {"line": 2, "status": 201}, {"done/accepted": 1}]),
+    Row("a job's Holdfast-Schema is that of its lines", "POST", "/v1/changes", 200, type=LINES,
+        headers={**ANNA, "Holdfast-Schema": "1.0"},
+        body=lines({"operations": [{"put": {"tree": "aged", "expects": "absent",
+                                            "value": {"a": "x"}}}]}),
+        lines=[{"status": 409, "problem/code": "schema-too-old"}, {"done/refused": 1}]),
     Row("a job is not atomic", "POST", "/v1/changes?atomic=true", 400, "bad-parameter", body=JOB,
         type=LINES, headers=ANNA),
 ]

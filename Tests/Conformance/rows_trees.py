@@ -35,6 +35,13 @@ def tree(name, definition, status=201, **more):
                commits=more.pop("commits", 1), **more)
 
 
+def wide(major):
+    """A tree so wide that three versions of its schema are more than a value may hold."""
+    return {"keys": "id", "schema": {"version": f"{major}.0", "fields": [
+        {"name": f"field_{number:04}_{'x' * 60}", "type": "string", "optional": True}
+        for number in range(4000)]}}
+
+
 DECLARE = [
     tree("parts", PARTS, headers=ANNA, reply={"Location": "/v1/trees/parts"}),
     tree("bins", BINS),
@@ -89,7 +96,18 @@ TREES = [
     Row("a field twice", "PUT", "/v1/trees/new", 422, "bad-definition",
         json={"keys": "id", "schema": {"version": "1.0", "fields": [
             {"name": "a", "type": "string"}, {"name": "a", "type": "string"}]}}),
+    Row("orders lose their transitions", "PUT", "/v1/trees/orders", 200, commits=1,
+        json={"keys": "id", "versioned": True, "transitions": None},
+        headers={"Prefer": "return=representation"}, lacks=("transitions",)),
+    Row("and get them back", "PUT", "/v1/trees/orders", 200, json=ORDERS, commits=1),
+    Row("what is left out stays", "PUT", "/v1/trees/orders", 200,
+        json={"keys": "id", "versioned": True},
+        headers={"Prefer": "return=representation"}, has={"transitions/#": 1}),
     Row("none of them made it", "GET", "/v1/trees/new", 404, "unknown-tree"),
+    tree("wide", wide(1)),
+    tree("wide", wide(2), status=200),
+    Row("more schema versions than a value may hold", "PUT", "/v1/trees/wide", 413, "too-large",
+        json=wide(3)),
     Row("a tree under a change id", "PUT", "/v1/trees/later", 201, json={"keys": "name"},
         headers={"Idempotency-Key": "${u:tree}"}, reply={"Idempotency-Replayed": None}, commits=1),
     Row("the same again is not done again", "PUT", "/v1/trees/later", 201, json={"keys": "name"},
@@ -135,7 +153,17 @@ SERVER = [
         reply={"Allow": re.compile("GET")}),
     Row("a method nobody knows", "FOO", "/v1", 501, "unknown-method"),
     Row("a path there is not", "GET", "/v1/nothing", 404, "no-route"),
-    Row("a path that comes later", "GET", "/v1/snapshot", 404, "no-route"),
+    *[Row(f"{method} {path} comes later", method, path, 422, "unsupported") for method, path in (
+        ("GET", "/v1/openapi.json"), ("GET", "/v1/snapshot"), ("GET", "/v1/snapshot/ab"),
+        ("GET", "/v1/records/notes/a/history"), ("DELETE", "/v1/records/notes?prefix=a"),
+        ("GET", "/v1/changes/1"), ("POST", "/v1/changes/1/undo"), ("PATCH", "/v1/borrows/x"),
+        ("POST", "/v1/borrows/x/recall"), ("POST", "/v1/borrows/x/seize"),
+        ("POST", "/v1/borrows/x/setHolder"), ("POST", "/v1/files"), ("PUT", "/v1/files/ab"),
+        ("GET", "/v1/devices/me"), ("POST", "/v1/feed/tickets"), ("POST", "/v1/backups"),
+        ("POST", "/v1/backups/x/verify"), ("POST", "/v1/cluster/stepDown"))],
+    Row("a method nobody knows, nowhere", "BREW", "/v1/nothing", 501, "unknown-method"),
+    Row("a token where there are none", "GET", "/v1", 400, "unsupported-parameter",
+        headers={"Authorization": "Bearer abc"}, has={"field": "Authorization"}),
     Row("an empty segment", "GET", "/v1//trees", 400, "bad-request"),
     Row("a segment that goes up", "GET", "/v1/records/notes/..", 400, "bad-request"),
     Row("a NUL in the path", "GET", "/v1/records/notes/a%00b", 400, "bad-request"),
@@ -149,6 +177,9 @@ SERVER = [
         "Content-Security-Policy": re.compile("default-src|script-src")},
         save={"page": "header:ETag"}),
     Row("the same page", "GET", "/", 304, headers={"If-None-Match": "${page}"}),
+    Row("the same page, one of several", "GET", "/", 304,
+        headers={"If-None-Match": '"other", W/${page}'}),
+    Row("another page", "GET", "/", 200, headers={"If-None-Match": '"other"'}),
     Row("a module of the viewer", "GET", "/main.js", 200,
         reply={"Content-Type": re.compile("^text/javascript")}, save={"module": "header:ETag"}),
     Row("the same module", "GET", "/main.js", 304, headers={"If-None-Match": "${module}"}),
@@ -171,11 +202,16 @@ def minimal(operation):
     return target, body
 
 
+# Operations that come under a version or a borrow.
+CONDITIONAL = (
+    "putRecord", "patchRecord", "deleteRecord", "releaseRecord", "setRecordState")
+
+
 def everywhere(contract):
     """Rules of every operation under /v1: one row each."""
     rows = []
     for operation in contract.operations:
-        if not operation.path.startswith("/v1") or operation.id == "openFeed":
+        if not operation.path.startswith("/v1") or operation.id in ("openFeed", "openMirror"):
             continue
         target, body = minimal(operation)
         row = lambda name, status, code, path=target, **more: Row(
@@ -193,9 +229,21 @@ def everywhere(contract):
             row("a header out of shape", 400, "bad-header", headers={"Holdfast-Schema": "one"}),
         ]
         if operation.writes:
+            if operation.id not in CONDITIONAL:
+                rows += [row(f"{name} means nothing", 400, "unsupported-parameter",
+                             headers={name: value}, has={"field": name})
+                         for name, value in (("If-Match", '"${head}"'), ("If-None-Match", "*"),
+                                             ("Holdfast-Borrow", "${u:nobody}"))]
             rows.append(row("a change id out of shape", 400, "bad-header",
                             headers={"Idempotency-Key": "first"}))
         else:
+            rows += [
+                row("a body", 422, "bad-body", body=b"{}"),
+                row("an event stream", 400, "unsupported-parameter",
+                    headers={"Accept": "text/event-stream"}, has={"field": "Accept"}),
+                row("If-Match of a read", 400, "unsupported-parameter",
+                    headers={"If-Match": '"${head}"'}, has={"field": "If-Match"}),
+            ]
             rows.append(row("a position not reached", 503, "not-yet", headers={
                 "Holdfast-Min-Position": "${epoch}:9007199254740991"}, reply={"Retry-After": ANY}))
     for name in ("from", "to", "where", "sort", "fields", "state"):

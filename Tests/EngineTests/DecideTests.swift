@@ -248,6 +248,9 @@ extension Decision {
         let key = try room.create("a")
         let version = try room.version(key)
         #expect(room.put(key, Stockroom.part("b")).refusal == .preconditionRequired)
+        // Asked for before what stands is told: there is nothing of this key.
+        let none = RecordKey(number: 999_999)
+        #expect(room.put(none, Stockroom.part("b")).refusal == .preconditionRequired)
         let old = Position(epoch: version.epoch, seq: version.seq - 1)
         #expect(room.put(key, Stockroom.part("b"), expects: .version(old)).refusal == .stale)
         #expect(room.put(key, Stockroom.part("b"), expects: .version(version)).isCommit)

@@ -209,6 +209,17 @@ struct StepRow: CustomTestStringConvertible, Sendable {
         return nil
     }
 
+    @Test("a table of transitions stays until another comes, or null takes it away")
+    func transitionsReset() throws {
+        let table = [StateTransition(from: .draft(0), to: .draft(1))]
+        let first = try define(nil, over: nil, transitions: table).get()
+        #expect(try define(nil, over: first).get().transitions == table)
+        let reset = TreeDefinition(keys: .id, isVersioned: true, allowsAnyTransition: true)
+        let any = try SchemaEvolution.check(old: first, definition: reset).get()
+        #expect(any.transitions == nil)
+        #expect(try define(nil, over: any, transitions: table).get() == first)
+    }
+
     @Test("a new tree takes the borrow policy of its kind of keys")
     func newTree() throws {
         let first = try define(version(1, 0, base), over: nil).get()

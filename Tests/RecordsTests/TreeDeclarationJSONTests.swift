@@ -90,6 +90,16 @@ private func field(_ type: String) -> String {
         #expect(try small.json.withView { try TreeDefinition(json: $0) } == small)
     }
 
+    @Test("a table of transitions that is null is taken away; one that is left out is not")
+    func transitionsNull() throws {
+        let text = "{\"keys\":\"id\",\"versioned\":true,\"transitions\":null}"
+        let read = try definition(text)
+        #expect(read.transitions == nil)
+        #expect(read.allowsAnyTransition)
+        #expect(String(decoding: read.json, as: UTF8.self) == text)
+        #expect(try !definition("{\"keys\":\"id\"}").allowsAnyTransition)
+    }
+
     @Test("members come in any order, and null is as left out")
     func order() throws {
         let read = try definition(

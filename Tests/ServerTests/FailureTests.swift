@@ -14,8 +14,9 @@ import Testing
         let server = try TestServer(disk: disk)
         #expect(try server.send("PUT", "/v1/trees/bins", body: Self.tree).status == 201)
         let create = [("If-None-Match", "*")]
+        let keyed = create + [("Idempotency-Key", "01a1fcb8-b175-7573-90cd-382c5041ca63")]
         #expect(
-            try server.send("PUT", "/v1/records/bins/a", headers: create, body: "1").status == 201
+            try server.send("PUT", "/v1/records/bins/a", headers: keyed, body: "1").status == 201
         )
         disk.fail(SimulatedDisk.Fault(.sync))
         let lost = try server.send("PUT", "/v1/records/bins/b", headers: create, body: "2")
@@ -24,6 +25,10 @@ import Testing
         let refused = try server.send("PUT", "/v1/records/bins/c", headers: create, body: "3")
         #expect(refused.status == 503)
         #expect(refused.text.contains("\"code\":\"read-only\""))
+        // What was accepted before is answered again: nothing is written for it.
+        #expect(
+            try server.send("PUT", "/v1/records/bins/a", headers: keyed, body: "1").status == 201
+        )
         #expect(try server.send("GET", "/v1/records/bins/a").text == "1")
         #expect(try server.send("GET", "/v1/records/bins/b").status == 404)
         #expect(try server.send("GET", "/readyz").status == 503)

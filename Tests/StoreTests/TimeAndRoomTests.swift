@@ -116,12 +116,20 @@ import Testing
         let bench = try StoreBench(disk)
         try bench.declareTrees()
         bench.sync()
-        let key = try bench.part("a")
+        let accepted = bench.id()
+        let first = bench.submit([StoreBench.create("a0")], id: accepted)
+        var made: RecordKey?
+        if case .accepted(_, let results) = first, case .created(_, let key)? = results.first {
+            made = key
+        }
+        let key = try #require(made)
         disk.limit(byteCount: disk.byteCount + Int(Limits.diskReserveByteCount) - 1)
         // The commit that had gathered is safe: the reserve is there for it.
         bench.sync()
         #expect(bench.store.progress.durable == 4)
         #expect(bench.submit([StoreBench.create("b")]).refusal == .full)
+        // What was accepted before is answered again: nothing is written for it.
+        #expect(bench.submit([StoreBench.create("a0")], id: accepted).isReplayed)
         #expect(bench.store.read { $0.state.head } == 4)
         #expect(try bench.version(key).seq == 4)
         bench.time.advance(milliseconds: 1000)

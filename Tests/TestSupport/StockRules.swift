@@ -134,10 +134,14 @@ extension StockModel.Trial {
 
     // MARK: Writing
 
-    private func existing(_ slot: Slot) throws(No) -> StockModel.Record {
+    private func checkKey(_ slot: Slot) throws(No) {
         guard slot.key.id.kind == (slot.tree == StockModel.footprints ? .name : .id),
             slot.tree == StockModel.parts || slot.key.revision == 0
         else { throw No(.badKey) }
+    }
+
+    private func existing(_ slot: Slot) throws(No) -> StockModel.Record {
+        try checkKey(slot)
         if let record = model.records[slot] { return record }
         throw No(model.removed[slot] == nil ? .notFound : .deleted)
     }
@@ -149,6 +153,7 @@ extension StockModel.Trial {
     }
 
     private mutating func create(_ write: WriteOperation) throws {
+        if write.borrow != nil { throw No(.badBody) }
         let slot = Slot(tree: write.tree, key: try write.key ?? chosen(write.tree))
         if write.key != nil { try checkMayCreate(slot) }
         let part = Part(json: write.value)
@@ -197,6 +202,9 @@ extension StockModel.Trial {
     ) throws(No) {
         guard let key = write.key else { throw No(.badKey) }
         let slot = Slot(tree: write.tree, key: key)
+        if write.hold != nil { throw No(.badBody) }
+        try checkKey(slot)
+        if write.expects == nil, write.borrow == nil { throw No(.preconditionRequired) }
         let record = try existing(slot)
         try checkReplace(slot, record, write.expects, write.borrow)
         let part = value(record.part)
@@ -208,6 +216,7 @@ extension StockModel.Trial {
 
     private mutating func delete(_ target: RecordOperation) throws(No) {
         let slot = Slot(tree: target.tree, key: target.key)
+        try checkIsConditional(slot, target)
         let record = try existing(slot)
         try checkReplace(slot, record, target.expects, target.borrow)
         model.records[slot] = nil
@@ -221,6 +230,7 @@ extension StockModel.Trial {
     private mutating func release(_ target: RecordOperation, _ number: UInt32) throws(No) {
         let slot = Slot(tree: target.tree, key: target.key)
         guard slot.tree == StockModel.parts else { throw No(.badState) }
+        try checkIsConditional(slot, target)
         let record = try existing(slot)
         try checkReplace(slot, record, target.expects, target.borrow)
         model.records[slot]?.state = .released(number)
@@ -231,6 +241,7 @@ extension StockModel.Trial {
     private mutating func setState(_ target: RecordOperation, _ next: RecordState) throws(No) {
         let slot = Slot(tree: target.tree, key: target.key)
         guard slot.tree == StockModel.parts else { throw No(.badState) }
+        try checkIsConditional(slot, target)
         let record = try existing(slot)
         try checkTurn(slot, record, target.expects, target.borrow)
         guard record.state.isReleased == next.isReleased, next != .plain else {
@@ -271,6 +282,13 @@ extension StockModel.Trial {
 
     // MARK: Whose turn it is
 
+    private func checkIsConditional(_ slot: Slot, _ target: RecordOperation) throws(No) {
+        try checkKey(slot)
+        guard target.expects != nil || target.borrow != nil else {
+            throw No(.preconditionRequired)
+        }
+    }
+
     private mutating func checkReplace(
         _ slot: Slot,
         _ record: StockModel.Record,
@@ -287,7 +305,6 @@ extension StockModel.Trial {
         _ expects: HoldfastRecords.Expectation?,
         _ borrow: UniqueID?
     ) throws(No) {
-        if expects == nil, borrow == nil { throw No(.preconditionRequired) }
         if let borrow {
             guard let (held, taker) = model.taker(borrow) else { throw gone(borrow) }
             guard held == slot else { throw No(.borrowMismatch) }

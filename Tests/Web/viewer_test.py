@@ -166,6 +166,17 @@ class ViewerTests(unittest.TestCase):
         expect(rows).to_have_count(2)
         self.assertIn("prefix=CP", self.page.url)
 
+    def test_an_id_is_gone_to_from_the_keyboard(self):
+        self.go("#/records/parts")
+        expect(self.row(1)).to_be_visible()
+        self.page.keyboard.press("/")
+        box = self.page.get_by_role("searchbox", name="Go to id")
+        expect(box).to_be_focused()
+        box.fill("2")
+        self.page.keyboard.press("Enter")
+        expect(self.page.locator("hf-record[key='2'] h1")).to_be_visible()
+        self.assertTrue(self.page.url.endswith("#/records/parts/2"))
+
     def test_what_a_record_says_is_text_and_never_markup(self):
         attack = '<img src=x onerror="document.title=1"><script>document.title=2</script>'
         value = {"label": attack, "title": attack}

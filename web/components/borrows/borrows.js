@@ -10,6 +10,7 @@ class BorrowsView extends Component {
     #borrows = new Map(); // id -> borrow
     #ended = new Set(); // ids that ended while the list was under way
     #isLoaded = false;
+    #isFailed = false;
     #contents = make('div');
 
     begin() {
@@ -19,10 +20,17 @@ class BorrowsView extends Component {
         );
         this.#contents.replaceChildren(notice('Loading'));
         this.listen(session, 'commit', (commit) => this.#take(commit));
+        // The server is there again: what could not be had is asked for once more.
+        this.listen(session, 'state', ({ name }) => {
+            if (name === 'live' && this.#isFailed) {
+                this.#load();
+            }
+        });
         this.#load();
     }
 
     async #load() {
+        this.#isFailed = false;
         try {
             for (const borrow of await api.borrows(this.life)) {
                 // What the feed told meanwhile is newer.
@@ -34,7 +42,10 @@ class BorrowsView extends Component {
             this.#show();
         } catch (problem) {
             if (problem.name !== 'AbortError') {
-                this.#contents.replaceChildren(notice(problem.message, 'error'));
+                this.#isFailed = true;
+                const again = make('button', { type: 'button', onclick: () => this.#load() },
+                    'Try again');
+                this.#contents.replaceChildren(notice(problem.message, 'error'), again);
             }
         }
     }
@@ -90,7 +101,7 @@ class BorrowsView extends Component {
         this.#contents.replaceChildren(
             make(
                 'table',
-                { class: 'borrows' },
+                { class: 'borrows', 'aria-label': 'Borrows' },
                 make('thead', {}, make('tr', {}, head.map((text) => {
                     return make('th', { scope: 'col' }, text);
                 }))),

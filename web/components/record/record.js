@@ -18,6 +18,7 @@ class RecordView extends Component {
     #revision; // null: the latest
     #envelope = null;
     #isRemoved = false;
+    #isFailed = false;
 
     begin() {
         this.#tree = this.getAttribute('tree');
@@ -26,11 +27,18 @@ class RecordView extends Component {
         this.#revision = revision === null ? null : Number(revision);
         this.listen(session, 'trees', () => this.#show());
         this.listen(session, 'commit', (commit) => this.#take(commit));
+        // The server is there again: what could not be had is asked for once more.
+        this.listen(session, 'state', ({ name }) => {
+            if (name === 'live' && this.#isFailed) {
+                this.#load();
+            }
+        });
         this.replaceChildren(this.#title(), notice('Loading'));
         this.#load();
     }
 
     async #load() {
+        this.#isFailed = false;
         try {
             const { life } = this;
             const envelope = await api.record(this.#tree, this.#key, this.#revision, life);
@@ -40,7 +48,15 @@ class RecordView extends Component {
             this.#show();
         } catch (problem) {
             if (problem.name !== 'AbortError' && this.#envelope === null) {
-                this.replaceChildren(this.#title(), notice(problem.message, 'error'));
+                this.#isFailed = true;
+                const again = make('button', { type: 'button', onclick: () => this.#load() },
+                    'Try again');
+                const all = link(treeAddress(this.#tree), `All of ${this.#tree}`);
+                this.replaceChildren(
+                    this.#title(),
+                    notice(problem.message, 'error'),
+                    make('p', { class: 'foot' }, again, ' ', all),
+                );
             }
         }
     }

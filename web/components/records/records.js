@@ -14,6 +14,7 @@ import { session } from '../../session.js';
 
 const PAGE_COUNT = 100;
 const COLUMN_COUNT_MAX = 4;
+const AHEAD_PIXELS = 600;
 
 class RecordsView extends Component {
     #tree;
@@ -24,6 +25,8 @@ class RecordsView extends Component {
     #cursor = null;
     #isComplete = false;
     #isLoading = false;
+    #isFailed = false;
+    #goesOn = false; // more was asked for once: scrolling asks for the rest
     #last = null; // the last key of the pages so far
 
     #body = make('tbody');
@@ -35,31 +38,62 @@ class RecordsView extends Component {
         this.#prefix = this.getAttribute('prefix') ?? '';
         this.replaceChildren(
             make('header', { class: 'title' }, make('h1', {}, this.#tree), this.#filter()),
-            make('div', { class: 'scroll' }, make('table', {}, this.#head, this.#body)),
+            make('div', { class: 'scroll' }, make('table', { 'aria-label': `Records of ${this.#tree}` }, this.#head, this.#body)),
             this.#foot,
         );
         this.#showHead();
         this.listen(session, 'trees', () => this.#showHead());
         this.listen(session, 'commit', (commit) => this.#take(commit));
+        this.listen(session, 'state', ({ name }) => this.#retry(name));
+        this.listen(window, 'scroll', () => this.#loadAhead());
         this.#load();
     }
 
-    // The search by beginning, for trees whose keys are names.
+    // The server is there again: what could not be had is asked for once more.
+    #retry(state) {
+        if (state === 'live' && this.#isFailed) {
+            this.#load();
+        }
+    }
+
+    // Whoever asked for more is given the next page when the end comes near.
+    #loadAhead() {
+        const isNear = this.#foot.getBoundingClientRect().top < innerHeight + AHEAD_PIXELS;
+        if (this.#goesOn && isNear && !this.#isComplete && !this.#isFailed) {
+            this.#load();
+        }
+    }
+
+    // The search by beginning, for trees whose keys are names; the way to an id in others.
     #filter() {
         const input = make('input', {
             type: 'search',
             name: 'prefix',
             value: this.#prefix,
-            placeholder: 'Name begins with',
-            'aria-label': 'Name begins with',
             spellcheck: 'false',
             autocapitalize: 'off',
         });
         const submit = (event) => {
             event.preventDefault();
-            location.hash = treeAddress(this.#tree, input.value);
+            if (this.#declaration?.keys === 'name') {
+                location.hash = treeAddress(this.#tree, input.value);
+            } else if (/^[1-9][0-9]{0,15}$/.test(input.value.trim())) {
+                location.hash = recordAddress(this.#tree, input.value.trim());
+            }
         };
         return make('form', { role: 'search', onsubmit: submit, hidden: true }, input);
+    }
+
+    #showFilter() {
+        const input = this.querySelector('form input');
+        const hasNames = this.#declaration?.keys === 'name';
+        const text = hasNames ? 'Name begins with' : 'Go to id';
+        input.placeholder = text;
+        input.setAttribute('aria-label', text);
+        input.inputMode = hasNames ? 'search' : 'numeric';
+        input.pattern = hasNames ? '.*' : '[1-9][0-9]{0,15}';
+        input.title = hasNames ? '' : 'A number from 1';
+        this.querySelector('form').hidden = this.#declaration === undefined;
     }
 
     get #declaration() {
@@ -88,7 +122,7 @@ class RecordsView extends Component {
                 return make('th', { scope: 'col', class: kind || null }, text);
             })),
         );
-        this.querySelector('form').hidden = this.#declaration?.keys !== 'name';
+        this.#showFilter();
         for (const row of this.#rows.values()) {
             this.#draw(row);
         }
@@ -99,6 +133,7 @@ class RecordsView extends Component {
             return;
         }
         this.#isLoading = true;
+        this.#isFailed = false;
         this.#meanwhile = [];
         this.#showFoot();
         try {
@@ -117,6 +152,7 @@ class RecordsView extends Component {
         } catch (problem) {
             this.#isLoading = false;
             if (problem.name !== 'AbortError') {
+                this.#isFailed = true;
                 this.#showFoot(problem);
             }
         }
@@ -127,7 +163,9 @@ class RecordsView extends Component {
             this.#meanwhile.push(commit);
         }
         this.#apply(commit);
-        this.#showFoot();
+        if (!this.#isFailed) {
+            this.#showFoot();
+        }
     }
 
     #apply(commit) {
@@ -280,7 +318,11 @@ class RecordsView extends Component {
 
     #showFoot(problem) {
         const button = (text) => {
-            return make('button', { type: 'button', onclick: () => this.#load() }, text);
+            const onclick = () => {
+                this.#goesOn = true;
+                this.#load();
+            };
+            return make('button', { type: 'button', onclick }, text);
         };
         if (problem) {
             this.#foot.replaceChildren(notice(problem.message, 'error'), button('Try again'));
@@ -289,7 +331,9 @@ class RecordsView extends Component {
         } else {
             const more = button('Load more');
             const count = this.#rows.size;
-            const text = count === 0 ? 'No records.' : `${count} shown`;
+            const rest = this.#isComplete ? 'all' : 'so far';
+            const none = this.#prefix ? `No name begins with ${this.#prefix}.` : 'No records.';
+            const text = count === 0 ? none : `${count} shown, ${rest}`;
             this.#foot.replaceChildren(notice(text), ...(this.#isComplete ? [] : [more]));
         }
     }

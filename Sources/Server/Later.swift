@@ -1,0 +1,96 @@
+// What API v1 fixes and this version does not do yet is refused by name: no request is answered as
+// if the part it does not support were not there.
+internal import HoldfastBasics
+internal import HoldfastHTTP
+internal import HoldfastRecords
+
+/// What comes with a later version.
+enum Later {
+    /// Whether a path without a route is one of the API's.
+    static func hasPath(_ target: borrowing RequestTarget) -> Bool {
+        guard target.segmentCount > 1, target.segment(0).equals("v1") else { return false }
+        let name = target.segment(1)
+        let rest = target.segmentCount - 2
+        if rest < 2 {
+            for whole: StaticString in [
+                "files", "snapshot", "devices", "backups", "cluster",
+            ] where name.equals(whole) { return true }
+        }
+        let last = target.segment(target.segmentCount - 1)
+        switch rest {
+        case 0: return name.equals("openapi.json")
+        case 1: return name.equals("changes") || name.equals("feed") && last.equals("tickets")
+        case 2:
+            if name.equals("changes") { return last.equals("undo") }
+            if name.equals("backups") { return last.equals("verify") }
+            return name.equals("borrows")
+                && (last.equals("recall") || last.equals("seize") || last.equals("setHolder"))
+        case 3: return name.equals("records") && last.equals("history")
+        default: return false
+        }
+    }
+
+    /// Whether a path that stands takes this method later.
+    static func hasMethod(_ method: HTTPMethod, _ route: Route) -> Bool {
+        switch route {
+        case .records: method == .delete
+        case .borrow: method == .patch
+        default: false
+        }
+    }
+
+    /// Refuses header fields that ask for something this version, or this route, does not do.
+    ///
+    /// - Throws: `unsupportedParameter` with the field.
+    static func check(_ head: RequestHead, _ route: Route) throws(RequestRefusal) {
+        guard route.hasPosition else { return }
+        if let value = head.first("authorization"),
+            value.text.lowercased().hasPrefix("bearer ")
+        {
+            throw refusal(
+                "Authorization",
+                "This server has no tokens: name yourself by Holdfast-User and Holdfast-Device."
+            )
+        }
+        if head.method == .get || head.method == .head {
+            try checkRead(head, route)
+        } else if !route.takesPrecondition {
+            for (field, name) in [
+                ("if-match", "If-Match"), ("if-none-match", "If-None-Match"),
+                ("holdfast-borrow", "Holdfast-Borrow"),
+            ] as [(StaticString, String)] where head.first(field) != nil {
+                throw refusal(name, "\(name) means nothing to \(route.rawValue). Leave it out.")
+            }
+        }
+    }
+
+    private static func checkRead(_ head: RequestHead, _ route: Route) throws(RequestRefusal) {
+        if head.first("last-event-id") != nil {
+            throw refusal("Last-Event-ID", "There is no event stream yet; give since instead.")
+        }
+        if head.first("if-match") != nil {
+            throw refusal("If-Match", "A read takes If-None-Match, not If-Match.")
+        }
+        guard route != .feed, route != .mirror else { return }
+        guard case .refused = Accept.answer(head, "application", "json") else { return }
+        let hasLines = route == .records || route == .changes
+        if hasLines, case .named = Accept.answer(head, "application", "x-ndjson") { return }
+        throw refusal(
+            "Accept",
+            "\(route.rawValue) gives application/json"
+                + (hasLines ? " or application/x-ndjson" : "")
+                + "; what this Accept asks for is not supported."
+        )
+    }
+
+    private static func refusal(_ field: String, _ detail: String) -> RequestRefusal {
+        RequestRefusal(.unsupportedParameter, detail, field: field)
+    }
+}
+
+extension Route {
+    /// Whether writes of this path come under a version or a borrow.
+    fileprivate var takesPrecondition: Bool {
+        self == .record || self == .release || self == .state
+    }
+}
