@@ -244,9 +244,9 @@ struct RecordSchema<R: Record>: Sendable {
         }
         let sorted = try known.withView { try shape.sorted($0) }
         return try sorted.withView { sorted in
-            try shape.aligned(document, with: sorted).withView { document in
-                try new.withView {
-                    try JSONDifference.apply(differenceFrom: sorted, to: $0, onto: document)
+            try new.withView { new in
+                try shape.aligned(document, with: sorted, to: new).withView { document in
+                    try JSONDifference.apply(differenceFrom: sorted, to: new, onto: document)
                 }
             }
         }

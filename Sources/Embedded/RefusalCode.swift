@@ -76,6 +76,8 @@ extension Refusal.Code {
     public static let unsupported = Refusal.Code(rawValue: "unsupported")
     /// The change id was used for another request.
     public static let idempotencyMismatch = Refusal.Code(rawValue: "idempotency-mismatch")
+    /// A change this one builds on was not accepted.
+    public static let requirementMissing = Refusal.Code(rawValue: "requirement-missing")
 
     // MARK: The store
 

@@ -42,26 +42,29 @@ extension ValueShape {
         return output.array
     }
 
-    /// A stored document whose sets stand in the order of their sorted encoding.
+    /// A stored document whose sets stand in the order of their sorted encoding, but for those
+    /// known not to change.
     ///
     /// - Parameters:
     ///   - document: As it is stored.
     ///   - known: What its type makes of it, sorted.
+    ///   - new: What it is to become, sorted; nil where it cannot be told which value that is.
     /// - Returns: The same document; elements of a set that mean the same stand in it once.
     /// - Throws: When one is no normalised document, or an element does not decode.
-    func aligned(_ document: ByteView, with known: ByteView) throws -> [UInt8] {
-        guard hasSets else { return document.array }
+    func aligned(
+        _ document: ByteView,
+        with known: ByteView,
+        to new: ByteView?
+    ) throws -> [UInt8] {
+        guard hasSets, new != known else { return document.array }
         var (scanner, other) = (JSONScanner(document), JSONScanner(known))
         let kind = try scanner.peekKind()
         guard kind == (try other.peekKind()) else { return document.array }
         var output = ByteBuffer(capacity: document.count)
         switch (self, kind) {
         case (.object, .object), (.dictionary, .object):
-            var values: [[UInt8]: ByteView] = [:]
-            try other.enterObject()
-            while let name = try other.nextMember() {
-                values[Array((name.text ?? "").utf8)] = try other.skipValue()
-            }
+            let twins = try members(of: known)
+            let wanted = try new.map { try members(of: $0) } ?? [:]
             try scanner.enterObject()
             output.append("{")
             var isFirst = true
@@ -70,8 +73,9 @@ extension ValueShape {
                 isFirst = false
                 name.appendName(to: &output)
                 let value = try scanner.skipValue()
-                if let inner = member(name), let twin = values[Array((name.text ?? "").utf8)] {
-                    output.append(try inner.aligned(value, with: twin))
+                let content = Array((name.text ?? "").utf8)
+                if let inner = member(name), let twin = twins[content] {
+                    output.append(try inner.aligned(value, with: twin, to: wanted[content]))
                 } else {
                     output.append(value)
                 }
@@ -81,13 +85,15 @@ extension ValueShape {
             let (mine, theirs) = (try elements(&scanner), try elements(&other))
             guard mine.count == theirs.count else { return document.array }
             output.append(
-                list: try zip(mine, theirs).map { try element.aligned($0, with: $1) }
+                list: try zip(mine, theirs).map { try element.aligned($0, with: $1, to: nil) }
             )
         case (.set(let element, let asKnown), .array):
             var found: [[UInt8]: [UInt8]] = [:]
             for value in try elements(&scanner) {
                 let twin = try element.keyed(try asKnown(value))
-                found[twin.key] = try twin.json.withView { try element.aligned(value, with: $0) }
+                found[twin.key] = try twin.json.withView {
+                    try element.aligned(value, with: $0, to: nil)
+                }
             }
             output.append(
                 list: try elements(&other).map { try found[element.keyed($0).key] ?? $0.array }
@@ -96,6 +102,17 @@ extension ValueShape {
             return document.array
         }
         return output.array
+    }
+
+    private func members(of object: ByteView) throws -> [[UInt8]: ByteView] {
+        var values: [[UInt8]: ByteView] = [:]
+        var scanner = JSONScanner(object)
+        guard try scanner.peekKind() == .object else { return values }
+        try scanner.enterObject()
+        while let name = try scanner.nextMember() {
+            values[Array((name.text ?? "").utf8)] = try scanner.skipValue()
+        }
+        return values
     }
 
     private func elements(_ scanner: inout JSONScanner) throws -> [ByteView] {

@@ -219,6 +219,16 @@ private func edit(_ old: inout Old, _ new: inout New, _ dice: inout Dice) {
         value.marks = value.marks.filter { $0.name == "b" }
         let edited = String(decoding: try encode(schema, value, over: document), as: UTF8.self)
         #expect(edited.hasSuffix(#""marks":[{"name":"b","n":1}],"tags":["q"]}"#))
+        // What does not change stays as it stands, also a set that names an element twice.
+        let (start, _) = try decode(schema, document)
+        var renamed = start
+        renamed.stock = 5
+        let bytes = String(decoding: try encode(schema, renamed, over: document), as: UTF8.self)
+        #expect(
+            bytes
+                == String(decoding: document, as: UTF8.self)
+                .replacingOccurrences(of: #""stock":0"#, with: #""stock":5"#)
+        )
         value.tags = ["z", "y", "x"]
         let fresh = String(decoding: try schema.encode(value, over: nil), as: UTF8.self)
         #expect(fresh.hasSuffix(#""tags":["x","y","z"]}"#))
@@ -237,6 +247,46 @@ private func edit(_ old: inout Old, _ new: inout New, _ dice: inout Dice) {
         #expect(try isUnknown(#"[{"name":"a"},{"name":"a","x":null}]"#))
         #expect(try isUnknown("[]", #"{"k":{"name":"a","x":1}}"#))
         #expect(try isUnknown("[]", "{}", #","more":[]"#))
+    }
+
+    @Test("Member names are bytes: a composed and a decomposed letter are two fields")
+    func memberBytes() throws {
+        struct Menu: Record, Hashable {
+            var composed: Int, decomposed: Int?, prices: [String: Int]
+            enum CodingKeys: String, CodingKey {
+                case composed = "caf\u{e9}"
+                case decomposed = "cafe\u{301}"
+                case prices
+            }
+            static func define(_ tree: inout TreeDefinition<Menu>) {
+                tree.name = "menus"
+                tree.index(MultiIndex<Menu, Int>("caf\u{e9}", \.composed))
+            }
+        }
+        struct Short: Record {
+            var composed: Int, prices: [String: Int]
+            enum CodingKeys: String, CodingKey {
+                case composed = "caf\u{e9}"
+                case prices
+            }
+            static func define(_ tree: inout TreeDefinition<Short>) { tree.name = "menus" }
+        }
+        let menu = try RecordSchema<Menu>()
+        #expect(menu.definition.schema?.fields.map(\.isIndexed) == [true, false, false])
+        let prices = #"{"\#(KeyTests.composed)":1,"\#(KeyTests.decomposed)":2}"#
+        let text =
+            #"{"\#(KeyTests.composed)":1,"\#(KeyTests.decomposed)":2,"prices":\#(prices)}"#
+        let document = Array(text.utf8)
+        let (value, hasUnknown) = try decode(menu, document)
+        #expect(value.composed == 1 && value.decomposed == 2 && !hasUnknown)
+        let short = try RecordSchema<Short>()
+        var (older, olderLacks) = try decode(short, document)
+        #expect(olderLacks)
+        older.composed = 7
+        let edited = try encode(short, older, over: document)
+        let again = try decode(menu, edited).value
+        #expect(again.composed == 7 && again.decomposed == 2)
+        #expect(String(decoding: edited, as: UTF8.self).utf8.count == text.utf8.count)
     }
 
     @Test("A value that cannot be read names the field and says why")

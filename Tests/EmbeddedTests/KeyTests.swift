@@ -1,3 +1,4 @@
+import Foundation
 import HoldfastRecords
 import Testing
 
@@ -122,6 +123,14 @@ private struct Place: Record {
 
     @Test("Every code of the engine has its name here")
     func codes() throws {
+        let source = URL(filePath: #filePath)
+            .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+            .appending(path: "Sources/Embedded/RefusalCode.swift")
+        let text = try String(contentsOf: source, encoding: .utf8)
+        for code in RefusalCode.allCases {
+            let line = "let \(code) = Refusal.Code(rawValue: \"\(code.rawValue)\")"
+            #expect(text.contains(line), "\(code)")
+        }
         #expect(Refusal.Code.idempotencyMismatch.rawValue == "idempotency-mismatch")
         for code in RefusalCode.allCases {
             let refusal = Refusal(HoldfastRecords.Refusal(code, "Because.", field: "a.b"))

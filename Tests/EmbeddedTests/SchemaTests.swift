@@ -78,7 +78,7 @@ import Testing
             ),
             ("code", #""string""#, false),
             ("kind", #"{"enum":{"raw":"string","cases":["resistor","diode"],"open":true}}"#, false),
-            ("stored", #""string""#, false),
+            ("file", #""file""#, true), ("stored", #""string""#, false),
         ]
         let fields = expected.map {
             #"{"name":"\#($0.name)","type":\#($0.type)\#($0.isOptional ? #","optional":true"# : "")}"#

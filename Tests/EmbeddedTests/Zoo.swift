@@ -85,13 +85,13 @@ struct Zoo: Record, Hashable {
     var list: [Int], set: Set<Int16>, places: [Place], nested: [[String]]
     var table: [String: Place], place: Place, placeSet: Set<Place>
     var level: Level, rank: Rank?, only: Only, form: Form, forms: [Form]?, bare: Bare
-    var code: Code, kind: Kind
+    var code: Code, kind: Kind, file: FileRef?
     var `case`: String
 
     enum CodingKeys: String, CodingKey {
         case flag, i8, i16, i32, i64, int, u8, u16, u32, u64, uint, float, double, text, date, uuid
         case data, url, decimal, part, footprint, anyRevision, name, list, set, places, nested
-        case table, place, placeSet, level, rank, only, form, forms, bare, code, kind
+        case table, place, placeSet, level, rank, only, form, forms, bare, code, kind, file
         case `case` = "stored"
     }
 
