@@ -3,8 +3,8 @@ internal import HoldfastRecords
 
 /// A reference to a file, as it stands inside a value.
 ///
-/// Shape: `{"$file":"<sha256>","size":12,"type":"image/png","name":"a.png"}`. The bytes are not part
-/// of the record: a file is known by the digest of its content.
+/// Shape: `{"$file":"<sha256>","size":12,"type":"image/png","name":"a.png"}`. The bytes are not
+/// part of the record: a file is known by the digest of its content.
 public struct FileRef: Codable, Hashable, Sendable {
     /// SHA-256 of the content, 64 lower-case hexadecimal digits.
     public var sha256: String
