@@ -53,7 +53,8 @@ extension Database {
     public func read<T>(_ body: (borrowing ReadView) throws -> T) throws -> T {
         try checkOpen()
         return try store.hold(durable: watch != nil) {
-            try body(ReadView(self, store.read { Position($0.state.position) }))
+            let view = ReadView(self, store.read { Position($0.state.position) })
+            return try body(view)
         }
     }
 
@@ -64,9 +65,8 @@ extension Database {
         try checkOpen()
         let result: Result<T, DatabaseError> = store.hold(durable: watch != nil) {
             do throws(DatabaseError) {
-                return .success(
-                    try body(ReadView(self, store.read { Position($0.state.position) }))
-                )
+                let view = ReadView(self, store.read { Position($0.state.position) })
+                return .success(try body(view))
             } catch {
                 return .failure(error)
             }
