@@ -38,22 +38,28 @@ public struct FoldHash {
 
     /// Takes bytes and their length.
     public mutating func combine(_ bytes: ByteView) {
-        var offset = 0
-        while bytes.count - offset >= 8 {
-            combine(bytes.integer(UInt64.self, at: offset))
-            offset += 8
-        }
-        if offset < bytes.count {
-            var last: UInt64 = 0
-            var shift: UInt64 = 0
-            while offset < bytes.count {
-                last |= UInt64(bytes[offset]) << shift
-                shift += 8
-                offset += 1
+        let rest = bytes.count & 7
+        bytes.withUnsafeBytes { memory in
+            var offset = 0
+            let end = memory.count &- rest
+            // Every load lies below `end`, which is a multiple of 8 and at most the memory's length.
+            while offset < end {
+                combine(memory.loadUnaligned(fromByteOffset: offset, as: UInt64.self).littleEndian)
+                offset &+= 8
             }
-            combine(last)
         }
+        if rest > 0 { combine(Self.last(bytes, rest)) }
         combine(UInt64(bytes.count))
+    }
+
+    /// The last bytes as a word, padded with zeros.
+    private static func last(_ bytes: ByteView, _ rest: Int) -> UInt64 {
+        if bytes.count >= 8 {
+            return bytes.integer(UInt64.self, at: bytes.count - 8) >> UInt64(8 * (8 - rest))
+        }
+        var last: UInt64 = 0
+        for index in 0..<rest { last |= UInt64(bytes[index]) << UInt64(8 * index) }
+        return last
     }
 
     /// The hash of what was taken.

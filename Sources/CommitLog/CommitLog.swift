@@ -291,6 +291,12 @@ public final class CommitLog {
         LogReader(segments: segments, oldest: oldest, head: durable, end: writtenEnd)
     }
 
+    /// A cursor from the oldest commit over what the opening has read and found whole: checksums
+    /// are not taken a second time.
+    ///
+    /// Used before anything is appended.
+    public func openedCursor() -> LogCursor { LogCursor(reader(), isChecking: false) }
+
     @inline(__always)
     private func frame(at offset: UInt64) -> Frame {
         let bytes = bytes(at: offset)

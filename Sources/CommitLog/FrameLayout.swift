@@ -107,14 +107,14 @@ enum FrameLayout {
     }
 
     /// Looks at the bytes from `offset` on; every length is checked before it is believed.
-    static func look(_ bytes: ByteView, at offset: Int, salt: UInt32) -> Found {
+    static func look(_ bytes: ByteView, at offset: Int, salt: UInt32?) -> Found {
         guard bytes.count - offset >= markByteCount else { return .nothing("a frame is cut") }
         let magic = bytes.integer(UInt32.self, at: offset)
         if magic == commitMagic { return lookAtCommit(bytes, at: offset, salt: salt) }
         guard magic == markMagic else { return .nothing("no frame begins here") }
         let frame = bytes[offset..<offset + markByteCount]
         guard frame.integer(UInt32.self, at: 8) == UInt32(markByteCount),
-            CRC32C.extend(salt, frame.suffix(from: crcStart)) == frame.integer(at: 4)
+            fits(frame, salt)
         else { return .nothing("the checksum of a batch mark does not fit") }
         return .mark(
             BatchMark(
@@ -125,7 +125,13 @@ enum FrameLayout {
         )
     }
 
-    private static func lookAtCommit(_ bytes: ByteView, at offset: Int, salt: UInt32) -> Found {
+    /// Whether a frame's checksum is right, or not asked for.
+    private static func fits(_ frame: ByteView, _ salt: UInt32?) -> Bool {
+        guard let salt else { return true }
+        return CRC32C.extend(salt, frame.suffix(from: crcStart)) == frame.integer(at: 4)
+    }
+
+    private static func lookAtCommit(_ bytes: ByteView, at offset: Int, salt: UInt32?) -> Found {
         let total = Int(bytes.integer(UInt32.self, at: offset + 8))
         let content = Int(bytes.integer(UInt32.self, at: offset + 12))
         let effects = Int(bytes.integer(UInt32.self, at: offset + 16))
@@ -134,7 +140,7 @@ enum FrameLayout {
         else { return .nothing("the lengths of a frame do not fit together") }
         guard total <= bytes.count - offset else { return .nothing("a frame is cut") }
         let frame = bytes[offset..<offset + total]
-        guard CRC32C.extend(salt, frame.suffix(from: crcStart)) == frame.integer(at: 4) else {
+        guard fits(frame, salt) else {
             return .nothing("the checksum of a frame does not fit")
         }
         return .commit(byteCount: total)

@@ -36,16 +36,19 @@ public struct LogReader: Sendable {
 
 /// A place between two commits, moved either way.
 ///
-/// Every frame's checksum is checked as it is read.
+/// Every frame's checksum is checked as it is read, but by a cursor over what an opening has just
+/// checked.
 public struct LogCursor {
     private let reader: LogReader
+    private let isChecking: Bool
     private var slot = 0
     private var offset: Int
     /// The seq `next` gives.
     public private(set) var nextSeq: UInt64
 
-    init(_ reader: LogReader) {
+    init(_ reader: LogReader, isChecking: Bool = true) {
         self.reader = reader
+        self.isChecking = isChecking
         nextSeq = reader.oldest
         offset = reader.segments.first?.headerByteCount ?? 0
     }
@@ -64,7 +67,7 @@ public struct LogCursor {
                 continue
             }
             let bytes = bytes(limit)
-            switch FrameLayout.look(bytes, at: offset, salt: reader.segments[slot].salt) {
+            switch FrameLayout.look(bytes, at: offset, salt: salt) {
             case .mark:
                 offset += FrameLayout.markByteCount
             case .commit(let byteCount):
@@ -100,7 +103,7 @@ public struct LogCursor {
                 length <= offset - reader.segments[slot].headerByteCount
             else { throw damage("no frame ends here") }
             offset -= length
-            switch FrameLayout.look(bytes, at: offset, salt: reader.segments[slot].salt) {
+            switch FrameLayout.look(bytes, at: offset, salt: salt) {
             case .mark:
                 continue
             case .commit(let byteCount):
@@ -126,6 +129,9 @@ public struct LogCursor {
         nextSeq = start.seq
         while nextSeq <= seq { _ = try next() }
     }
+
+    /// The salt of checksums; nil when they are not to be checked.
+    private var salt: UInt32? { isChecking ? reader.segments[slot].salt : nil }
 
     private func bytes(_ limit: Int) -> ByteView {
         guard let map = reader.segments[slot].map else { return .empty }

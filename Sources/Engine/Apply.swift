@@ -37,20 +37,20 @@ extension EngineState {
         }
         let seq = commit.seq
         try commit.forEachBlock { block, firstOrdinal in
-            let (tree, subject) = try resolve(block.name, seq: seq)
+            let step = try resolve(block.name, seq: seq)
             var ordinal = firstOrdinal
             try block.forEachEffect { effect in
                 let location = Location(frame: frameOffset, effect: ordinal)
-                let previous = tree.index.replace(effect, with: location)
-                let step = Step(tree: tree, subject: subject, block: block.name)
-                if let previous { try leave(step, previous) }
+                if let previous = step.tree.index.replace(effect, with: location) {
+                    try leave(step, previous)
+                }
                 try enter(step, effect, seq: seq)
                 ordinal += 1
             }
-            tree.lastSeq = seq
-            subject?.lastSeq = seq
+            step.tree.lastSeq = seq
+            step.subject?.lastSeq = seq
         }
-        changes.insert(frameOffset, for: commit.changeID)
+        remember(commit.changeID, at: frameOffset, later: !undoable)
         head = seq
         chain = commit.chain
         lastTime = commit.at
@@ -91,13 +91,12 @@ extension EngineState {
         }
         for (block, location) in steps.reversed() {
             try block.withView { block in
-                let (tree, subject) = try resolve(block, seq: commit.seq)
-                let step = Step(tree: tree, subject: subject, block: block)
+                let step = try resolve(block, seq: commit.seq)
                 let previous = source.previous(of: location)
                 try leave(step, location)
                 source.withEffect(at: location) { effect, _ in
-                    tree.index.replace(effect, with: previous == .none ? nil : previous)
-                    if previous == .none { forget(tree, effect) }
+                    step.tree.index.replace(effect, with: previous == .none ? nil : previous)
+                    if previous == .none { forget(step.tree, effect) }
                 }
                 guard previous != .none else { return }
                 try source.withEffect(at: previous) { effect, commit in
@@ -129,32 +128,33 @@ extension EngineState {
         let tree: TreeState
         /// The tree that records of `_borrows` and `_ranges` are about.
         let subject: TreeState?
-        let block: ByteView
+        /// The block's name, as the hash of its records begins with it.
+        let block: TreeHash.Block
     }
 
-    private func resolve(
-        _ block: ByteView,
-        seq: UInt64
-    ) throws -> (tree: TreeState, subject: TreeState?) {
-        if recentTree < trees.count, trees[recentTree].block.withView({ $0 == block }) {
-            return (trees[recentTree], nil)
+    private func resolve(_ block: ByteView, seq: UInt64) throws -> Step {
+        if recentTree < trees.count {
+            let tree = trees[recentTree]
+            if tree.block.withView({ $0 == block }) {
+                return Step(tree: tree, subject: nil, block: tree.hashBlock)
+            }
         }
         if let index = treesByName[block] {
             recentTree = index
-            return (trees[index], nil)
+            return Step(tree: trees[index], subject: nil, block: trees[index].hashBlock)
         }
         guard let slash = block.firstIndex(of: UInt8(ascii: "/")),
             let tree = treesByName[block[0..<slash]],
             let subject = treesByName[block.suffix(from: slash + 1)]
         else { throw ApplyError.unknownTree(block.text, seq: seq) }
-        return (trees[tree], trees[subject])
+        return Step(tree: trees[tree], subject: trees[subject], block: TreeHash.Block(block))
     }
 
     /// Takes what an effect had set out of everything derived.
     private func leave(_ step: Step, _ location: Location) throws {
         try source.withEffect(at: location) { effect, commit in
             guard effect.isSet else { return }
-            let hash = TreeHash.record(effect, block: step.block, seq: commit.seq)
+            let hash = TreeHash.record(effect, step.block, seq: commit.seq)
             add(step, hash: .zero &- hash)
             step.tree.count -= 1
             if !step.tree.uniques.isEmpty {
@@ -169,7 +169,7 @@ extension EngineState {
     private func enter(_ step: Step, _ effect: EffectView, seq: UInt64) throws {
         if let number = effect.number { step.tree.usedIDs.insert(number) }
         guard effect.isSet else { return }
-        add(step, hash: TreeHash.record(effect, block: step.block, seq: seq))
+        add(step, hash: TreeHash.record(effect, step.block, seq: seq))
         step.tree.count += 1
         if !step.tree.uniques.isEmpty {
             forEachUnique(step.tree, effect) { $0.add($1, id: effect.key.id) }

@@ -35,6 +35,8 @@ public struct ChangeTable: Sendable {
 
     /// Entries held.
     public private(set) var count = 0
+    /// What ``insert(_:)`` has seen on its way; says nothing.
+    private var touched: UInt64 = 0
 
     /// An empty table.
     ///
@@ -103,6 +105,25 @@ public struct ChangeTable: Sendable {
         segments[segment].count += 1
         count += 1
         return nil
+    }
+
+    /// Sets the words of many ids, as ``insert(_:for:)`` would one after the other.
+    ///
+    /// The places are looked at first, all of them: the processor then fetches many from memory at
+    /// once, where one insertion after the other would wait for each.
+    ///
+    /// - Parameter entries: Ids and their words.
+    mutating func insert(_ entries: [(id: UniqueID, offset: UInt64)]) {
+        var seen: UInt64 = 0
+        for entry in entries {
+            let hash = self.hash(entry.id.high, entry.id.low)
+            let segment = Int(hash >> segmentShift)
+            let capacity = segments[segment].entries.count
+            if capacity > 0 { seen |= segments[segment].entries[Self.home(hash, capacity)].low }
+        }
+        // What was seen is used, or the compiler leaves the looking out.
+        touched &+= seen
+        for entry in entries { insert(entry.offset, for: entry.id) }
     }
 
     /// Forgets an id.

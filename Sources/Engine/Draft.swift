@@ -55,7 +55,7 @@ struct Draft {
     let at: Int64
     var operation = 0
     private(set) var pending: [Pending] = []
-    private var slots: [Slot: Int] = [:]
+    private var slots = DraftSlots()
     var lines: [Slot: [UniqueID]] = [:]
     var borrows: [UniqueID: BorrowRecord?] = [:]
     var ranges: [RangeRecord] = []
@@ -96,10 +96,13 @@ struct Draft {
     }
 
     /// A tree that stands, or that this change declares.
-    func lookup(_ name: TreeName) -> TreeState? { declared[name] ?? state.tree(name) }
+    func lookup(_ name: TreeName) -> TreeState? {
+        guard !declared.isEmpty, let tree = declared[name] else { return state.tree(name) }
+        return tree
+    }
 
     func standing(_ tree: TreeState, _ key: RecordKey) -> Standing {
-        if let index = slots[Slot(tree: ObjectIdentifier(tree), key: key)] {
+        if let index = slots.find(tree, key, in: pending) {
             let entry = pending[index]
             guard let image = entry.image else {
                 return entry.isVoid ? .absent : .deleted(nil)
@@ -160,8 +163,7 @@ struct Draft {
         _ label: Label,
         _ image: PostImage?
     ) {
-        let slot = Slot(tree: ObjectIdentifier(tree), key: key)
-        if let index = slots[slot] {
+        if let index = slots.find(tree, key, in: pending) {
             pending[index].image = image
             pending[index].operation = operation
             // What this change made stays its making, whatever else it does to it.
@@ -174,7 +176,7 @@ struct Draft {
         if let location = tree.index.location(key) {
             previousSeq = state.source.withEffect(at: location) { $1.seq }
         }
-        slots[slot] = pending.count
+        slots.append(tree, key)
         pending.append(
             Pending(
                 tree: tree,
@@ -209,23 +211,7 @@ struct Draft {
 
     /// The commit of everything so far; nil when nothing happened.
     func commit() -> Commit? {
-        var blocks: [Block] = []
-        var blockOf: [BlockName: Int] = [:]
-        for entry in pending where !entry.isVoid {
-            let name = BlockName(tree: entry.tree.name, subject: entry.subject?.name)
-            let effect = Effect(
-                key: entry.key,
-                label: entry.label,
-                previousSeq: entry.previousSeq,
-                image: entry.image
-            )
-            if let index = blockOf[name] {
-                blocks[index].effects.append(effect)
-            } else {
-                blockOf[name] = blocks.count
-                blocks.append(Block(name: name, salt: salt(), effects: [effect]))
-            }
-        }
+        let blocks = blocks()
         guard !blocks.isEmpty else { return nil }
         let hasDetails = !caller.app.isEmpty || !change.why.isEmpty
         return Commit(
@@ -244,6 +230,36 @@ struct Draft {
             detailsSalt: hasDetails ? salt() : .zero,
             blocks: blocks
         )
+    }
+
+    /// The effects by tree, in the order in which the trees were first touched.
+    private func blocks() -> [Block] {
+        var blocks: [Block] = []
+        var blockOf: [BlockName: Int] = [:]
+        // Most changes are about one tree: the block of the effect before is tried first.
+        var last: (tree: TreeState, subject: TreeState?, index: Int)?
+        for entry in pending where !entry.isVoid {
+            let effect = Effect(
+                key: entry.key,
+                label: entry.label,
+                previousSeq: entry.previousSeq,
+                image: entry.image
+            )
+            if let last, last.tree === entry.tree, last.subject === entry.subject {
+                blocks[last.index].effects.append(effect)
+                continue
+            }
+            let name = BlockName(tree: entry.tree.name, subject: entry.subject?.name)
+            let index = blockOf[name] ?? blocks.count
+            if index == blocks.count {
+                blockOf[name] = index
+                blocks.append(Block(name: name, salt: salt(), effects: []))
+                if blocks.count == 1 { blocks[0].effects.reserveCapacity(pending.count) }
+            }
+            blocks[index].effects.append(effect)
+            last = (entry.tree, entry.subject, index)
+        }
+        return blocks
     }
 
     private func salt() -> Hash128 {

@@ -23,8 +23,13 @@ public final class EngineState {
     var treesByName = ByteMap<Int>()
     var trees: [TreeState] = []
     var changes = ChangeTable()
+    /// Changes of an opening that are not in the table yet: added together, their places are
+    /// fetched from memory side by side.
+    private var unfiled: [(id: UniqueID, offset: UInt64)] = []
     /// The tree the last effects were on, by its index: most often also the next one's.
     var recentTree = 0
+    /// The tree that was looked up last: most often also the next one.
+    private var recentLookup: TreeState?
     /// What stood before each commit that may still be rolled back.
     var undo: [Undo] = []
 
@@ -67,7 +72,10 @@ public final class EngineState {
 
     /// The tree of a name, system trees too.
     public func tree(_ name: TreeName) -> TreeState? {
-        Array(name.description.utf8).withView { treesByName[$0] }.map { trees[$0] }
+        if let recent = recentLookup, recent.name == name { return recent }
+        let tree = Array(name.description.utf8).withView { treesByName[$0] }.map { trees[$0] }
+        if let tree { recentLookup = tree }
+        return tree
     }
 
     /// All trees, system trees first, then in the order they were declared.
@@ -87,7 +95,10 @@ public final class EngineState {
     }
 
     /// Logical offset of the frame of an accepted change; nil when it is not remembered.
-    public func frameOffset(ofChange id: UniqueID) -> UInt64? { changes[id] }
+    public func frameOffset(ofChange id: UniqueID) -> UInt64? {
+        fileChanges()
+        return changes[id]
+    }
 
     /// The id that carries a value in a unique field, and nil when there is none.
     public func owner(tree: TreeState, field: String, value: ByteView) -> RecordID? {
@@ -108,6 +119,25 @@ public final class EngineState {
         return all
     }
 
+    /// Remembers a change; `later` gathers it with others while a log is folded.
+    func remember(_ id: UniqueID, at frameOffset: UInt64, later: Bool) {
+        guard later else {
+            fileChanges()
+            changes.insert(frameOffset, for: id)
+            return
+        }
+        unfiled.append((id, frameOffset))
+        if unfiled.count == Self.unfiledCountMax { fileChanges() }
+    }
+
+    private func fileChanges() {
+        guard !unfiled.isEmpty else { return }
+        changes.insert(unfiled)
+        unfiled.removeAll(keepingCapacity: true)
+    }
+
+    private static let unfiledCountMax = 256
+
     func add(_ tree: TreeState) {
         tree.block.withView { treesByName[$0] = trees.count }
         trees.append(tree)
@@ -116,6 +146,7 @@ public final class EngineState {
     func removeLast(_ tree: TreeState) {
         precondition(trees.last === tree, "trees are undone in reverse order")
         trees.removeLast()
+        recentLookup = nil
         tree.block.withView { treesByName[$0] = nil }
     }
 }

@@ -7,6 +7,16 @@ public import HoldfastRecords
 public enum TreeHash {
     private static let seeds: (UInt64, UInt64) = (0x5155_4F52_554D_0001, 0x5155_4F52_554D_0002)
 
+    /// The name of a block, taken once for all its records.
+    struct Block {
+        fileprivate private(set) var lanes = (FoldHash(seed: seeds.0), FoldHash(seed: seeds.1))
+
+        init(_ name: ByteView) {
+            lanes.0.combine(name)
+            lanes.1.combine(name)
+        }
+    }
+
     /// Hashes a record of `block` as an effect set it.
     ///
     /// - Parameters:
@@ -15,24 +25,27 @@ public enum TreeHash {
     ///   - seq: Seq of the commit that carried it.
     /// - Returns: 128 bits; never zero in practice.
     public static func record(_ effect: EffectView, block: ByteView, seq: UInt64) -> Hash128 {
+        record(effect, Block(block), seq: seq)
+    }
+
+    /// The same for a block whose name has been taken.
+    static func record(_ effect: EffectView, _ block: Block, seq: UInt64) -> Hash128 {
         var value = FoldHash(seed: seeds.0)
         value.combine(effect.value)
         let checksum = value.value
         return Hash128(
-            high: lane(seeds.0, effect, block, seq, checksum),
-            low: lane(seeds.1, effect, block, seq, checksum)
+            high: lane(block.lanes.0, effect, seq, checksum),
+            low: lane(block.lanes.1, effect, seq, checksum)
         )
     }
 
     private static func lane(
-        _ seed: UInt64,
+        _ begun: FoldHash,
         _ effect: EffectView,
-        _ block: ByteView,
         _ seq: UInt64,
         _ checksum: UInt64
     ) -> UInt64 {
-        var hash = FoldHash(seed: seed)
-        hash.combine(block)
+        var hash = begun
         if let number = effect.number {
             hash.combine(number)
         } else {

@@ -12,11 +12,13 @@ public final class TreeState {
     let isSystem: Bool
     /// Its name as bytes, as blocks carry it.
     let block: [UInt8]
+    /// Its name as the hashes of its records begin with it.
+    let hashBlock: TreeHash.Block
     /// Its declaration, with all schema versions.
     public internal(set) var declaration: TreeDeclaration
     /// Checks values against the declaration's schemas.
     var validator: SchemaValidator
-    var index: RecordIndex
+    let index: RecordIndex
     /// Ids ever used in an id tree; never used again.
     var usedIDs = IntervalSet()
     var uniques: [UniqueIndex] = []
@@ -37,6 +39,7 @@ public final class TreeState {
         self.name = name
         isSystem = name.isSystem
         block = Array(name.description.utf8)
+        hashBlock = block.withView { TreeHash.Block($0) }
         self.declaration = declaration
         validator = SchemaValidator(declaration)
         index = RecordIndex(declaration.keys)

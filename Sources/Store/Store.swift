@@ -137,9 +137,8 @@ public final class Store: Sendable {
     /// Folds a log that was found whole; effects look back at earlier ones through it.
     private static func fold(_ log: CommitLog, into state: EngineState) throws(StoreError) {
         do {
-            let reader = log.reader()
-            guard var cursor = try reader.cursor(before: reader.oldest) else { return }
-            state.reserve(commitCount: Int(reader.head + 1 - reader.oldest))
+            var cursor = log.openedCursor()
+            state.reserve(commitCount: Int(log.head + 1 - log.oldest))
             while let frame = try cursor.next() {
                 let commit = try CommitView(frame.content)
                 try state.apply(commit, at: frame.offset, undoable: false)

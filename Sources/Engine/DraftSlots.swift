@@ -1,0 +1,75 @@
+// Where a draft's effects are, by tree and key: asked several times for every operation.
+//
+// Invariants: `hashes[n]` is the hash of the n-th effect's tree and key; `places` is empty while
+// there are few effects, and else holds every effect's number plus one, found by linear probing;
+// at most half of it is taken.
+internal import HoldfastBasics
+internal import HoldfastRecords
+
+/// The effects of a draft by tree and key.
+struct DraftSlots {
+    private var hashes: [UInt64] = []
+    private var places: [UInt32] = []
+
+    /// As long as there are no more, looking at all of them is quicker than a table.
+    private static let fewCount = 8
+
+    /// Clients choose names: who does not know this number cannot make them collide.
+    private static let seed = UInt64.random(in: .min ... .max)
+
+    /// The number of the effect on a key; nil when there is none.
+    ///
+    /// - Parameters:
+    ///   - tree: The key's tree.
+    ///   - key: The key.
+    ///   - pending: The draft's effects, in the order in which they were added here.
+    /// - Returns: Its number.
+    func find(_ tree: TreeState, _ key: RecordKey, in pending: [Draft.Pending]) -> Int? {
+        if hashes.isEmpty { return nil }
+        let hash = Self.hash(tree, key)
+        if places.isEmpty {
+            for index in hashes.indices where hashes[index] == hash {
+                if pending[index].tree === tree, pending[index].key == key { return index }
+            }
+            return nil
+        }
+        var at = Int(truncatingIfNeeded: hash) & (places.count - 1)
+        while places[at] != 0 {
+            let index = Int(places[at]) - 1
+            if hashes[index] == hash, pending[index].tree === tree, pending[index].key == key {
+                return index
+            }
+            at = (at + 1) & (places.count - 1)
+        }
+        return nil
+    }
+
+    /// Adds the next effect; its key must not be there.
+    mutating func append(_ tree: TreeState, _ key: RecordKey) {
+        hashes.append(Self.hash(tree, key))
+        guard hashes.count > Self.fewCount else { return }
+        guard hashes.count * 2 > places.count else {
+            place(hashes.count - 1)
+            return
+        }
+        places = [UInt32](repeating: 0, count: max(64, places.count * 4))
+        for index in hashes.indices { place(index) }
+    }
+
+    private mutating func place(_ index: Int) {
+        var at = Int(truncatingIfNeeded: hashes[index]) & (places.count - 1)
+        while places[at] != 0 { at = (at + 1) & (places.count - 1) }
+        places[at] = UInt32(index + 1)
+    }
+
+    private static func hash(_ tree: TreeState, _ key: RecordKey) -> UInt64 {
+        var hash = FoldHash(seed: seed)
+        hash.combine(UInt64(UInt(bitPattern: ObjectIdentifier(tree))))
+        switch key.id {
+        case .number(let number): hash.combine(number)
+        case .name(let name): name.withView { hash.combine($0) }
+        }
+        hash.combine(UInt64(key.revision))
+        return hash.value
+    }
+}
