@@ -88,8 +88,10 @@ test-scenario: $(BUILD_FIRST)
 test-run: $(BUILD_FIRST)
 	HOLDFAST_BIN="$(CURDIR)/$(DEBUG)" $(PYTHON) Tests/Scenario/run_test.py
 
+# The programs in Tests/Tools, and FORMAT.md against a second computation of its test vectors.
 test-converter: tools
 	$(PYTHON) Tests/Tools/kicad_to_ndjson_test.py
+	$(PYTHON) Tests/Tools/format_vectors_test.py
 
 # Every path of the benchmark once; the figures of a debug build are not judged.
 test-bench: $(BUILD_FIRST)

@@ -11,13 +11,31 @@ public enum ContentError: Error, Equatable, Sendable {
     case hashMismatch(offset: Int)
 }
 
+extension ContentError: CustomStringConvertible {
+    /// One line for an operator: what is wrong, and what to do when that is not obvious.
+    public var description: String {
+        switch self {
+        case .malformed(let offset, let what):
+            "\(what), at byte \(offset) of the content"
+        case .upgradeNeeded(let format, let tag):
+            tag == 0
+                ? "content of format \(format), which is newer than this program: upgrade holdfast"
+                : "a critical extension, tag \(tag), which this program does not know: "
+                    + "upgrade holdfast"
+        case .hashMismatch(let offset):
+            "the hash at byte \(offset) of the content is not that of its bytes"
+        }
+    }
+}
+
 /// The content of a commit, read in place.
 ///
 /// Valid as long as the bytes it was made of.
 public struct CommitView {
     /// All bytes of the content.
     public let bytes: ByteView
-    private let textEnd: Int
+    /// Where the envelope ends and the sections begin.
+    let textEnd: Int
 
     /// Checks the envelope.
     ///
@@ -28,6 +46,9 @@ public struct CommitView {
         }
         guard bytes[0] == ContentLayout.format else {
             throw .upgradeNeeded(format: bytes[0], tag: 0)
+        }
+        guard bytes[1] & ~ContentLayout.flagDetails == 0 else {
+            throw .malformed(offset: 1, what: "a flag is set that format 1 does not have")
         }
         self.bytes = bytes
         let texts =
@@ -75,7 +96,7 @@ public struct CommitView {
         return bytes[start..<start + deviceLength]
     }
 
-    private var hasDetails: Bool { bytes[1] & ContentLayout.flagDetails != 0 }
+    var hasDetails: Bool { bytes[1] & ContentLayout.flagDetails != 0 }
 
     // MARK: Sections
 
@@ -122,6 +143,9 @@ public struct CommitView {
 
     /// Computes all hashes anew and compares them and the chain with what is written.
     ///
+    /// Of a withheld section the chain covers the hash alone: a projection verifies as the whole.
+    ///
+    /// - Parameter previousChain: The chain of the commit before it, zero before the first.
     /// - Throws: `hashMismatch`, `malformed`.
     public func verify(after previousChain: Hash128) throws(ContentError) {
         var hasher = SHA256()
@@ -138,6 +162,9 @@ public struct CommitView {
             hashes.append(section.hash)
             offset = section.end
         }
+        guard offset == bytes.count else {
+            throw .malformed(offset: offset, what: "bytes follow the last block")
+        }
         hasher.update(previousChain)
         hasher.update(bytes[0..<ContentLayout.chainOffset])
         hasher.update(bytes[ContentLayout.envelopeByteCount..<textEnd])
@@ -147,14 +174,15 @@ public struct CommitView {
         }
     }
 
-    private struct Section {
+    /// The details or a block: a body and its hash, or the hash alone.
+    struct Section {
         let isVisible: Bool
         let hash: Hash128
         let body: ByteView
         let end: Int
     }
 
-    private func section(at offset: Int) throws(ContentError) -> Section {
+    func section(at offset: Int) throws(ContentError) -> Section {
         let header = ContentLayout.blockHeaderByteCount
         guard bytes.count - offset >= header else {
             throw .malformed(offset: offset, what: "a section's header is cut")

@@ -1,6 +1,5 @@
 // FORMAT.md is the contract: its worked example is what the code writes, byte by byte, and what the
 // code reads.
-import Foundation
 import HoldfastBasics
 import HoldfastCommitLog
 import HoldfastRecords
@@ -8,30 +7,9 @@ import HoldfastTestSupport
 import Testing
 
 @Suite struct FormatTests {
-    private static let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
-        .deletingLastPathComponent().deletingLastPathComponent()
-
     /// The files of the worked example: a line `file NAME`, then lines of offset, bytes and words.
     private func documented() throws -> [String: [UInt8]] {
-        let url = Self.folder.appendingPathComponent("Sources/CommitLog/FORMAT.md")
-        let text = try String(contentsOf: url, encoding: .utf8)
-        let section = try #require(text.components(separatedBy: "\n## Worked example\n").last)
-        let body = try #require(section.components(separatedBy: "\n## ").first)
-        var files: [String: [UInt8]] = [:]
-        var name = ""
-        for line in body.split(separator: "\n") {
-            if line.hasPrefix("file ") {
-                name = line.split(separator: " ").map(String.init)[1]
-                files[name] = []
-            }
-            let columns = line.components(separatedBy: "  ")
-            guard columns[0].count == 4, let offset = Int(columns[0], radix: 16) else { continue }
-            try #require(offset == files[name]?.count, "offset of “\(line)”")
-            let bytes = columns[1].split(separator: " ").map { UInt8($0, radix: 16) }
-            try #require(!bytes.isEmpty && !bytes.contains(nil), "bytes of “\(line)”")
-            files[name]?.append(contentsOf: bytes.compactMap { $0 })
-        }
-        return files
+        try FormatDocument(section: "Worked example").dumps("file")
     }
 
     /// The example's log: two commits in one batch, the second changes what the first made.
