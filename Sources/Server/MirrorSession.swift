@@ -72,16 +72,18 @@ final class MirrorSession: WebSocketSession, LogFollower, MirrorOutput {
         let wasRunning = peer?.isRunning ?? false
         peer?.received(message)
         guard let peer, peer.isRunning else { return }
-        if !wasRunning { touch() }
         if peer.hasWaitingAnswers { server.feeds.awaitSync(self) }
-        follow()
+        guard !wasRunning else { return }
+        touch()
+        follow(server.store.logReader())
     }
 
     func outputDrained() {
         guard let peer, peer.isRunning else { return }
         touch()
-        peer.advance(server.store.logReader())
-        follow()
+        let reader = server.store.logReader()
+        peer.advance(reader)
+        follow(reader)
     }
 
     func deadlineExpired() {
@@ -115,7 +117,7 @@ final class MirrorSession: WebSocketSession, LogFollower, MirrorOutput {
         let before = stream.unsentByteCount
         peer.advance(reader)
         if stream.unsentByteCount > 0, before == 0 { touch() }
-        follow()
+        follow(reader)
     }
 
     /// The store synced, or failed to.
@@ -127,8 +129,8 @@ final class MirrorSession: WebSocketSession, LogFollower, MirrorOutput {
     }
 
     /// Asks to be called when there is room, as long as there is something to send.
-    private func follow() {
-        guard let peer, peer.isBehind(server.store.logReader()) else { return }
+    private func follow(_ reader: LogReader) {
+        guard let peer, peer.isBehind(reader) else { return }
         stream.notifyWhenDrained()
     }
 

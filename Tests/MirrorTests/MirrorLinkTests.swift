@@ -146,7 +146,7 @@ import Testing
         #expect(told.ends.isEmpty)
         #expect(told.commits == (try server.store.contents()))
         probe.stop()
-        try server.stop()
+        try server.stop(withinSeconds: 0.1)
     }
 
     // MARK: Other servers
@@ -186,14 +186,14 @@ import Testing
         let server = FakeServer { conversation in
             conversation.identify(databaseID: Self.databaseID, application: "stockroom")
             let upgrade = conversation.upgrade()
-            head.signal { $0 = upgrade }
+            head.signal { $0 = upgrade ?? "" }
             conversation.drain()
         }
         let target = try Self.target("127.0.0.1:\(server.port)", token: "hf_secret")
         let probe = try LinkProbe(target)
         let told = probe.wait { $0.server != nil }
         #expect(told.server?.databaseID == Self.databaseID)
-        let text = head.withLock { $0 } ?? ""
+        let text = head.wait(until: { $0 != nil }) { $0 } ?? ""
         #expect(text.hasPrefix("GET /v1/mirror HTTP/1.1\r\n"))
         #expect(text.contains("holdfast-user: %C3%A4nna\r\n"))
         #expect(text.contains("holdfast-device: d-1\r\n"))

@@ -86,7 +86,7 @@ import Testing
         // What comes later comes too.
         Self.write(server, "later")
         #expect(try mirror.commits(through: 10_004) == (try server.store.contents(from: 10_004)))
-        try server.stop()
+        try server.stop(withinSeconds: 0.1)
     }
 
     @Test("A mirror goes on after the commit it names, and its device is known already")
@@ -106,7 +106,7 @@ import Testing
         #expect(welcome != nil)
         #expect(try second.commits(through: 55) == (try server.store.contents(from: 54)))
         #expect(server.store.progress.durable == 55)
-        try server.stop()
+        try server.stop(withinSeconds: 0.1)
     }
 
     @Test("A commit larger than a page is a page of its own, in its place")
@@ -118,7 +118,7 @@ import Testing
         let mirror = try TestMirror(server.address)
         _ = try mirror.begin(TestMirror.hello(server.store))
         #expect(try mirror.commits(through: 6) == (try server.store.contents()))
-        try server.stop()
+        try server.stop(withinSeconds: 0.1)
     }
 
     @Test("Another history, database, application or protocol is told so, and leaves no trace")
@@ -151,7 +151,7 @@ import Testing
         }
         #expect(server.store.device("d-1") == nil)
         #expect(server.store.progress.durable == 7)
-        try server.stop()
+        try server.stop(withinSeconds: 0.1)
     }
 
     // MARK: Changes
@@ -189,7 +189,7 @@ import Testing
         var other = change
         other.operations = [Self.put("b")]
         #expect(Self.refusal(try mirror.propose(other))?.code == .idempotencyMismatch)
-        try server.stop()
+        try server.stop(withinSeconds: 0.1)
     }
 
     @Test("A refusal carries what an application needs: the holder, the record, the operation")
@@ -226,7 +226,7 @@ import Testing
         second.queue = true
         let queued = try mirror.propose(Change(id: Self.id(4), operations: [.borrow(second)]))
         #expect(Self.accepted(queued)?.results == [.place(1)])
-        try server.stop()
+        try server.stop(withinSeconds: 0.1)
     }
 
     @Test("A range is given out once for a change, whatever is sent again")
@@ -251,7 +251,7 @@ import Testing
         #expect(Self.accepted(try mirror.propose(change))?.isReplayed == true)
         let thief = Change(id: Self.id(2), operations: [reserve])
         #expect(Self.refusal(try mirror.propose(thief))?.code == .idTaken)
-        try server.stop()
+        try server.stop(withinSeconds: 0.1)
     }
 
     @Test("A change that builds on one nobody accepted is refused, and taken after it")
@@ -271,7 +271,7 @@ import Testing
         #expect(refusal?.operation == nil)
         #expect(Self.accepted(try mirror.propose(base)) != nil)
         #expect(Self.accepted(try mirror.propose(dependent))?.isReplayed == false)
-        try server.stop()
+        try server.stop(withinSeconds: 0.1)
     }
 
     @Test("A change of a wrong shape that names itself is refused; the mirror goes on")
@@ -294,7 +294,7 @@ import Testing
         #expect(revision?.code == .revisionRequired)
         let good = Change(id: Self.id(3), operations: [Self.put("a")])
         #expect(Self.accepted(try mirror.propose(good)) != nil)
-        try server.stop()
+        try server.stop(withinSeconds: 0.1)
     }
 
     // MARK: Heartbeat and devices
@@ -316,7 +316,7 @@ import Testing
         #expect(head.chain == chain)
         #expect(hashes == Dictionary(uniqueKeysWithValues: expected.map { ($0.block, $0.hash) }))
         #expect(hashes[BlockName(tree: Self.bins)] != nil)
-        try server.stop()
+        try server.stop(withinSeconds: 0.1)
     }
 
     @Test("Confirmed outcomes are logged by the hundred, and the rest when the mirror goes")
@@ -338,7 +338,7 @@ import Testing
         let change = Change(id: Self.id(1), operations: [Self.put("a")])
         #expect(Self.accepted(try again.propose(change)) != nil)
         #expect(server.store.device("d-1")?.confirmedDeviceSeq == 250)
-        try server.stop()
+        try server.stop(withinSeconds: 0.1)
     }
 
     // MARK: Ends
@@ -348,7 +348,7 @@ import Testing
         let server = try Self.server()
         let mirror = try TestMirror(server.address)
         _ = try mirror.begin(TestMirror.hello(server.store))
-        try server.stop()
+        try server.stop(withinSeconds: 0.1)
         #expect(try mirror.bye() == 1012)
         #expect(try mirror.next() == nil)
         #expect(mirror.closeCode == 1012)
@@ -395,7 +395,7 @@ import Testing
         let answer = try good.propose(Change(id: Self.id(1), operations: [Self.put("a")]))
         #expect(Self.accepted(answer) != nil)
         #expect(try server.send("GET", "/v1").status == 200)
-        try server.stop()
+        try server.stop(withinSeconds: 0.1)
     }
 
     @Test("The handshake: a stranger's page, another subprotocol and two names are refused")
@@ -420,7 +420,7 @@ import Testing
         )
         #expect(try named.begin(TestMirror.hello(server.store)) != nil)
         #expect(try server.send("GET", "/metrics").text.contains("holdfast_mirror_clients 1"))
-        try server.stop()
+        try server.stop(withinSeconds: 0.1)
     }
 
     @Test("A mirror that reads nothing delays nobody, and gets everything when it reads on")
@@ -437,6 +437,6 @@ import Testing
         #expect(got == (try server.store.contents()))
         let late = try frozen.commits(through: head)
         #expect(late == got)
-        try server.stop()
+        try server.stop(withinSeconds: 0.1)
     }
 }

@@ -40,8 +40,12 @@ public final class TestServer: Sendable {
     public var address: String { server.address }
 
     /// Ends the server and closes its database.
-    public func stop() throws {
-        server.stop(withinSeconds: 2)
+    ///
+    /// - Parameter seconds: How long connections may take to end; those of a test's own clients
+    ///   stay as long as the client does.
+    /// - Throws: What closing the database throws.
+    public func stop(withinSeconds seconds: Double = 2) throws {
+        server.stop(withinSeconds: seconds)
         try runner.close()
     }
 

@@ -22,7 +22,7 @@ import Testing
             409,
             [
                 .idTaken, .borrowMismatch, .lineFull, .released, .notReleased, .badState, .unique,
-                .schemaTooOld, .incompatible, .diverged,
+                .schemaTooOld, .incompatible, .diverged, .requirementMissing,
             ]
         ),
         (410, [.deleted, .borrowEnded, .compacted]),
