@@ -5,16 +5,7 @@ public import HoldfastBasics
 public enum PercentEncoding {
     /// Appends bytes with everything encoded but letters, digits, `-`, `.`, `_` and `~`.
     public static func append(_ bytes: ByteView, to buffer: inout ByteBuffer) {
-        for index in 0..<bytes.count {
-            let byte = bytes[index]
-            if isUnreserved(byte) {
-                buffer.append(byte)
-            } else {
-                buffer.append(ASCII.percent)
-                buffer.append(ASCII.digit(byte >> 4))
-                buffer.append(ASCII.digit(byte & 15))
-            }
-        }
+        buffer.append(percentEncoded: bytes)
     }
 
     /// Appends the decoded bytes; `+` is a plus sign, not a blank.
@@ -49,13 +40,5 @@ public enum PercentEncoding {
         try decode(bytes, to: &buffer)
         guard UTF8Validator.isValid(buffer.view) else { throw .notUTF8 }
         return buffer.view.text
-    }
-
-    private static func isUnreserved(_ byte: UInt8) -> Bool {
-        if ASCII.isLetter(byte) || ASCII.isDigit(byte) { return true }
-        switch byte {
-        case UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: "_"), UInt8(ascii: "~"): return true
-        default: return false
-        }
     }
 }

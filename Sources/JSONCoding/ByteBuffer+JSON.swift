@@ -30,6 +30,20 @@ extension ByteBuffer {
         appendNumber(value)
     }
 
+    /// Appends an array.
+    ///
+    /// - Parameters:
+    ///   - list: Its elements.
+    ///   - append: Appends one of them.
+    public mutating func appendList<T>(_ list: [T], _ append: (T, inout ByteBuffer) -> Void) {
+        self.append("[")
+        for (index, element) in list.enumerated() {
+            if index > 0 { self.append(",") }
+            append(element, &self)
+        }
+        self.append("]")
+    }
+
     /// Appends a finite number.
     @inline(__always)
     mutating func appendNumber<F: BinaryFloatingPoint & CustomStringConvertible>(_ value: F) {

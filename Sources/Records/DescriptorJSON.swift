@@ -121,14 +121,4 @@ extension ByteBuffer {
     private mutating func appendOpen(_ isOpen: Bool) {
         append(isOpen ? ",\"open\":true}}" : ",\"open\":false}}")
     }
-
-    /// Appends an array, its elements by a closure.
-    mutating func appendList<T>(_ list: [T], _ append: (T, inout ByteBuffer) -> Void) {
-        self.append("[")
-        for (index, element) in list.enumerated() {
-            if index > 0 { self.append(",") }
-            append(element, &self)
-        }
-        self.append("]")
-    }
 }

@@ -14,7 +14,7 @@ public enum HeaderText {
     public static func appendKey(_ id: RecordID, to buffer: inout ByteBuffer) {
         switch id {
         case .number(let number): buffer.append(decimal: number)
-        case .name(let name): name.withView { appendEncoded($0, to: &buffer) }
+        case .name(let name): name.withView { buffer.append(percentEncoded: $0) }
         }
     }
 
@@ -46,31 +46,10 @@ public enum HeaderText {
     public static func appendBorrow(_ borrow: BorrowFacts, to buffer: inout ByteBuffer) {
         buffer.append(borrow.id)
         buffer.append("; user=")
-        Array(borrow.user.utf8).withView { appendEncoded($0, to: &buffer) }
+        Array(borrow.user.utf8).withView { buffer.append(percentEncoded: $0) }
         buffer.append("; device=")
-        Array(borrow.device.utf8).withView { appendEncoded($0, to: &buffer) }
+        Array(borrow.device.utf8).withView { buffer.append(percentEncoded: $0) }
         buffer.append("; since=")
         Timestamp.append(milliseconds: borrow.takenAt, to: &buffer)
-    }
-
-    /// Appends bytes, all but unreserved characters as `%XX`: what `Holdfast-Why` holds.
-    ///
-    /// Source: RFC 3986, section 2.3.
-    public static func appendEncoded(_ bytes: ByteView, to buffer: inout ByteBuffer) {
-        let digits: StaticString = "0123456789ABCDEF"
-        let table = ByteView(digits)
-        for index in 0..<bytes.count {
-            let byte = bytes[index]
-            switch byte {
-            case UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "a")...UInt8(ascii: "z"),
-                UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "."),
-                UInt8(ascii: "_"), UInt8(ascii: "~"):
-                buffer.append(byte)
-            default:
-                buffer.append("%")
-                buffer.append(table[Int(byte >> 4)])
-                buffer.append(table[Int(byte & 15)])
-            }
-        }
     }
 }

@@ -9,20 +9,7 @@ extension Body {
         _ body: ByteView,
         _ form: (inout FormReader) throws(FormError) -> T
     ) throws(ShapeRefusal) -> T {
-        let outcome: Result<T, FormError> = try normalized(body).withView { document in
-            var reader = FormReader(document, isStrict: false)
-            do throws(FormError) {
-                let value = try form(&reader)
-                try reader.expectEnd()
-                return .success(value)
-            } catch {
-                return .failure(error)
-            }
-        }
-        switch outcome {
-        case .success(let value): return value
-        case .failure(let error): throw ShapeRefusal(error, later: [])
-        }
+        try read(body, isStrict: false, form)
     }
 }
 

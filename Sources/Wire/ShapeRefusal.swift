@@ -64,17 +64,19 @@ enum Body {
     ///
     /// - Parameters:
     ///   - body: As it came.
+    ///   - isStrict: Whether members nobody knows are refused.
     ///   - later: Members that are part of the API but not of this version.
     ///   - form: Reads the value; what follows it is refused.
     /// - Returns: What `form` gave.
     /// - Throws: `badJSON`; `badBody` or `unsupported` with the member.
     static func read<T>(
         _ body: ByteView,
+        isStrict: Bool = true,
         later: [String] = [],
         _ form: (inout FormReader) throws(FormError) -> T
     ) throws(ShapeRefusal) -> T {
         let outcome: Result<T, FormError> = try normalized(body).withView { document in
-            var reader = FormReader(document, isStrict: true)
+            var reader = FormReader(document, isStrict: isStrict)
             do throws(FormError) {
                 let value = try form(&reader)
                 try reader.expectEnd()

@@ -99,16 +99,6 @@ extension ByteBuffer {
         append(decimal: version.minor)
         append("\"")
     }
-
-    /// Appends an array, its elements by a closure.
-    mutating func appendList<T>(_ list: [T], _ append: (T, inout ByteBuffer) -> Void) {
-        self.append("[")
-        for (index, element) in list.enumerated() {
-            if index > 0 { self.append(",") }
-            append(element, &self)
-        }
-        self.append("]")
-    }
 }
 
 extension Label? {

@@ -1,5 +1,4 @@
 // The rules of use at the head of CommitLog.swift, on real threads and a real disk.
-import Foundation
 import HoldfastBasics
 import HoldfastCommitLog
 import HoldfastRecords
@@ -9,12 +8,6 @@ import Testing
 
 @Suite(.serialized) struct LogThreadTests {
     private static let options = LogOptions(segmentByteCount: 16 << 10, growByteCount: 4096)
-
-    private func withFolder(_ body: (String) throws -> Void) throws {
-        let folder = NSTemporaryDirectory() + "holdfast-log-\(UUID().uuidString)"
-        defer { try? FileManager.default.removeItem(atPath: folder) }
-        try body(folder)
-    }
 
     /// Runs the store's part: appends under the lock, writes outside it.
     private static func write(_ shared: Lock<LogDriver>, batches: Int) throws {

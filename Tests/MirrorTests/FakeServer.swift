@@ -3,6 +3,7 @@ import Glibc
 import HoldfastBasics
 import HoldfastHTTP
 import HoldfastRecords
+import HoldfastTestSupport
 import HoldfastWire
 
 /// One connection that a test answers by hand.
@@ -37,21 +38,7 @@ final class FakeServer: Sendable {
             return byte
         }
 
-        func send(_ bytes: [UInt8]) {
-            var sent = 0
-            while sent < bytes.count {
-                let count = bytes.withUnsafeBytes {
-                    Glibc.send(
-                        descriptor,
-                        $0.baseAddress.map { $0 + sent },
-                        bytes.count - sent,
-                        Int32(MSG_NOSIGNAL)
-                    )
-                }
-                guard count > 0 else { return }
-                sent += count
-            }
-        }
+        func send(_ bytes: [UInt8]) { sendAll(bytes, on: descriptor) }
 
         func send(_ text: String) { send(Array(text.utf8)) }
 

@@ -3,6 +3,7 @@
 import Glibc
 import HoldfastBasics
 import HoldfastNetworking
+import HoldfastTestSupport
 import Testing
 
 /// A client on a blocking socket.
@@ -44,22 +45,7 @@ final class Client {
 
     /// - Returns: False when the peer does not take it.
     @discardableResult
-    func send(_ bytes: [UInt8]) -> Bool {
-        var sent = 0
-        while sent < bytes.count {
-            let count = bytes.withUnsafeBytes {
-                Glibc.send(
-                    descriptor,
-                    $0.baseAddress.map { $0 + sent },
-                    bytes.count - sent,
-                    Int32(MSG_NOSIGNAL)
-                )
-            }
-            if count <= 0 { return false }
-            sent += count
-        }
-        return true
-    }
+    func send(_ bytes: [UInt8]) -> Bool { sendAll(bytes, on: descriptor) }
 
     @discardableResult
     func send(_ text: String) -> Bool { send(Array(text.utf8)) }

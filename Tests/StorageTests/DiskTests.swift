@@ -1,4 +1,4 @@
-import Foundation
+import Glibc
 import HoldfastBasics
 import HoldfastStorage
 import HoldfastTestSupport
@@ -9,9 +9,7 @@ import Testing
 @Suite struct DiskTests {
     private func onBothDisks(_ body: (any Disk) throws -> Void) throws {
         try body(SimulatedDisk())
-        let folder = NSTemporaryDirectory() + "holdfast-disk-\(UUID().uuidString)"
-        defer { try? FileManager.default.removeItem(atPath: folder) }
-        try body(PosixDisk(folder + "/deeper", create: true))
+        try withFolder { try body(PosixDisk($0 + "/deeper", create: true)) }
     }
 
     @Test("A file is made, written, read, mapped, renamed, listed and removed")

@@ -1,5 +1,4 @@
 // Opening, durability and idempotency of a store.
-import Foundation
 import HoldfastBasics
 import HoldfastCommitLog
 import HoldfastEngine
@@ -91,13 +90,6 @@ extension StoreBench {
     func holder(_ key: RecordKey) -> BorrowRecord? {
         store.read { $0.state.tree(StockModel.parts)?.holder(of: key) }
     }
-}
-
-/// Runs `body` with the path of a folder that is gone afterwards.
-func withFolder(_ body: (String) throws -> Void) throws {
-    let folder = NSTemporaryDirectory() + "holdfast-store-\(UUID().uuidString)"
-    defer { try? FileManager.default.removeItem(atPath: folder) }
-    try body(folder)
 }
 
 @Suite struct OpeningTests {

@@ -45,19 +45,7 @@ public final class TestClient {
 
     /// Sends bytes as they are.
     public func write(_ bytes: [UInt8]) {
-        var sent = 0
-        while sent < bytes.count {
-            let count = bytes.withUnsafeBytes {
-                Glibc.send(
-                    descriptor,
-                    $0.baseAddress.unsafelyUnwrapped + sent,
-                    bytes.count - sent,
-                    Int32(MSG_NOSIGNAL)
-                )
-            }
-            guard count > 0 else { return }
-            sent += count
-        }
+        sendAll(bytes, on: descriptor)
     }
 
     /// Ends this side of the connection.
