@@ -42,7 +42,7 @@ public struct FoldHash {
         bytes.withUnsafeBytes { memory in
             var offset = 0
             let end = memory.count &- rest
-            // Every load lies below `end`, which is a multiple of 8 and at most the memory's length.
+            // Every load lies below `end`, a multiple of 8 that is at most the memory's length.
             while offset < end {
                 combine(memory.loadUnaligned(fromByteOffset: offset, as: UInt64.self).littleEndian)
                 offset &+= 8
