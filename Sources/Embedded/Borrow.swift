@@ -64,6 +64,9 @@ final class LocalLines: Sendable {
         lines.withLock { $0[key]?.first == id }
     }
 
+    /// How many stand in the line of a record.
+    func count(_ key: AnyKey) -> Int { lines.withLock { $0[key]?.count ?? 0 } }
+
     /// Leaves the line.
     func leave(_ key: AnyKey, _ id: UniqueID) {
         lines.withLock { lines in

@@ -49,24 +49,30 @@ extension Database {
                 try StoreDirectory(directory).open(application: application)
             }
         }.get()
-        let time = SystemTime()
-        let random = SystemRandom()
-        let gate = WriterGate()
-        let authority = LocalAuthority(
+        return try await open(
             store,
-            caller: Caller(user: user, device: device, app: application),
+            types,
             durability: durability,
-            time: time,
-            random: random
+            caller: Caller(user: user, device: device, app: application),
+            cacheByteCount: cacheByteCount
         )
+    }
+
+    /// Opens a database on a store that no thread drives yet.
+    static func open(
+        _ store: Store,
+        _ types: RecordTrees,
+        durability: Durability = .group,
+        caller: Caller,
+        cacheByteCount: Int = defaultCacheByteCount
+    ) async throws(DatabaseError) -> Database {
+        let authority = LocalAuthority(store, caller: caller, durability: durability)
         let database = Database(
             store: store,
             authority: authority,
-            gate: gate,
+            gate: WriterGate(),
             trees: types,
-            cacheByteCount: cacheByteCount,
-            time: time,
-            random: random
+            cacheByteCount: cacheByteCount
         )
         authority.start()
         do throws(DatabaseError) {

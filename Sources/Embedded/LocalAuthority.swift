@@ -38,8 +38,8 @@ final class LocalAuthority: Authority {
         _ store: Store,
         caller: Caller,
         durability: Database.Durability,
-        time: any TimeSource,
-        random: any RandomSource
+        time: any TimeSource = SystemTime(),
+        random: any RandomSource = SystemRandom()
     ) {
         self.store = store
         self.caller = caller

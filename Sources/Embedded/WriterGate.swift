@@ -60,6 +60,9 @@ public final class WriterGate: Sendable {
         guard isInside else { throw CancellationError() }
     }
 
+    /// How many wait for their turn.
+    var waitingCount: Int { state.withLock(\.line.count) }
+
     /// Lets the next one in.
     public func leave() {
         let next = state.withLock { state in
