@@ -68,9 +68,19 @@ final class LocalAuthority: Authority {
     }
 
     deinit {
-        state.withLock(\.ticking)?.cancel()
+        let (runner, isClosed) = state.withLock { state in
+            state.ticking?.cancel()
+            return (state.runner, state.isClosed)
+        }
+        guard !isClosed, let runner else { return }
         // Forgotten without being closed: its thread must not outlive it.
-        store.beginClosing()
+        Task.detached {
+            do throws(StoreError) {
+                try runner.close()
+            } catch {
+                // Nobody is left to be told; opening it again says what is wrong.
+            }
+        }
     }
 
     private func tick() -> Int64? { isClosed ? nil : store.tick() ?? 1000 }

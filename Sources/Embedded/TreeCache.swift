@@ -24,7 +24,9 @@ protocol AnyTreeCache: AnyObject, Sendable {
 /// The decoded boxes and the indexes of one tree.
 final class TreeCache<R: Record>: AnyTreeCache {
     let schema: RecordSchema<R>
-    let store: Store
+    /// The store tells this cache of its steps; whoever reads through it holds the database, which
+    /// holds the store.
+    unowned let store: Store
     private let boxes: Lock<BoxTable<R>>
     /// One place per declared index, then one for text search; nil until first asked for.
     private let indexes: Lock<[(any TreeIndex<R>)?]>

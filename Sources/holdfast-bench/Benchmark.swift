@@ -61,6 +61,7 @@ enum Benchmark {
         Family(subject: .storage, name: "log", measure: LogMeasure.run),
         Family(subject: .client, name: "codec", measure: CodecMeasure.run),
         Family(subject: .client, name: "lookup", measure: LookupMeasure.run),
+        Family(subject: .client, name: "embedded", measure: EmbeddedMeasure.run),
     ]
 
     /// Says something on standard error.

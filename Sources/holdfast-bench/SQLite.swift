@@ -23,16 +23,21 @@ final class SQLite {
         @convention(c) (
             OpaquePointer?, Int32, UnsafeRawPointer?, Int32, OpaquePointer?
         ) -> Int32
+    private typealias BindNumber = @convention(c) (OpaquePointer?, Int32, Int64) -> Int32
+    private typealias ColumnByteCount = @convention(c) (OpaquePointer?, Int32) -> Int32
     private typealias OnPointer = @convention(c) (OpaquePointer?) -> Int32
 
     private let execute: Execute
     private let bindBlob: BindBlob
+    private let bindNumber: BindNumber
+    private let columnByteCount: ColumnByteCount
     private let step: OnPointer
     private let reset: OnPointer
     private let finalize: OnPointer
     private let close: OnPointer
     private var database: OpaquePointer?
     private var insertion: OpaquePointer?
+    private var selection: OpaquePointer?
 
     private static let row: Int32 = 100
     private static let done: Int32 = 101
@@ -46,6 +51,8 @@ final class SQLite {
         }
         execute = try function("sqlite3_exec")
         bindBlob = try function("sqlite3_bind_blob")
+        bindNumber = try function("sqlite3_bind_int64")
+        columnByteCount = try function("sqlite3_column_bytes")
         step = try function("sqlite3_step")
         reset = try function("sqlite3_reset")
         finalize = try function("sqlite3_finalize")
@@ -60,10 +67,26 @@ final class SQLite {
         guard prepare(database, text, -1, &insertion, nil) == 0 else {
             throw BenchError("SQLite cannot prepare \(text)")
         }
+        let query = "SELECT value FROM bench WHERE id = ?"
+        guard prepare(database, query, -1, &selection, nil) == 0 else {
+            throw BenchError("SQLite cannot prepare \(query)")
+        }
+        try run("PRAGMA cache_size=-1000000")
+    }
+
+    /// Reads one row by its id, from 1, with a prepared statement.
+    func valueByteCount(of id: Int) throws -> Int {
+        _ = bindNumber(selection, 1, Int64(id))
+        let result = step(selection)
+        guard result == Self.row else { throw BenchError("SQLite: select gives \(result)") }
+        let count = columnByteCount(selection, 0)
+        _ = reset(selection)
+        return Int(count)
     }
 
     deinit {
         _ = finalize(insertion)
+        _ = finalize(selection)
         _ = close(database)
     }
 

@@ -1,10 +1,11 @@
 // Writes: all or nothing, in memory and on the disk.
 import Foundation
+import HoldfastStore
 import Testing
 
 @testable import HoldfastEmbedded
 
-@Suite(.serialized) struct TransactionTests {
+@Suite(.serialized, .timeLimit(.minutes(5))) struct TransactionTests {
     @Test("A body that throws leaves nothing behind, and its own error comes out")
     func throwing() async throws {
         try await withDatabase { db, folder in
@@ -204,5 +205,30 @@ import Testing
         #expect(try second.borrows().first?.note == "mine")
         try await second.return(held)
         try await second.close()
+    }
+
+    @Test("A database that was closed, or just forgotten, leaves nothing behind")
+    func forgotten() async throws {
+        let folder = try Folder()
+        weak var closed: Store?
+        weak var forgotten: Store?
+        do {
+            let db = try await folder.open()
+            closed = db.store
+            let key = try await db.write { tx in try tx.create(Item(number: "A")) }.value
+            _ = try db.tree(Item.self).with(Item.byStock, 0).count()
+            #expect(try db[key] != nil)
+            try await db.close()
+        }
+        while closed != nil { await Task.yield() }
+        do {
+            let db = try await folder.open()
+            forgotten = db.store
+            #expect(try db.tree(Item.self).all.count() == 1)
+        }
+        while forgotten != nil { await Task.yield() }
+        let db = try await folder.open()
+        #expect(try db.tree(Item.self).all.count() == 1)
+        try await db.close()
     }
 }
