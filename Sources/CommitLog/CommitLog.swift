@@ -23,6 +23,8 @@ public final class CommitLog {
     public let identity: Identity
     /// The epochs of this log, oldest first.
     public let lineage: [EpochStart]
+    /// Whether it is an authority's or a mirror's.
+    public let role: LogRole
     /// What opening found.
     public let recovery: LogRecovery
     /// Writes batches, outside the store's lock; nil when the log was opened for reading.
@@ -52,6 +54,7 @@ public final class CommitLog {
     init(_ opened: LogOpening, _ options: LogOptions, _ random: any RandomSource) {
         identity = opened.identity
         lineage = opened.lineage
+        role = opened.role
         chainBeforeOldest = opened.chainBeforeOldest
         recovery = opened.recovery
         writer = opened.writer
@@ -144,7 +147,8 @@ public final class CommitLog {
             firstSeq: seq,
             base: replaces ? last.base : last.base + UInt64(last.end),
             chainBefore: chainBefore,
-            lineage: lineage
+            lineage: lineage,
+            role: role
         )
         precondition(header.base < 1 << 46, "the log is longer than a location can tell")
         if replaces {

@@ -9,6 +9,7 @@ struct LogOpening {
     let identity: Identity
     let lock: (any DiskLock)?
     var lineage: [EpochStart] = []
+    var role = LogRole.authority
     var chainBeforeOldest = Hash128.zero
     var segments: [Segment] = []
     var head: UInt64 = 0
@@ -29,12 +30,14 @@ extension CommitLog {
     /// - Parameters:
     ///   - disk: The directory.
     ///   - identity: Which database it will be.
+    ///   - role: Whether it decides itself or follows another node.
     ///   - options: Length of the first segment.
     ///   - random: Gives the segment's salt.
     /// - Throws: `alreadyPresent`, `inUse`, `damaged` (commits without IDENTITY), `disk`.
     public static func create(
         disk: any Disk,
         identity: Identity,
+        role: LogRole = .authority,
         options: LogOptions = LogOptions(),
         random: any RandomSource
     ) throws(CommitLogError) {
@@ -49,7 +52,8 @@ extension CommitLog {
             firstSeq: 1,
             base: 0,
             chainBefore: .zero,
-            lineage: [EpochStart(epoch: identity.epoch, firstSeq: 1)]
+            lineage: [EpochStart(epoch: identity.epoch, firstSeq: 1)],
+            role: role
         )
         var head = ByteBuffer()
         header.append(to: &head)
@@ -197,6 +201,7 @@ extension CommitLog {
             throw CommitLogError.damaged(file: Segment.directory, offset: 0, why: "no segment")
         }
         opening.lineage = last.entry.header.lineage
+        opening.role = last.entry.header.role
         opening.head = last.scan.nextSeq - 1
         opening.end = last.entry.header.base + UInt64(last.scan.end)
         opening.isClean = last.scan.isClean

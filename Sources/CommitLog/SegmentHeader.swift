@@ -30,13 +30,15 @@ struct SegmentHeader: Equatable, Sendable {
     /// Chain of the commit before `firstSeq`.
     let chainBefore: Hash128
     let lineage: [EpochStart]
+    var role = LogRole.authority
 
     static let magic: UInt64 = 0x5453_4146_444C_4F48  // "HOLDFAST", little-endian
     static let fixedByteCount = 80
     static let lineageCountMax = 65_536
+    static let filterByteCountMax = Limits.treeCountMax * (Limits.treeNameByteCountMax + 1) + 8
 
     /// Length in the file, a multiple of 8.
-    var byteCount: Int { Self.fixedByteCount + lineage.count * 16 }
+    var byteCount: Int { Self.fixedByteCount + lineage.count * 16 + role.filter.count }
 
     /// Appends the header's bytes.
     func append(to buffer: inout ByteBuffer) {
@@ -44,7 +46,7 @@ struct SegmentHeader: Equatable, Sendable {
         buffer.append(integer: Self.magic)
         buffer.append(integer: UInt32(0))
         buffer.append(integer: FormatVersion.current)
-        buffer.append(integer: UInt16(0))
+        buffer.append(integer: role.flags)
         buffer.append(integer: UInt32(byteCount))
         buffer.append(integer: salt)
         buffer.append(integer: databaseID.high.bigEndian)
@@ -54,11 +56,13 @@ struct SegmentHeader: Equatable, Sendable {
         buffer.append(integer: chainBefore.high.bigEndian)
         buffer.append(integer: chainBefore.low.bigEndian)
         buffer.append(integer: UInt32(lineage.count))
-        buffer.append(integer: UInt32(0))
+        let filter = role.filter
+        buffer.append(integer: UInt32(filter.count))
         for entry in lineage {
             buffer.append(integer: entry.epoch.rawValue)
             buffer.append(integer: entry.firstSeq)
         }
+        buffer.append(filter)
         let crc = CRC32C.extend(0, buffer.view.suffix(from: start + 12))
         buffer.replace(integer: crc, at: start + 8)
     }
@@ -73,7 +77,7 @@ struct SegmentHeader: Equatable, Sendable {
         }
         let length = Int(bytes.integer(UInt32.self, at: 16))
         guard length >= Self.fixedByteCount, length <= bytes.count,
-            length <= Self.fixedByteCount + Self.lineageCountMax * 16,
+            length <= Self.fixedByteCount + Self.lineageCountMax * 16 + Self.filterByteCountMax,
             CRC32C.extend(0, bytes[12..<length]) == bytes.integer(at: 8)
         else { throw damage("the checksum of the segment's head does not fit") }
         // Only a whole header can be told from a later version's.
@@ -81,14 +85,16 @@ struct SegmentHeader: Equatable, Sendable {
         guard version == FormatVersion.current else {
             throw .unsupportedFormat(file: file, version: version)
         }
-        // A filter is what a partial mirror's log will have; this version keeps none.
-        guard bytes.integer(UInt32.self, at: 76) == 0 else {
-            throw .unsupportedFormat(file: file, version: version)
-        }
         let count = Int(bytes.integer(UInt32.self, at: 72))
-        guard length == Self.fixedByteCount + count * 16 else {
+        let filterStart = Self.fixedByteCount + count * 16
+        guard length == filterStart + Int(bytes.integer(UInt32.self, at: 76)) else {
             throw damage("the segment's head has another length")
         }
+        let flags = bytes.integer(UInt16.self, at: 14)
+        guard let role = LogRole(flags: flags, filter: bytes[filterStart..<length]) else {
+            throw .unsupportedFormat(file: file, version: version)
+        }
+        self.role = role
         salt = bytes.integer(at: 20)
         databaseID = UniqueID(
             high: UInt64(bigEndian: bytes.integer(at: 24)),
@@ -115,7 +121,8 @@ struct SegmentHeader: Equatable, Sendable {
         firstSeq: UInt64,
         base: UInt64,
         chainBefore: Hash128,
-        lineage: [EpochStart]
+        lineage: [EpochStart],
+        role: LogRole
     ) {
         self.databaseID = databaseID
         self.salt = salt
@@ -123,5 +130,6 @@ struct SegmentHeader: Equatable, Sendable {
         self.base = base
         self.chainBefore = chainBefore
         self.lineage = lineage
+        self.role = role
     }
 }

@@ -24,7 +24,9 @@ extension EngineState {
                 )
             }
             for operation in change.operations {
-                if context.role == .preview, operation.needsAuthority { return .undetermined }
+                if context.role == .preview, draft.isBeyondPreview(operation) {
+                    return .undetermined
+                }
                 try draft.perform(operation)
                 draft.operation += 1
             }
@@ -100,16 +102,6 @@ extension BorrowRecord {
     var lapsesAt: Int64? {
         guard state == .granted, let grantedAt else { return nil }
         return grantedAt + Limits.grantMilliseconds
-    }
-}
-
-extension Operation {
-    /// Whether a preview leaves it to the authority.
-    var needsAuthority: Bool {
-        switch self {
-        case .borrow, .reserve, .defineTree: true
-        default: false
-        }
     }
 }
 

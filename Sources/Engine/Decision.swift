@@ -20,18 +20,22 @@ public struct DecisionContext {
     public let random: any RandomSource
     /// Who decides.
     public let role: Role
+    /// The application's trees whose records are here; nil when all are.
+    public let visibleTrees: Set<TreeName>?
 
     /// Gathers the context.
     public init(
         caller: Caller,
         now: Int64,
         random: any RandomSource,
-        role: Role = .authority
+        role: Role = .authority,
+        visibleTrees: Set<TreeName>? = nil
     ) {
         self.caller = caller
         self.now = now
         self.random = random
         self.role = role
+        self.visibleTrees = visibleTrees
     }
 }
 

@@ -209,6 +209,8 @@ public struct BlockView {
     public let effectCount: Int
     private let effects: ByteView
     private let offset: Int
+    /// Where the first effect begins in the commit's content.
+    private let effectsStart: Int
 
     init(_ body: ByteView, at offset: Int) throws(ContentError) {
         guard body.count >= ContentLayout.blockBodyByteCount else {
@@ -223,16 +225,25 @@ public struct BlockView {
         name = body[ContentLayout.blockBodyByteCount..<start]
         effects = body.suffix(from: start)
         self.offset = offset
+        effectsStart = offset + ContentLayout.blockHeaderByteCount + start
     }
 
     /// Runs `body` over the effects, in order.
     ///
     /// - Throws: `malformed`, and what `body` throws.
     public func forEachEffect(_ body: (EffectView) throws -> Void) throws {
+        try forEachPlacedEffect { effect, _ in try body(effect) }
+    }
+
+    /// Runs `body` over the effects, in order, with the place of each.
+    ///
+    /// - Parameter body: Is given the effect and where it begins in the commit's content.
+    /// - Throws: `malformed`, and what `body` throws.
+    public func forEachPlacedEffect(_ body: (EffectView, UInt32) throws -> Void) throws {
         var rest = effects
         for _ in 0..<effectCount {
             let effect = try EffectView(rest)
-            try body(effect)
+            try body(effect, UInt32(effectsStart + effects.count - rest.count))
             rest = rest.suffix(from: effect.byteCount)
         }
         guard rest.isEmpty else {

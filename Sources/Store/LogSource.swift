@@ -1,4 +1,4 @@
-// Lends the log's effects to the engine.
+// Lends the effects of the log, and of a mirror's pending changes, to the engine.
 internal import HoldfastBasics
 internal import HoldfastCommitLog
 internal import HoldfastEngine
@@ -10,6 +10,8 @@ internal import HoldfastRecords
 /// failing disk, which ends the process (see ARCHITECTURE.md, failure model).
 final class LogSource: EffectSource {
     private let log: CommitLog
+    /// Commits of a mirror's pending changes, which no log holds.
+    let arena = ProvisionalArena()
 
     init(_ log: CommitLog) { self.log = log }
 
@@ -17,7 +19,10 @@ final class LogSource: EffectSource {
         at location: Location,
         _ body: (EffectView, CommitView) throws -> T
     ) rethrows -> T {
-        try log.withFrame(at: location) { frame in
+        guard location.frameOffset < ProvisionalArena.base else {
+            return try arena.withEffect(at: location, body)
+        }
+        return try log.withFrame(at: location) { frame in
             let commit: CommitView
             let effect: EffectView
             do throws(ContentError) {
@@ -34,7 +39,10 @@ final class LogSource: EffectSource {
         at frameOffset: UInt64,
         _ body: (CommitView) throws -> T
     ) rethrows -> T {
-        try log.withFrame(at: Location(frame: frameOffset, effect: 0)) { frame in
+        guard frameOffset < ProvisionalArena.base else {
+            return try arena.withCommit(at: frameOffset, body)
+        }
+        return try log.withFrame(at: Location(frame: frameOffset, effect: 0)) { frame in
             let commit: CommitView
             do throws(ContentError) {
                 commit = try CommitView(frame.content)
@@ -46,6 +54,9 @@ final class LogSource: EffectSource {
     }
 
     func previous(of location: Location) -> Location {
-        log.withFrame(at: location) { $0.previous(location.effectOrdinal) }
+        guard location.frameOffset < ProvisionalArena.base else {
+            return arena.previous(of: location)
+        }
+        return log.withFrame(at: location) { $0.previous(location.effectOrdinal) }
     }
 }

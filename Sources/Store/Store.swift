@@ -33,6 +33,8 @@ public final class Store: Sendable {
         var observers: [Observer] = []
         var consumers: [Consumer] = []
         var holds = HoldGate()
+        /// A mirror's pending changes; nil where this process decides.
+        var overlay: Overlay?
 
         /// Whether commits wait for the sync thread.
         var hasUnwritten: Bool { failure == nil && log.gatheredByteCount > 0 }
@@ -86,8 +88,18 @@ public final class Store: Sendable {
         try Self.fold(log, into: state)
         identity = log.identity
         recovery = log.recovery
+        var overlay: Overlay?
+        if case .mirror(let trees) = log.role {
+            overlay = Overlay(trees: trees, time: time, random: random)
+        }
         core = Condition(
-            Core(log: log, state: state, source: source, clock: ClockGuard(time: time))
+            Core(
+                log: log,
+                state: state,
+                source: source,
+                clock: ClockGuard(time: time),
+                overlay: overlay
+            )
         )
         if log.writer != nil { lookForRoom() }
     }

@@ -14,6 +14,12 @@ final class EncoderBox {
 extension Store.Core {
     /// Why no write is taken; nil when they are.
     var writeRefusal: Refusal? {
+        if overlay != nil {
+            return Refusal(
+                .readOnly,
+                "This is a mirror. Propose the change to the server it follows."
+            )
+        }
         if failure != nil {
             return Refusal(
                 .readOnly,
@@ -29,8 +35,10 @@ extension Store.Core {
         return nil
     }
 
-    /// Logs a decided commit in memory and folds it into the state.
-    func append(_ commit: Commit) {
+    /// Encodes a decided commit, and finds the version before each of its effects.
+    ///
+    /// - Returns: Holds both until the next commit is encoded.
+    func encode(_ commit: Commit) -> EncoderBox {
         let box = encoder
         box.buffer.removeAll()
         box.previous.removeAll(keepingCapacity: true)
@@ -44,6 +52,12 @@ extension Store.Core {
                 box.previous.append(state.location(tree, effect.key) ?? .none)
             }
         }
+        return box
+    }
+
+    /// Logs a decided commit in memory and folds it into the state.
+    func append(_ commit: Commit) {
+        let box = encode(commit)
         let offset = log.append(
             seq: commit.seq,
             content: box.buffer.view,
@@ -63,17 +77,13 @@ extension Store.Core {
 
     /// After a failed write or sync: back to what is durable, and no more writes.
     mutating func poison(_ reason: String) {
-        lostUpTo = state.head
+        lostUpTo = confirmedHead
         var touched = Touched.Gathering()
-        do {
-            try state.rollback(to: log.durable) { commit in
-                if !consumers.isEmpty { touched.add(commit) }
-            }
-        } catch {
-            preconditionFailure("what was applied here cannot be taken back: \(error)")
-        }
+        takeOverlayOff(&touched)
+        rollBack(to: log.durable, &touched)
         log.discard()
         failure = reason
+        putOverlayOn(&touched)
         tell(touched.all)
     }
 }

@@ -1,6 +1,7 @@
 // Why a database cannot be opened or read.
 public import HoldfastCommitLog
 public import HoldfastEngine
+public import HoldfastRecords
 
 /// Why a database cannot be opened or read.
 public enum StoreError: Error {
@@ -10,6 +11,16 @@ public enum StoreError: Error {
     case unfoldable(seq: UInt64, ApplyError)
     /// The database belongs to another application.
     case otherApplication(expected: String, found: String)
+    /// A commit of the authority does not follow what is here.
+    case gap(expected: UInt64, found: UInt64)
+    /// The authority's commit of this seq is another one than is here.
+    case diverged(seq: UInt64)
+    /// A commit of the authority was made in an epoch that is not this log's.
+    case otherEpoch(seq: UInt64)
+    /// A commit of the authority is damaged, or needs a newer version.
+    case badContent(seq: UInt64, ContentError)
+    /// No commit is taken: the reason says why, and what to do.
+    case readOnly(String)
     /// Too many readers are pinned.
     case tooManyPins(limit: Int)
 }

@@ -11,6 +11,9 @@ public struct StoreReader {
     public let state: EngineState
     /// How far the store is.
     public let progress: Progress
+    /// The last commit of the log: on a mirror the authority's, above which pending changes stand.
+    public let confirmedHead: UInt64
+    let confirmed: Confirmed?
     let source: LogSource
     let log: CommitLog
 
@@ -38,14 +41,7 @@ extension Store {
     /// Runs `body` with the state, under the lock.
     public func read<T, E: Error>(_ body: (StoreReader) throws(E) -> T) throws(E) -> T {
         try core.withLock { (core) throws(E) in
-            try body(
-                StoreReader(
-                    state: core.state,
-                    progress: core.progress,
-                    source: core.source,
-                    log: core.log
-                )
-            )
+            try body(core.reader)
         }
     }
 
@@ -88,10 +84,29 @@ extension StoreReader {
 
     /// The chain after a commit that the log has; nil for another.
     public func chain(atSeq seq: UInt64) -> Hash128? {
-        if seq == state.head { return state.chain }
+        if seq == confirmedHead { return confirmed?.chain ?? state.chain }
         if seq == 0 { return .zero }
         guard let location = log.location(ofSeq: seq) else { return nil }
         return source.withCommit(at: location.frameOffset, \.chain)
+    }
+}
+
+extension StoreReader {
+    /// The position of the last commit of the log.
+    public var confirmedPosition: Position { state.position(of: confirmedHead) }
+
+    /// The chain after the last commit of the log.
+    public var confirmedChain: Hash128 { confirmed?.chain ?? state.chain }
+
+    /// The set hashes of the confirmed records by block name, as the authority has them at
+    /// `confirmedHead`.
+    public var confirmedHashes: [(block: BlockName, hash: Hash128)] {
+        confirmed?.hashes ?? state.hashes
+    }
+
+    /// Whether an effect is a pending change's, which no authority has accepted.
+    public func isPending(_ location: Location) -> Bool {
+        location.frameOffset >= ProvisionalArena.base
     }
 }
 

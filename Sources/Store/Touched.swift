@@ -44,7 +44,14 @@ extension Store {
 
 extension Store.Core {
     var reader: StoreReader {
-        StoreReader(state: state, progress: progress, source: source, log: log)
+        StoreReader(
+            state: state,
+            progress: progress,
+            confirmedHead: confirmedHead,
+            confirmed: overlay?.confirmed,
+            source: source,
+            log: log
+        )
     }
 
     /// Tells the consumers of a step that touched these keys.

@@ -163,6 +163,8 @@ extension CommandFailure {
             )
         case .tooManyPins(let limit):
             self.init(.busy, "more than \(limit) readers; try again later")
+        case .gap, .diverged, .otherEpoch, .badContent, .readOnly:
+            self.init(.damaged, "\(directory): a mirror cannot go on: \(error)")
         }
     }
 
