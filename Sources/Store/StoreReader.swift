@@ -104,6 +104,14 @@ extension StoreReader {
         confirmed?.hashes ?? state.hashes
     }
 
+    /// The position of the commit a change became; nil when it is not in the log, or not remembered.
+    public func position(ofChange id: UniqueID) -> Position? {
+        guard let offset = state.frameOffset(ofChange: id), offset < ProvisionalArena.base else {
+            return nil
+        }
+        return state.position(of: source.withCommit(at: offset, \.seq))
+    }
+
     /// Whether an effect is a pending change's, which no authority has accepted.
     public func isPending(_ location: Location) -> Bool {
         location.frameOffset >= ProvisionalArena.base

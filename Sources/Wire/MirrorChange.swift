@@ -49,6 +49,13 @@ public struct MirrorChange: Hashable, Sendable {
         openRevisions = request.openRevisions
     }
 
+    /// Reads a change as `Change.append` wrote it, for whoever keeps changes in this form.
+    ///
+    /// - Throws: What is wrong with it.
+    public static func stored(_ body: ByteView) throws(ShapeRefusal) -> Change {
+        try MirrorChange(body).change
+    }
+
     /// How an answer names it.
     public var name: Name {
         Name(id: change.id, deviceSeq: change.deviceSeq == 0 ? nil : change.deviceSeq)

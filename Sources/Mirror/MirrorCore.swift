@@ -1,0 +1,380 @@
+// The client's end of `holdfast.mirror.v1`: what comes of every message, and what is sent when.
+//
+// Pure: no socket, no thread, no clock of its own. Its owner brings messages and events, one at a
+// time, and carries out the actions it is given, in order.
+//
+// Invariants:
+// - a change leaves the outbox when its outcome is known for ever: its commit is durable in the
+//   copy here, or it is stranded; until then it is sent again after every reconnection;
+// - changes are sent in the order of their numbers, at most `windowCount` unanswered;
+// - an answer that is no verdict ends the connection, so that nothing that builds on the change is
+//   judged without it;
+// - whatever does not fit the copy (a gap, another chain, other hashes) ends the connection for
+//   good: the copy is made anew at the next opening, the outbox stays.
+internal import HoldfastBasics
+internal import HoldfastEngine
+internal import HoldfastRecords
+internal import HoldfastStore
+internal import HoldfastWire
+
+/// What the owner of a core does next.
+enum MirrorAction {
+    /// Sends a message.
+    case send(MirrorUp)
+    /// A change was accepted at a position.
+    case accepted(UniqueID, Position)
+    /// Changes were refused and set aside.
+    case stranded(StrandedBundle)
+    /// A request to the authority alone was answered; an accepted one is visible here.
+    case answered(UniqueID, MirrorAnswer)
+    /// Everything the server had when it said welcome is here.
+    case caughtUp
+    /// `status` is another.
+    case statusChanged
+    /// Ends the connection; `mayRetry` says whether another attempt makes sense.
+    case end(mayRetry: Bool, detail: String)
+}
+
+/// The answer to a request to the authority alone.
+enum MirrorAnswer: Hashable {
+    case accepted(Position, [ResultShape])
+    case refused(ProblemDocument)
+}
+
+/// How it stands with the server.
+enum MirrorStatus: Hashable {
+    case live
+    case catchingUp(behind: UInt64)
+    /// Unit: milliseconds since 1970.
+    case offline(since: Int64)
+    case refused(String)
+}
+
+/// The state machine of one mirror.
+///
+/// Confined to its owner.
+final class MirrorCore {
+    enum Phase: Equatable {
+        case offline, greeting, open
+    }
+
+    /// A request that is not answered yet, or whose commit is not here yet.
+    struct Request {
+        let change: Change
+        var answer: MirrorAccepted?
+        /// Whether it is the core's own.
+        let isOwn: Bool
+    }
+
+    /// Most changes that are sent and not answered.
+    static let windowCount = 256
+    /// The fact that says the copy must be made anew.
+    static let resyncFact = "resync"
+
+    let store: Store
+    let outbox: Outbox
+    let identity: MirrorIdentity
+    let time: any TimeSource
+    let random: any RandomSource
+    var phase = Phase.offline
+    private var since: Int64
+    private var failure: String?
+    /// The last commit the server is known to have.
+    private var serverHead: UInt64 = 0
+    /// The server's head when it said welcome; nil when everything up to it is here.
+    private var awaitedHead: UInt64?
+    /// The last number that was sent on this connection.
+    private var lastSent: UInt64 = 0
+    private var unanswered: Set<UniqueID> = []
+    /// Accepted changes that are not finished yet.
+    private var outcomes: [UniqueID: Position] = [:]
+    /// Changes whose commits are here, and not known durable here.
+    private var undurable: [(id: UniqueID, seq: UInt64)] = []
+    private var sentSettled: UInt64 = 0
+    var requests: [Request] = []
+    private var lastStatus: MirrorStatus?
+
+    /// Takes up a mirror where it was left: shows what pends.
+    init(
+        store: Store,
+        outbox: Outbox,
+        identity: MirrorIdentity,
+        time: any TimeSource,
+        random: any RandomSource
+    ) {
+        self.store = store
+        self.outbox = outbox
+        self.identity = identity
+        self.time = time
+        self.random = random
+        since = time.wallMilliseconds()
+        for change in outbox.pending {
+            let showing = store.show(PendingChange(change, by: identity.caller))
+            if case .settled(let position) = showing { undurable.append((change.id, position.seq)) }
+        }
+    }
+
+    // MARK: Status
+
+    /// How it stands with the server.
+    var status: MirrorStatus {
+        if let failure { return .refused(failure) }
+        guard phase == .open else { return .offline(since: since) }
+        let head = confirmedHead
+        return head >= serverHead ? .live : .catchingUp(behind: serverHead - head)
+    }
+
+    /// Whether requests wait for their answer.
+    var isAsking: Bool { !requests.isEmpty }
+
+    var confirmedHead: UInt64 { store.read(\.confirmedHead) }
+
+    private func statusAction() -> [MirrorAction] {
+        let status = status
+        guard status != lastStatus else { return [] }
+        lastStatus = status
+        return [.statusChanged]
+    }
+
+    // MARK: The connection
+
+    /// The link is open: introduces itself.
+    func connected() -> [MirrorAction] {
+        phase = .greeting
+        failure = nil
+        lastSent = 0
+        unanswered = []
+        let (position, chain) = store.read { ($0.confirmedPosition, $0.confirmedChain) }
+        sentSettled = outbox.settledThrough
+        let hello = MirrorHello(
+            databaseID: identity.databaseID,
+            application: identity.application,
+            device: identity.device,
+            deviceName: identity.deviceName,
+            user: identity.user,
+            app: identity.app,
+            appVersion: identity.appVersion,
+            trees: identity.trees,
+            have: position.seq == 0 ? nil : MirrorHave(position: position, chain: chain),
+            settled: sentSettled
+        )
+        return [.send(.hello(hello))]
+    }
+
+    /// The link ended.
+    ///
+    /// - Parameter refusal: Why no other attempt makes sense; nil when one does.
+    /// - Returns: Actions.
+    func disconnected(_ refusal: String?) -> [MirrorAction] {
+        if phase != .offline { since = time.wallMilliseconds() }
+        phase = .offline
+        if let refusal, failure == nil { failure = refusal }
+        return statusAction()
+    }
+
+    /// Takes a message.
+    ///
+    /// - Throws: `MirrorError` when the outbox cannot keep what came of it; the connection ends.
+    func received(_ message: MirrorDown) throws(MirrorError) -> [MirrorAction] {
+        guard phase != .offline else { return [] }
+        var actions: [MirrorAction] = []
+        switch message {
+        case .welcome(let welcome):
+            guard phase == .greeting else { return garbled("welcome came twice") }
+            phase = .open
+            serverHead = welcome.head.seq
+            awaitedHead = serverHead
+            actions += try caughtUp()
+            actions += requests.map { .send(.change(MirrorChange($0.change))) }
+            actions += sendMore()
+            actions += try topUp()
+        case _ where phase != .open: return garbled("the first message is no welcome")
+        case .commits(let contents): actions += try ingest(contents)
+        case .head(let head): actions += try compare(head)
+        case .accepted(let accepted): actions += try take(accepted)
+        case .refused(let refused): actions += try take(refused)
+        case .bye(let bye): return [.end(mayRetry: bye.code < 4000, detail: bye.detail)]
+        case .unknown: break
+        }
+        return actions + statusAction()
+    }
+
+    private func garbled(_ why: String) -> [MirrorAction] {
+        phase = .offline
+        return [.end(mayRetry: true, detail: "What the server sent cannot be: \(why).")]
+    }
+
+    // MARK: Commits
+
+    private func ingest(_ contents: [[UInt8]]) throws(MirrorError) -> [MirrorAction] {
+        let ingestion: Ingestion
+        do throws(StoreError) {
+            ingestion = try store.ingest(contents)
+        } catch {
+            return try cannotGoOn(error)
+        }
+        var actions: [MirrorAction] = []
+        serverHead = max(serverHead, ingestion.head.seq)
+        for status in ingestion.settled {
+            guard case .settled(let position) = status.showing else { continue }
+            if outcomes.removeValue(forKey: status.id) == nil {
+                unanswered.remove(status.id)
+                actions.append(.accepted(status.id, position))
+            }
+            undurable.append((status.id, position.seq))
+        }
+        try finishOutcomes()
+        actions += answerRequests()
+        actions += try caughtUp()
+        actions += try synced()
+        actions += try topUp()
+        return actions + sendMore()
+    }
+
+    private func cannotGoOn(_ error: StoreError) throws(MirrorError) -> [MirrorAction] {
+        phase = .offline
+        since = time.wallMilliseconds()
+        if case .readOnly(let why) = error {
+            failure = why
+            return [.end(mayRetry: false, detail: why)] + statusAction()
+        }
+        return try diverged("\(error)")
+    }
+
+    private func diverged(_ why: String) throws(MirrorError) -> [MirrorAction] {
+        phase = .offline
+        try outbox.setFact(Self.resyncFact, Array("true".utf8))
+        let detail =
+            "This mirror's copy is not the server's (\(why)). Open it anew: the copy is made "
+            + "afresh, pending and stranded changes are kept."
+        failure = detail
+        return [.end(mayRetry: false, detail: detail)] + statusAction()
+    }
+
+    private func compare(_ head: MirrorHead) throws(MirrorError) -> [MirrorAction] {
+        serverHead = max(serverHead, head.seq)
+        let (mine, chain, hashes) = store.read {
+            ($0.confirmedHead, $0.confirmedChain, $0.confirmedHashes)
+        }
+        guard head.seq == mine else { return [] }
+        guard head.chain == chain else { return try diverged("another chain at \(mine)") }
+        guard let theirs = head.hashes else { return [] }
+        for (block, hash) in hashes where block.tree != .tokens && identity.sees(block) {
+            guard theirs[block] ?? .zero == hash else {
+                return try diverged("other records in \(block) at \(mine)")
+            }
+        }
+        return []
+    }
+
+    private func caughtUp() throws(MirrorError) -> [MirrorAction] {
+        guard let awaitedHead, confirmedHead >= awaitedHead else { return [] }
+        try outbox.setFact(Self.syncedFact, Array("true".utf8))
+        self.awaitedHead = nil
+        return [.caughtUp]
+    }
+
+    // MARK: Changes
+
+    /// A change was put into the outbox and shown: it is sent when its turn comes.
+    func proposed() -> [MirrorAction] { sendMore() }
+
+    private func sendMore() -> [MirrorAction] {
+        guard phase == .open else { return [] }
+        var actions: [MirrorAction] = []
+        let pending = outbox.pending
+        var index = pending.partitioningIndex { $0.deviceSeq > lastSent }
+        while index < pending.count, unanswered.count < Self.windowCount {
+            let change = pending[index]
+            index += 1
+            lastSent = change.deviceSeq
+            // Accepted, or even here, but not known durable here: nothing more is asked.
+            guard outcomes[change.id] == nil,
+                !undurable.contains(where: { $0.id == change.id })
+            else { continue }
+            unanswered.insert(change.id)
+            actions.append(.send(.change(MirrorChange(change))))
+        }
+        return actions
+    }
+
+    private func take(_ accepted: MirrorAccepted) throws(MirrorError) -> [MirrorAction] {
+        let id = accepted.change.id
+        serverHead = max(serverHead, accepted.position.seq)
+        if let index = requests.firstIndex(where: { $0.change.id == id }) {
+            requests[index].answer = accepted
+            return answerRequests()
+        }
+        let isNew = unanswered.remove(id) != nil
+        guard isNew else { return [] }
+        outcomes[id] = accepted.position
+        try finishOutcomes()
+        let actions: [MirrorAction] = [.accepted(id, accepted.position)]
+        return actions + (try synced()) + sendMore()
+    }
+
+    /// Accepted changes whose position is here: those without a commit of their own leave.
+    private func finishOutcomes() throws(MirrorError) {
+        guard !outcomes.isEmpty else { return }
+        let head = confirmedHead
+        let here = outcomes.filter { $0.value.seq <= head }
+        guard !here.isEmpty else { return }
+        store.withdraw(Set(here.keys))
+        for (id, position) in here.sorted(by: { $0.key < $1.key }) {
+            outcomes[id] = nil
+            undurable.append((id, position.seq))
+        }
+    }
+
+    private func take(_ refused: MirrorRefused) throws(MirrorError) -> [MirrorAction] {
+        let id = refused.change.id
+        if let index = requests.firstIndex(where: { $0.change.id == id }) {
+            let request = requests.remove(at: index)
+            return request.isOwn ? [] : [.answered(id, .refused(refused.problem))]
+        }
+        guard unanswered.contains(id) else { return [] }
+        guard refused.problem.refusal.code.isVerdict else {
+            phase = .offline
+            since = time.wallMilliseconds()
+            return [.end(mayRetry: true, detail: refused.problem.refusal.detail)]
+        }
+        unanswered.remove(id)
+        guard let bundle = try outbox.strand(id, refused.problem.refusal) else { return [] }
+        // Those that were sent with it are still answered; accepted ones leave the bundle.
+        store.withdraw(Set(bundle.changes.map(\.id)))
+        return [.stranded(bundle)] + tellSettled() + sendMore()
+    }
+
+    // MARK: Durability
+
+    /// The copy's log was synced: what is durable here leaves the outbox.
+    ///
+    /// - Throws: `MirrorError` when the outbox cannot be written.
+    func synced() throws(MirrorError) -> [MirrorAction] {
+        let durable = store.progress.durable
+        let done = undurable.filter { $0.seq <= durable }
+        guard !done.isEmpty else { return try giveBackHolds() }
+        try outbox.settle(Set(done.map { $0.id }))
+        undurable.removeAll { $0.seq <= durable }
+        return tellSettled() + (try giveBackHolds())
+    }
+
+    private func tellSettled() -> [MirrorAction] {
+        let through = outbox.settledThrough
+        guard phase == .open, through > sentSettled else { return [] }
+        sentSettled = through
+        return [.send(.settled(through: through))]
+    }
+}
+
+extension Array {
+    /// Index of the first element for which `isAfter` holds, in an array that is ordered by it.
+    fileprivate func partitioningIndex(_ isAfter: (Element) -> Bool) -> Int {
+        var (low, high) = (0, count)
+        while low < high {
+            let middle = (low + high) / 2
+            if isAfter(self[middle]) { high = middle } else { low = middle + 1 }
+        }
+        return low
+    }
+}

@@ -1,0 +1,347 @@
+// What a mirror must not lose: changes the authority has not answered, stranded ones, and how far
+// ids are given out. A small store of its own, so that atomicity, checksums and repair are the
+// log's.
+//
+// Invariants:
+// - every function that writes returns when it is durable; killed before, nothing of it happened;
+// - `deviceSeq` is dense from 1 and never used twice, also after everything was settled;
+// - an id is below its tree's durable mark before it is given out, so that it is given out once;
+// - a change is pending, stranded in one bundle, or gone; never two of these.
+internal import HoldfastBasics
+internal import HoldfastCommitLog
+internal import HoldfastEngine
+internal import HoldfastRecords
+internal import HoldfastStorage
+internal import HoldfastStore
+internal import HoldfastWire
+
+/// The durable memory of a mirror beside the copy of the database.
+final class Outbox: Sendable {
+    struct State {
+        /// Changes without an outcome, in order.
+        var pending: [Change] = []
+        /// All changes kept, stranded ones too, by number.
+        var kept: [UInt64: Change] = [:]
+        var bundles: [StrandedBundle] = []
+        /// The highest number ever used.
+        var last: UInt64 = 0
+        var cursors: [TreeName: KeyCursor] = [:]
+        /// The next id of each tree, at most its mark.
+        var nextIDs: [TreeName: UInt64] = [:]
+        var holds: [UniqueID: HoldRecord] = [:]
+        var facts: [String: [UInt8]] = [:]
+    }
+
+    /// The application every outbox belongs to.
+    static let application = "holdfast.outbox"
+    /// Ids a lease covers.
+    static let leaseCount: UInt64 = 64
+
+    let store: Store
+    let state: Lock<State>
+    private let time: any TimeSource
+    private let random: any RandomSource
+    private static let caller = Caller(user: "outbox", device: "outbox")
+
+    /// Opens an outbox, making it where there is none.
+    ///
+    /// - Parameters:
+    ///   - disk: Its directory.
+    ///   - options: How its log is laid out.
+    ///   - time: The clocks.
+    ///   - random: Gives ids.
+    ///   - logger: Is told what was repaired.
+    /// - Throws: `store`, `unreadable`.
+    init(
+        disk: any Disk,
+        options: LogOptions = LogOptions(segmentByteCount: 4 << 20),
+        time: any TimeSource = SystemTime(),
+        random: any RandomSource = SystemRandom(),
+        logger: Logger = Logger(level: .error)
+    ) throws(MirrorError) {
+        self.time = time
+        self.random = random
+        do {
+            if try !CommitLog.isPresent(disk: disk) {
+                try Store.create(
+                    on: disk,
+                    application: Self.application,
+                    options: options,
+                    time: time,
+                    random: random
+                )
+            }
+            store = try Store(
+                disk: disk,
+                application: Self.application,
+                options: options,
+                time: time,
+                random: random,
+                logger: logger
+            )
+        } catch let error as StoreError {
+            throw .store(error)
+        } catch let error as CommitLogError {
+            throw .store(.log(error))
+        } catch {
+            preconditionFailure("opening throws nothing else: \(error)")
+        }
+        state = Lock(State())
+        try declareTrees()
+        let loaded = try load()
+        state.withLock { $0 = loaded }
+    }
+
+    /// Closes it; called once, as the last.
+    ///
+    /// - Throws: `store`.
+    func close() throws(MirrorError) {
+        do throws(StoreError) {
+            try store.close()
+        } catch {
+            throw .store(error)
+        }
+    }
+
+    // MARK: Reading
+
+    /// Changes without an outcome, in the order they were made; `deviceSeq` is set.
+    var pending: [Change] { state.withLock(\.pending) }
+
+    /// Stranded changes, oldest first.
+    var stranded: [StrandedBundle] { state.withLock(\.bundles) }
+
+    /// The highest number every change up to which has an outcome.
+    var settledThrough: UInt64 {
+        state.withLock { $0.pending.first.map { $0.deviceSeq - 1 } ?? $0.last }
+    }
+
+    /// Borrows that creations took on their own and that are not known to have ended.
+    var holds: [UniqueID: HoldRecord] { state.withLock(\.holds) }
+
+    /// A small text kept under a name; nil when there is none.
+    func fact(_ name: String) -> [UInt8]? { state.withLock { $0.facts[name] } }
+
+    // MARK: Changes
+
+    /// Keeps a change, numbered.
+    ///
+    /// - Parameters:
+    ///   - change: Its `deviceSeq` is set here.
+    ///   - holds: Borrows it takes on its own, with what they are of.
+    /// - Returns: The change with its number.
+    /// - Throws: `full`, `poisoned`, `tooLarge`.
+    func put(
+        _ change: Change,
+        holds: [UniqueID: (tree: TreeName, key: RecordKey)] = [:]
+    ) throws(MirrorError) -> Change {
+        try state.withLock { (state) throws(MirrorError) in
+            try put(change, replacing: nil, holds: holds, &state)
+        }
+    }
+
+    func put(
+        _ change: Change,
+        replacing bundle: UniqueID?,
+        holds: [UniqueID: (tree: TreeName, key: RecordKey)],
+        _ state: inout State
+    ) throws(MirrorError) -> Change {
+        var change = change
+        change.deviceSeq = state.last + 1
+        var operations = try Self.records(of: change).map { name, json in
+            set(.changes, name, json)
+        }
+        operations.append(set(.facts, Self.lastFact, Array("\(change.deviceSeq)".utf8)))
+        let records = holds.mapValues { HoldRecord(tree: $0.tree, key: $0.key) }
+        for (id, record) in records.sorted(by: { $0.key < $1.key }) {
+            operations.append(set(.holds, id.description, record.json))
+        }
+        try commit(operations)
+        state.last = change.deviceSeq
+        state.kept[change.deviceSeq] = change
+        state.pending.append(change)
+        state.holds.merge(records) { $1 }
+        return change
+    }
+
+    /// Forgets pending changes whose outcome is known for ever.
+    ///
+    /// - Parameter ids: Unknown ones are passed over.
+    /// - Throws: `full`, `poisoned`.
+    func settle(_ ids: Set<UniqueID>) throws(MirrorError) {
+        try state.withLock { (state) throws(MirrorError) in
+            let gone = state.kept.values.filter { ids.contains($0.id) }
+            guard !gone.isEmpty else { return }
+            var operations = gone.sorted { $0.deviceSeq < $1.deviceSeq }.flatMap { removal(of: $0) }
+            // A stranded change that was accepted after all leaves its bundle.
+            var bundles = state.bundles
+            for index in bundles.indices {
+                bundles[index].changes.removeAll { ids.contains($0.id) }
+                guard bundles[index] != state.bundles[index] else { continue }
+                operations += record(of: bundles[index])
+            }
+            try commit(operations)
+            state.pending.removeAll { ids.contains($0.id) }
+            for change in gone { state.kept[change.deviceSeq] = nil }
+            state.bundles = bundles.filter { !$0.changes.isEmpty }
+        }
+    }
+
+    /// Sets a refused change aside, with all pending changes that require it, directly or not.
+    ///
+    /// - Parameters:
+    ///   - id: The refused change.
+    ///   - refusal: Why.
+    /// - Returns: What was set aside; nil when the change does not pend.
+    /// - Throws: `full`, `poisoned`.
+    func strand(
+        _ id: UniqueID,
+        _ refusal: Refusal
+    ) throws(MirrorError) -> StrandedBundle? {
+        try state.withLock { (state) throws(MirrorError) in
+            guard let first = state.pending.first(where: { $0.id == id }) else { return nil }
+            var closure: Set<UniqueID> = [id]
+            var changes = [first]
+            for change in state.pending where change.deviceSeq > first.deviceSeq {
+                guard change.dependencies.contains(where: closure.contains) else { continue }
+                closure.insert(change.id)
+                changes.append(change)
+            }
+            let bundle = StrandedBundle(
+                id: id,
+                refusal: refusal,
+                changes: changes,
+                at: time.wallMilliseconds()
+            )
+            try commit(record(of: bundle))
+            state.pending.removeAll { closure.contains($0.id) }
+            state.bundles.append(bundle)
+            return bundle
+        }
+    }
+
+    /// Forgets a bundle.
+    ///
+    /// - Returns: Whether there was one.
+    /// - Throws: `full`, `poisoned`.
+    @discardableResult
+    func drop(_ id: UniqueID) throws(MirrorError) -> Bool {
+        try state.withLock { (state) throws(MirrorError) in
+            guard let index = state.bundles.firstIndex(where: { $0.id == id }) else { return false }
+            let bundle = state.bundles[index]
+            try commit(
+                [remove(.stranded, id.description)] + bundle.changes.flatMap { removal(of: $0) }
+            )
+            state.bundles.remove(at: index)
+            for change in bundle.changes { state.kept[change.deviceSeq] = nil }
+            return true
+        }
+    }
+
+    /// Puts new changes in the place of a bundle, in one step.
+    ///
+    /// - Parameters:
+    ///   - id: The bundle.
+    ///   - changes: With new ids; numbered here.
+    /// - Returns: The changes with their numbers.
+    /// - Throws: `full`, `poisoned`, `tooLarge`.
+    func reoffer(_ id: UniqueID, as changes: [Change]) throws(MirrorError) -> [Change] {
+        try state.withLock { (state) throws(MirrorError) in
+            guard let index = state.bundles.firstIndex(where: { $0.id == id }) else { return [] }
+            let bundle = state.bundles[index]
+            var numbered: [Change] = []
+            var operations =
+                [remove(.stranded, id.description)] + bundle.changes.flatMap { removal(of: $0) }
+            for change in changes {
+                var change = change
+                change.deviceSeq = state.last + UInt64(numbered.count) + 1
+                operations += try Self.records(of: change).map { set(.changes, $0, $1) }
+                numbered.append(change)
+            }
+            let last = state.last + UInt64(numbered.count)
+            operations.append(set(.facts, Self.lastFact, Array("\(last)".utf8)))
+            try commit(operations)
+            state.last = last
+            state.bundles.remove(at: index)
+            for change in bundle.changes { state.kept[change.deviceSeq] = nil }
+            for change in numbered { state.kept[change.deviceSeq] = change }
+            state.pending += numbered
+            return numbered
+        }
+    }
+
+    // MARK: Facts and holds
+
+    /// Keeps a small JSON text under a name.
+    ///
+    /// - Throws: `full`, `poisoned`.
+    func setFact(_ name: String, _ json: [UInt8]) throws(MirrorError) {
+        try state.withLock { (state) throws(MirrorError) in
+            guard state.facts[name] != json else { return }
+            try commit([set(.facts, name, json)])
+            state.facts[name] = json
+        }
+    }
+
+    /// Forgets borrows that ended.
+    func forgetHolds(_ ids: [UniqueID]) throws(MirrorError) {
+        try state.withLock { (state) throws(MirrorError) in
+            let known = ids.filter { state.holds[$0] != nil }
+            guard !known.isEmpty else { return }
+            try commit(known.map { remove(.holds, $0.description) })
+            for id in known { state.holds[id] = nil }
+        }
+    }
+
+    // MARK: Committing
+
+    /// Makes operations durable as one step.
+    func commit(_ operations: [Operation]) throws(MirrorError) {
+        let id = UniqueID.version7(milliseconds: time.wallMilliseconds(), random: random)
+        let answer = store.submit(Change(id: id, operations: operations), by: Self.caller)
+        switch answer {
+        case .accepted(let position, _):
+            store.syncStep()
+            guard store.progress.outcome(of: position.seq) == .durable else {
+                throw .poisoned(store.progress.failure ?? "the write did not reach the disk")
+            }
+        case .unchanged, .replayed: return
+        case .refused(_, let refusal):
+            switch refusal.code {
+            case .full: throw .full
+            case .readOnly: throw .poisoned(refusal.detail)
+            case .tooLarge:
+                let count = operations.reduce(0) { $0 + $1.valueByteCount }
+                throw .tooLarge(byteCount: count, limit: Limits.commitByteCountMax)
+            default: preconditionFailure("the outbox broke its own rules: \(refusal)")
+            }
+        }
+    }
+}
+
+extension Change {
+    /// The changes whose outcome decides about this one's.
+    var dependencies: [UniqueID] {
+        requires
+            + operations.compactMap { operation in
+                let expects: Expectation? =
+                    switch operation {
+                    case .put(let write), .patch(let write): write.expects
+                    case .delete(let target), .release(let target, _), .setState(let target, _):
+                        target.expects
+                    default: nil
+                    }
+                if case .change(let id) = expects { return id }
+                return nil
+            }
+    }
+}
+
+extension Operation {
+    fileprivate var valueByteCount: Int {
+        switch self {
+        case .put(let write), .patch(let write): write.value.count
+        default: 0
+        }
+    }
+}
