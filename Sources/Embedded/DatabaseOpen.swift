@@ -159,6 +159,7 @@ public struct StoreDirectory: Sendable {
                 )
             )
         case .tooManyPins(let limit): unavailable("more than \(limit) readers")
+        case .gap, .diverged, .otherEpoch, .badContent, .readOnly: unavailable("\(error)")
         }
     }
 

@@ -7,7 +7,7 @@
 //   trace of it.
 internal import HoldfastBasics
 internal import HoldfastEngine
-internal import HoldfastRecords
+public import HoldfastRecords
 internal import HoldfastStore
 
 /// The authority of an embedded database.
@@ -243,7 +243,9 @@ final class LocalAuthority: Authority {
 extension TreeDeclaration {
     /// Whether a definition asks for nothing that does not stand: an older version of an
     /// application declares what a newer one has gone on from.
-    func covers(_ definition: HoldfastRecords.TreeDefinition) -> Bool {
+    ///
+    /// For this package's own modules.
+    public func covers(_ definition: HoldfastRecords.TreeDefinition) -> Bool {
         keys == definition.keys && isVersioned == definition.isVersioned
             && (definition.borrow ?? borrow) == borrow
             && (definition.transitions == nil || definition.transitions == transitions)

@@ -1,6 +1,6 @@
 // What a write gives back.
 public import FoundationEssentials
-internal import HoldfastBasics
+public import HoldfastBasics
 internal import HoldfastRecords
 
 /// What a write gives back: it is durable on this device.
@@ -32,8 +32,8 @@ public struct Receipt<T: Sendable>: Sendable {
 }
 
 extension UUID {
-    /// The id in Foundation's words.
-    init(_ id: UniqueID) {
+    /// The id in Foundation's words; for this package's own modules.
+    public init(_ id: UniqueID) {
         func byte(_ word: UInt64, _ index: UInt64) -> UInt8 {
             UInt8(truncatingIfNeeded: word >> (56 - index * 8))
         }

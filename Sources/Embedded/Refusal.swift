@@ -1,5 +1,5 @@
 // Why something was refused: a value with a stable code and the facts.
-internal import HoldfastRecords
+public import HoldfastRecords
 
 /// Why a change, a request or a definition was refused.
 ///
@@ -20,16 +20,16 @@ public struct Refusal: Error, Hashable, Sendable, CustomStringConvertible {
     /// What happened and what to do next, for people.
     public let message: String?
 
-    /// Refuses.
-    init(_ code: Code, _ message: String?, field: String? = nil, holder: String? = nil) {
+    /// Refuses; for this package's own modules.
+    public init(_ code: Code, _ message: String?, field: String? = nil, holder: String? = nil) {
         self.code = code
         self.field = field
         self.holder = holder
         self.message = message
     }
 
-    /// The refusal the engine gave.
-    init(_ refusal: HoldfastRecords.Refusal) {
+    /// The refusal the engine gave; for this package's own modules.
+    public init(_ refusal: HoldfastRecords.Refusal) {
         self.init(
             Code(rawValue: refusal.code.rawValue),
             ([refusal.detail] + refusal.rules).joined(separator: " "),

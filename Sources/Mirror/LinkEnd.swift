@@ -2,7 +2,7 @@
 internal import HoldfastBasics
 
 /// Why a connection to a server ended.
-enum LinkEnd: Hashable, Sendable {
+enum LinkEnd: Error, Hashable, Sendable {
     /// There was no connection.
     case unreachable(String)
     /// The connection was made, but not all of the handshake came in time.

@@ -1,0 +1,159 @@
+// Opening a database that mirrors a server.
+internal import FoundationEssentials
+internal import HoldfastBasics
+internal import HoldfastCommitLog
+public import HoldfastEmbedded
+internal import HoldfastHTTP
+internal import HoldfastRecords
+internal import HoldfastStorage
+internal import HoldfastStore
+internal import HoldfastWire
+
+extension Database {
+    /// Opens a mirror of a server's database: all of it is here, reads never wait for the network.
+    ///
+    /// Opens local files and returns without the network; ``firstSync()`` waits for it. The very
+    /// first time the server is asked which database it holds, and so after the copy was found to
+    /// differ from the server's.
+    ///
+    /// ```swift
+    /// let db = try await Database.connect(
+    ///     to: "http://parts.local:7070",
+    ///     mirror: "mirror",
+    ///     application: "stockroom",
+    ///     trees: [Part.self]
+    /// )
+    /// ```
+    ///
+    /// - Parameters:
+    ///   - server: `http://HOST[:PORT]`.
+    ///   - token: What proves who it is; nil where servers take callers at their word.
+    ///   - directory: Where the mirror lives; this process's alone until ``close()``.
+    ///   - application: The application the database belongs to.
+    ///   - trees: The record types; trees the server does not have are declared there.
+    ///   - user: Who writes.
+    ///   - cacheByteCount: What decoded records of one tree may weigh together.
+    /// - Returns: The open database.
+    /// - Throws: `offline` (the first time, and the server cannot be reached), `refused`,
+    ///   `wrongServer`, `damaged`, `full`, `unavailable`.
+    public static func connect(
+        to server: String,
+        token: String? = nil,
+        mirror directory: String,
+        application: String,
+        trees: [any Record.Type],
+        user: String = "local",
+        cacheByteCount: Int = defaultCacheByteCount
+    ) async throws(DatabaseError) -> Database {
+        let types = try RecordTrees(trees)
+        guard let address = ServerAddress(server) else {
+            throw .unavailable(directory: directory, reason: "'\(server)' is no http address")
+        }
+        var files = try opening(directory) { try MirrorDirectory(directory) }
+        var target = LinkTarget(
+            address: address,
+            application: application,
+            databaseID: files.pinned?.databaseID,
+            user: user,
+            device: files.pinned?.device ?? "new",
+            token: token
+        )
+        if files.needsServer {
+            let found = try await ServerProbe.ask(target)
+            try opening(directory) { try files.pin(found) }
+        }
+        let (store, pinned) = try opening(directory) {
+            try files.openCopy(application: application)
+        }
+        target.databaseID = pinned.databaseID
+        target.device = pinned.device
+        let gate = WriterGate()
+        let authority = MirrorAuthority(
+            store: store,
+            outbox: files.outbox,
+            identity: MirrorIdentity(
+                databaseID: pinned.databaseID,
+                application: application,
+                epoch: pinned.epoch,
+                device: pinned.device,
+                user: user,
+                app: application,
+                appVersion: "",
+                usedTrees: Set(types.proposals.map(\.tree))
+            ),
+            gate: gate
+        )
+        let database = Database(
+            store: store,
+            authority: authority,
+            gate: gate,
+            trees: types,
+            cacheByteCount: cacheByteCount
+        )
+        try await authority.declare(types.proposals)
+        try authority.start(target)
+        return database
+    }
+
+    private static func opening<T>(
+        _ directory: String,
+        _ body: () throws -> T
+    ) throws(DatabaseError) -> T {
+        do {
+            return try body()
+        } catch let error as MirrorError {
+            throw MirrorAuthority.error(error)
+        } catch {
+            throw .unavailable(directory: directory, reason: "\(error)")
+        }
+    }
+}
+
+/// Asks a server which database it holds.
+enum ServerProbe {
+    static func ask(_ target: LinkTarget) async throws(DatabaseError) -> ServerDocument {
+        let answer: Result<ServerDocument, LinkEnd> = await withCheckedContinuation { done in
+            let outcome = Condition<Result<ServerDocument, LinkEnd>?>(nil)
+            let ending = Lock<Worker?>(nil)
+            let worker = Worker {
+                let connection: MirrorConnection
+                do {
+                    connection = try MirrorConnection(target, random: SystemRandom()) { event in
+                        outcome.signal { result in
+                            guard result == nil else { return }
+                            switch event {
+                            case .opened(_, let server): result = .success(server)
+                            case .ended(_, let end): result = .failure(end)
+                            case .message: return
+                            }
+                        }
+                    }
+                } catch {
+                    done.resume(returning: .failure(.unreachable("\(error)")))
+                    return
+                }
+                connection.start()
+                let found = outcome.wait(until: { $0 != nil }) { $0 }
+                connection.stop()
+                done.resume(returning: found ?? .failure(.lost))
+            }
+            ending.withLock { $0 = worker }
+        }
+        switch answer {
+        case .success(let server): return server
+        case .failure(.otherDatabase(let found, _)):
+            guard let expected = target.databaseID else {
+                throw .refused(
+                    HoldfastEmbedded.Refusal(
+                        .wrongDatabase,
+                        LinkEnd.otherDatabase(found: found, application: "").detail
+                    )
+                )
+            }
+            throw .wrongServer(expected: UUID(expected), found: UUID(found))
+        case .failure(let end):
+            if end.mayRetry { throw .offline }
+            throw .refused(HoldfastEmbedded.Refusal(.unsupported, end.detail))
+        }
+    }
+}

@@ -1,0 +1,314 @@
+// A mirror's authority: the server decides, what stands here meanwhile is a preview.
+//
+// Threads: the connection's loop brings events into the inbox; a task takes them out under the
+// database's writer gate, so that the state never changes while a body runs; the sync thread of the
+// copy brings its news the same way. The core and the outbox are touched under the lock, the gate
+// is not needed for what changes no state (requests, reading what is stranded).
+//
+// Invariants:
+// - events are taken in the order they came, by one task at a time;
+// - whoever waits for an outcome looks where it stands (copy, outbox) and is woken after every
+//   round: nothing is kept for receipts nobody asks.
+internal import FoundationEssentials
+internal import HoldfastBasics
+internal import HoldfastEmbedded
+internal import HoldfastEngine
+internal import HoldfastRecords
+internal import HoldfastStore
+internal import HoldfastWire
+
+final class MirrorAuthority: Authority {
+    struct State {
+        var status = Database.Status.offline(since: Date())
+        var isClosed = false
+        var inbox: [Event] = []
+        var isPumping = false
+        /// The link messages may be sent on; 0 for none.
+        var link = 0
+        /// Attempts to connect that came to nothing.
+        var failureCount = 0
+        var proposals: [TreeProposal] = []
+        var declarations: Set<UniqueID> = []
+        var declarationRefusal: HoldfastRecords.Refusal?
+        var answers: [UniqueID: CheckedContinuation<MirrorAnswer?, Never>] = [:]
+        var connection: MirrorConnection?
+        var runner: StoreRunner?
+    }
+
+    enum Event: Sendable {
+        case connection(ConnectionEvent)
+        case synced
+    }
+
+    let caller: Caller
+    let statusChanges = WakeUp()
+    /// Rings after every round of events.
+    let rounds = WakeUp()
+    let store: Store
+    let outbox: Outbox
+    let gate: WriterGate
+    let time: any TimeSource
+    let random: any RandomSource
+    let core: Lock<MirrorCore>
+    let state = Lock(State())
+
+    init(
+        store: Store,
+        outbox: Outbox,
+        identity: MirrorIdentity,
+        gate: WriterGate,
+        time: any TimeSource = SystemTime(),
+        random: any RandomSource = SystemRandom()
+    ) {
+        self.store = store
+        self.outbox = outbox
+        self.gate = gate
+        self.time = time
+        self.random = random
+        caller = identity.caller
+        core = Lock(
+            MirrorCore(
+                store: store,
+                outbox: outbox,
+                identity: identity,
+                time: time,
+                random: random
+            )
+        )
+    }
+
+    var exposesOnlyDurable: Bool { false }
+
+    var status: Database.Status { state.withLock(\.status) }
+
+    // MARK: Life
+
+    /// Drives the copy and connects; called once.
+    func start(_ target: LinkTarget) throws(DatabaseError) {
+        store.observe { [weak self] _, _ in self?.take(.synced) }
+        let connection: MirrorConnection
+        do {
+            connection = try MirrorConnection(target, random: random) { [weak self] event in
+                self?.take(.connection(event))
+            }
+        } catch {
+            throw .unavailable(directory: "", reason: "\(error)")
+        }
+        let runner = StoreRunner(store)
+        state.withLock { state in
+            state.connection = connection
+            state.runner = runner
+        }
+        connection.start()
+    }
+
+    func close() async throws(DatabaseError) {
+        let (connection, runner, answers) = state.withLock { state in
+            state.isClosed = true
+            state.inbox = []
+            defer { state.answers = [:] }
+            return (state.connection, state.runner, Array(state.answers.values))
+        }
+        for answer in answers { answer.resume(returning: nil) }
+        rounds.end()
+        let outbox = outbox
+        let result: Result<Void, MirrorError> = await withCheckedContinuation { done in
+            let ending = Lock<Worker?>(nil)
+            let worker = Worker {
+                connection?.stop()
+                do {
+                    do throws(StoreError) {
+                        try runner?.close()
+                    } catch {
+                        throw MirrorError.store(error)
+                    }
+                    try outbox.close()
+                    done.resume(returning: .success(()))
+                } catch let error as MirrorError {
+                    done.resume(returning: .failure(error))
+                } catch {
+                    preconditionFailure("closing throws nothing else: \(error)")
+                }
+            }
+            ending.withLock { $0 = worker }
+        }
+        if case .failure(let error) = result { throw .poisoned("\(error)") }
+    }
+
+    func checkOpen() throws(DatabaseError) {
+        if state.withLock(\.isClosed) { throw .closed }
+    }
+
+    // MARK: Events
+
+    private func take(_ event: Event) {
+        let mustStart = state.withLock { state in
+            guard !state.isClosed else { return false }
+            if case .synced = event, case .synced = state.inbox.last { return false }
+            state.inbox.append(event)
+            defer { state.isPumping = true }
+            return !state.isPumping
+        }
+        guard mustStart else { return }
+        Task.detached { [self] in await pump() }
+    }
+
+    /// Takes events until there are none, a round at a time under the gate.
+    private func pump() async {
+        while true {
+            do throws(CancellationError) {
+                try await gate.enter()
+            } catch {
+                preconditionFailure("nobody cancels this task")
+            }
+            round()
+            gate.leave()
+            rounds.notify()
+            let isDone = state.withLock { state in
+                guard state.inbox.isEmpty else { return false }
+                state.isPumping = false
+                return true
+            }
+            if isDone { return }
+        }
+    }
+
+    /// Events taken under the gate at once: a writer must not wait for a whole first sync.
+    private static let roundCount = 16
+
+    func round() {
+        let events = state.withLock { state in
+            let events = Array(state.inbox.prefix(Self.roundCount))
+            state.inbox.removeFirst(events.count)
+            return events
+        }
+        for event in events { perform(event) }
+    }
+
+    private func perform(_ event: Event) {
+        do throws(MirrorError) {
+            switch event {
+            case .synced:
+                act(try core.withLock { (core) throws(MirrorError) in try core.synced() })
+            case .connection(.opened(let link, _)):
+                state.withLock { $0.link = link }
+                act(core.withLock { $0.connected() })
+            case .connection(.message(let link, let message)):
+                guard state.withLock({ $0.link == link }) else { return }
+                act(
+                    try core.withLock { (core) throws(MirrorError) in try core.received(message) }
+                )
+            case .connection(.ended(_, let end)):
+                state.withLock { state in
+                    state.link = 0
+                    state.failureCount += 1
+                }
+                let refusal = end.mayRetry || end == .closed ? nil : end.detail
+                act(core.withLock { $0.disconnected(refusal) })
+                publishStatus()
+            }
+        } catch {
+            act(core.withLock { $0.disconnected("\(error)") })
+            publishStatus()
+        }
+    }
+
+    /// Carries out what the core asks for.
+    func act(_ actions: [MirrorAction]) {
+        guard !actions.isEmpty else { return }
+        let link = state.withLock(\.link)
+        let connection = state.withLock(\.connection)
+        var messages: [MirrorUp] = []
+        for action in actions {
+            switch action {
+            case .send(let message): messages.append(message)
+            case .answered(let id, let answer): self.answer(id, answer)
+            case .caughtUp: declareMissing()
+            case .statusChanged: publishStatus()
+            case .accepted, .stranded: continue
+            case .end(let mayRetry, _): connection?.end(link: link, mayRetry: mayRetry)
+            }
+        }
+        connection?.send(messages, on: link)
+    }
+
+    func publishStatus() {
+        let status: Database.Status =
+            switch core.withLock(\.status) {
+            case .live: .live
+            case .catchingUp(let count): .catchingUp(behind: count)
+            case .offline(let since):
+                .offline(since: Date(timeIntervalSince1970: Double(since) / 1000))
+            case .refused(let detail): .refused(detail)
+            }
+        let isNew = state.withLock { state in
+            defer { state.status = status }
+            return state.status != status
+        }
+        if isNew { statusChanges.notify() }
+    }
+
+    private func answer(_ id: UniqueID, _ answer: MirrorAnswer) {
+        let waiting = state.withLock { state in
+            if state.declarations.remove(id) != nil, case .refused(let problem) = answer {
+                state.declarationRefusal = problem.refusal
+            }
+            return state.answers.removeValue(forKey: id)
+        }
+        waiting?.resume(returning: answer)
+    }
+
+    // MARK: Trees
+
+    func declare(_ trees: [TreeProposal]) async throws(DatabaseError) {
+        state.withLock { $0.proposals = trees }
+    }
+
+    /// Proposes declarations the server does not have yet.
+    private func declareMissing() {
+        let proposals = state.withLock { state in
+            state.declarations.isEmpty ? state.proposals : []
+        }
+        for proposal in proposals {
+            let stands = store.read { reader in
+                reader.state.tree(proposal.tree)?.declaration.covers(proposal.definition) ?? false
+            }
+            guard !stands else { continue }
+            let id = newID()
+            state.withLock { _ = $0.declarations.insert(id) }
+            let change = Change(
+                id: id,
+                operations: [.defineTree(proposal.tree, proposal.definition)]
+            )
+            act(core.withLock { $0.ask(change) })
+        }
+    }
+
+    func firstSync() async throws(DatabaseError) {
+        let failures = state.withLock(\.failureCount)
+        while true {
+            let count = rounds.count
+            try checkOpen()
+            let (status, refusal, isDeclaring, failed) = state.withLock { state in
+                (
+                    state.status, state.declarationRefusal, !state.declarations.isEmpty,
+                    state.failureCount > failures
+                )
+            }
+            if let refusal { throw .refused(HoldfastEmbedded.Refusal(refusal)) }
+            switch status {
+            case .live where !isDeclaring && !core.withLock(\.isAsking): return
+            case .refused(let detail):
+                throw .refused(HoldfastEmbedded.Refusal(.unsupported, detail))
+            case .offline where failed: throw .offline
+            default: break
+            }
+            if Task.isCancelled { throw .offline }
+            await rounds.wait(past: count)
+        }
+    }
+
+    func newID() -> UniqueID {
+        .version7(milliseconds: time.wallMilliseconds(), random: random)
+    }
+}

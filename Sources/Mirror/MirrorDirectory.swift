@@ -1,0 +1,189 @@
+// The files of a mirror: `copy.N`, the copy of the database, and `outbox`. What the mirror is stands
+// in the outbox, so that the copy can be made anew without losing anything.
+internal import FoundationEssentials
+internal import Glibc
+internal import HoldfastBasics
+internal import HoldfastCommitLog
+internal import HoldfastJSONCoding
+internal import HoldfastRecords
+internal import HoldfastStorage
+internal import HoldfastStore
+internal import HoldfastWire
+
+/// What a mirror's directory was made as.
+struct PinnedIdentity: Hashable {
+    var databaseID: UniqueID
+    var epoch: Epoch
+    var device: String
+    /// The machine and the directory it was made in: a copy of the files differs in one of them.
+    var machine: String
+    var inode: UInt64
+    /// Number of the copy's directory.
+    var copy: UInt64
+
+    /// Shape: `{"database","epoch","device","machine","inode","copy"}`.
+    var json: [UInt8] {
+        var buffer = ByteBuffer()
+        buffer.append(text: "{\"database\":\"\(databaseID)\",\"epoch\":\"\(epoch)\",\"device\":")
+        buffer.appendJSONString(device)
+        buffer.append(text: ",\"machine\":")
+        buffer.appendJSONString(machine)
+        buffer.append(text: ",\"inode\":\(inode),\"copy\":\(copy)}")
+        return buffer.array
+    }
+
+    init(
+        databaseID: UniqueID,
+        epoch: Epoch,
+        device: String,
+        machine: String,
+        inode: UInt64,
+        copy: UInt64
+    ) {
+        self.databaseID = databaseID
+        self.epoch = epoch
+        self.device = device
+        self.machine = machine
+        self.inode = inode
+        self.copy = copy
+    }
+
+    init(_ document: ByteView) throws(FormError) {
+        var reader = FormReader(document, isStrict: true)
+        let start = try reader.enterObject()
+        var (databaseID, epoch): (UniqueID?, Epoch?)
+        var (device, machine): (String?, String?)
+        var (inode, copy): (UInt64?, UInt64?)
+        while let name = try reader.nextMember() {
+            switch name {
+            case "database": databaseID = try reader.uniqueID()
+            case "epoch": epoch = try reader.word("an epoch") { Epoch($0) }
+            case "device": device = try reader.text()
+            case "machine": machine = try reader.text()
+            case "inode": inode = try reader.integer(0...UInt64.max)
+            case "copy": copy = try reader.integer(1...UInt64.max)
+            default: try reader.unknownMember()
+            }
+        }
+        self.databaseID = try reader.required(databaseID, "database", at: start)
+        self.epoch = try reader.required(epoch, "epoch", at: start)
+        self.device = try reader.required(device, "device", at: start)
+        self.machine = try reader.required(machine, "machine", at: start)
+        self.inode = try reader.required(inode, "inode", at: start)
+        self.copy = try reader.required(copy, "copy", at: start)
+    }
+}
+
+/// A mirror's directory.
+struct MirrorDirectory {
+    static let identityFact = "identity"
+
+    let path: String
+    let outbox: Outbox
+    /// What it was made as; nil when it has never seen its server.
+    private(set) var pinned: PinnedIdentity?
+
+    /// Opens the outbox, making the directory where there is none.
+    ///
+    /// - Throws: `MirrorError`, `DiskError`.
+    init(_ path: String) throws {
+        self.path = path
+        outbox = try Outbox(disk: try PosixDisk(path + "/outbox", create: true))
+        guard let fact = outbox.fact(Self.identityFact) else { return }
+        do {
+            pinned = try fact.withView { try PinnedIdentity($0) }
+        } catch {
+            throw MirrorError.unreadable(tree: "facts", key: Self.identityFact, what: "\(error)")
+        }
+    }
+
+    /// Whether the server must be asked before the copy can be opened.
+    var needsServer: Bool { pinned == nil || mustResync }
+
+    private var mustResync: Bool { outbox.fact(MirrorCore.resyncFact) == Array("true".utf8) }
+
+    /// Pins the server's database, and begins a new copy when there is none that can be gone on
+    /// with.
+    ///
+    /// - Throws: `MirrorError`, `StoreError`, `DiskError`.
+    mutating func pin(_ server: ServerDocument) throws {
+        let identity = Identity(
+            databaseID: server.databaseID,
+            application: server.application,
+            epoch: server.head.epoch
+        )
+        let old = pinned
+        let next = PinnedIdentity(
+            databaseID: server.databaseID,
+            epoch: server.head.epoch,
+            device: old?.device ?? Self.newDevice(),
+            machine: Self.machine(),
+            inode: Self.inode(path),
+            copy: (old?.copy ?? 0) + 1
+        )
+        let disk = try PosixDisk(copyPath(next.copy), create: true)
+        if try !CommitLog.isPresent(disk: disk) {
+            try Store.create(following: identity, on: disk)
+        }
+        try outbox.setFact(MirrorCore.syncedFact, Array("false".utf8))
+        try outbox.setFact(Self.identityFact, next.json)
+        try outbox.setFact(MirrorCore.resyncFact, Array("false".utf8))
+        pinned = next
+        if let old { try Self.remove(copyPath(old.copy)) }
+    }
+
+    /// Opens the copy; a directory that was copied gets a device of its own first.
+    ///
+    /// - Throws: `MirrorError`, `StoreError`, `DiskError`.
+    mutating func openCopy(application: String) throws -> (Store, PinnedIdentity) {
+        guard var pinned else { preconditionFailure("a mirror that is not pinned has no copy") }
+        let (machine, inode) = (Self.machine(), Self.inode(path))
+        if pinned.machine != machine || pinned.inode != inode {
+            // Ids, borrows and ranges of the other device stay its own.
+            pinned.device = Self.newDevice()
+            pinned.machine = machine
+            pinned.inode = inode
+            try outbox.setFact(Self.identityFact, pinned.json)
+            self.pinned = pinned
+        }
+        let disk = try PosixDisk(copyPath(pinned.copy), create: true)
+        let store = try Store(
+            disk: disk,
+            application: application,
+            logger: Logger(level: .error)
+        )
+        return (store, pinned)
+    }
+
+    private func copyPath(_ number: UInt64) -> String { path + "/copy.\(number)" }
+
+    private static func newDevice() -> String {
+        "d-\(UniqueID.version7(milliseconds: SystemTime().wallMilliseconds(), random: SystemRandom()))"
+    }
+
+    /// Empties the directory of a copy nobody needs any more.
+    private static func remove(_ path: String) throws {
+        try FileManager.default.removeItem(atPath: path)
+    }
+
+    /// What tells this machine from others; empty where the system does not say.
+    private static func machine() -> String {
+        for path in ["/etc/machine-id", "/var/lib/dbus/machine-id"] {
+            if let data = FileManager.default.contents(atPath: path) {
+                let text = String(decoding: data, as: UTF8.self)
+                return String(text.prefix { $0 != "\n" })
+            }
+        }
+        return ""
+    }
+
+    /// What tells a directory from a copy of it on the same machine.
+    private static func inode(_ path: String) -> UInt64 {
+        do {
+            let attributes = try FileManager.default.attributesOfItem(atPath: path)
+            return attributes[.systemFileNumber] as? UInt64 ?? 0
+        } catch {
+            return 0
+        }
+    }
+}
