@@ -34,6 +34,12 @@ enum LinkEnd: Error, Hashable, Sendable {
         }
     }
 
+    /// Whether the server cannot go on from what the copy holds.
+    var needsNewCopy: Bool {
+        if case .bye(let code, _) = self { return code == 4409 || code == 4410 }
+        return false
+    }
+
     /// What happened and what to do, for people.
     var detail: String {
         switch self {

@@ -107,7 +107,7 @@ extension MirrorAuthority {
                 continuation.resume(returning: nil)
                 return
             }
-            act(core.withLock { $0.ask(change) })
+            ask(change)
         }
         switch answer {
         case nil: throw .closed

@@ -17,12 +17,15 @@ internal import HoldfastRecords
 internal import HoldfastStore
 internal import HoldfastWire
 
+/// Speaks with the server for a `Database`, and keeps what it must not lose.
 final class MirrorAuthority: Authority {
     struct State {
         var status = Database.Status.offline(since: Date())
         var isClosed = false
         var inbox: [Event] = []
         var isPumping = false
+        /// Whether the link takes no messages meanwhile.
+        var isHeld = false
         /// The link messages may be sent on; 0 for none.
         var link = 0
         /// Attempts to connect that came to nothing.
@@ -75,6 +78,12 @@ final class MirrorAuthority: Authority {
                 random: random
             )
         )
+    }
+
+    deinit {
+        // Forgotten without being closed: no thread must outlive it.
+        state.withLock(\.connection)?.abandon()
+        store.beginClosing()
     }
 
     var exposesOnlyDurable: Bool { false }
@@ -142,13 +151,16 @@ final class MirrorAuthority: Authority {
     // MARK: Events
 
     private func take(_ event: Event) {
-        let mustStart = state.withLock { state in
-            guard !state.isClosed else { return false }
-            if case .synced = event, case .synced = state.inbox.last { return false }
+        let (mustStart, mustHold) = state.withLock { state -> (Bool, MirrorConnection?) in
+            guard !state.isClosed else { return (false, nil) }
+            if case .synced = event, case .synced = state.inbox.last { return (false, nil) }
             state.inbox.append(event)
+            let mustHold = !state.isHeld && state.inbox.count >= Self.inboxCount
+            if mustHold { state.isHeld = true }
             defer { state.isPumping = true }
-            return !state.isPumping
+            return (!state.isPumping, mustHold ? state.connection : nil)
         }
+        mustHold?.hold()
         guard mustStart else { return }
         Task.detached { [self] in await pump() }
     }
@@ -175,14 +187,19 @@ final class MirrorAuthority: Authority {
 
     /// Events taken under the gate at once: a writer must not wait for a whole first sync.
     private static let roundCount = 16
+    /// Events that may wait: then the link takes no more messages until all of them are taken.
+    private static let inboxCount = 64
 
     func round() {
-        let events = state.withLock { state in
+        let (events, held) = state.withLock { state -> ([Event], MirrorConnection?) in
             let events = Array(state.inbox.prefix(Self.roundCount))
             state.inbox.removeFirst(events.count)
-            return events
+            guard state.isHeld, state.inbox.isEmpty else { return (events, nil) }
+            state.isHeld = false
+            return (events, state.connection)
         }
         for event in events { perform(event) }
+        held?.resume()
     }
 
     private func perform(_ event: Event) {
@@ -204,7 +221,12 @@ final class MirrorAuthority: Authority {
                     state.failureCount += 1
                 }
                 let refusal = end.mayRetry || end == .closed ? nil : end.detail
-                act(core.withLock { $0.disconnected(refusal) })
+                act(
+                    try core.withLock { (core) throws(MirrorError) in
+                        end.needsNewCopy
+                            ? try core.diverged(end.detail) : core.disconnected(refusal)
+                    }
+                )
                 publishStatus()
             }
         } catch {
@@ -213,10 +235,21 @@ final class MirrorAuthority: Authority {
         }
     }
 
-    /// Carries out what the core asks for.
+    /// Asks the server, on the link the core means.
+    func ask(_ change: Change) {
+        let (actions, link) = core.withLock { core in
+            (core.ask(change), state.withLock(\.link))
+        }
+        act(actions, on: link)
+    }
+
+    /// Carries out what the core asks for; under the gate.
     func act(_ actions: [MirrorAction]) {
         guard !actions.isEmpty else { return }
-        let link = state.withLock(\.link)
+        act(actions, on: state.withLock(\.link))
+    }
+
+    private func act(_ actions: [MirrorAction], on link: Int) {
         let connection = state.withLock(\.connection)
         var messages: [MirrorUp] = []
         for action in actions {
@@ -280,7 +313,7 @@ final class MirrorAuthority: Authority {
                 id: id,
                 operations: [.defineTree(proposal.tree, proposal.definition)]
             )
-            act(core.withLock { $0.ask(change) })
+            ask(change)
         }
     }
 

@@ -66,7 +66,7 @@ final class MirrorConnection: Sendable {
             guard self.link === link else { return }
             self.link = nil
             tell(.ended(link: number, end))
-            guard end.mayRetry || end == .closed else { return }
+            guard end.mayRetry || end == .closed, !isStopped else { return }
             retry = loop.schedule(afterMilliseconds: backoff.next(random)) { [weak self] in
                 self?.connect()
             }
@@ -127,14 +127,19 @@ final class MirrorConnection: Sendable {
         }
     }
 
-    /// Ends the link, the loop and its thread; called once, as the last.
-    func stop() {
+    /// Ends the link and the loop without waiting for its thread.
+    func abandon() {
         onLoop { owner in
             owner.isStopped = true
             owner.retry?.cancel()
             owner.link?.close()
         }
         loop.stop()
+    }
+
+    /// Ends the link, the loop and its thread; called once, as the last.
+    func stop() {
+        abandon()
         loop.join()
         owner.withLock { $0 = nil }
     }

@@ -241,7 +241,8 @@ final class MirrorCore {
         return try diverged("\(error)")
     }
 
-    private func diverged(_ why: String) throws(MirrorError) -> [MirrorAction] {
+    /// The copy cannot be gone on with: it is made anew at the next opening.
+    func diverged(_ why: String) throws(MirrorError) -> [MirrorAction] {
         phase = .offline
         try outbox.setFact(Self.resyncFact, Array("true".utf8))
         let detail =

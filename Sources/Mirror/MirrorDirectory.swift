@@ -1,7 +1,6 @@
-// The files of a mirror: `copy.N`, the copy of the database, and `outbox`. What the mirror is stands
-// in the outbox, so that the copy can be made anew without losing anything.
+// The files of a mirror: `copy.N`, the copy of the database, and `outbox`. What the mirror is
+// stands in the outbox, so that the copy can be made anew without losing anything.
 internal import FoundationEssentials
-internal import Glibc
 internal import HoldfastBasics
 internal import HoldfastCommitLog
 internal import HoldfastJSONCoding

@@ -87,13 +87,13 @@ extension MirrorCore {
     func giveBackHolds() throws(MirrorError) -> [MirrorAction] {
         let holds = outbox.holds
         guard isConnected, !holds.isEmpty else { return [] }
-        let pending = outbox.pending
+        var (records, borrows): (Set<HoldRecord>, Set<UniqueID>) = ([], [])
+        for change in outbox.pending { change.gatherSubjects(&records, &borrows) }
+        for request in requests { request.change.gatherSubjects(&records, &borrows) }
         var actions: [MirrorAction] = []
         var ended: [UniqueID] = []
         for (id, hold) in holds.sorted(by: { $0.key < $1.key }) {
-            guard !pending.contains(where: { $0.touches(hold.tree, hold.key, hold: id) }),
-                !isReturning(id)
-            else { continue }
+            guard !borrows.contains(id), !records.contains(hold) else { continue }
             if store.read({ $0.state.borrow(id) == nil }) {
                 ended.append(id)
             } else {
@@ -102,10 +102,6 @@ extension MirrorCore {
         }
         try outbox.forgetHolds(ended)
         return actions
-    }
-
-    private func isReturning(_ id: UniqueID) -> Bool {
-        requests.contains { $0.change.operations.first == .return(id) }
     }
 
     private func askOwn(_ operations: [Operation]) -> [MirrorAction] {
@@ -120,19 +116,25 @@ extension MirrorCore {
 }
 
 extension Change {
-    /// Whether it is about a record, or about the borrow of its maker.
-    fileprivate func touches(_ tree: TreeName, _ key: RecordKey, hold: UniqueID) -> Bool {
-        operations.contains { operation in
+    /// Gathers the records it is about, and the borrows it names.
+    fileprivate func gatherSubjects(
+        _ records: inout Set<HoldRecord>,
+        _ borrows: inout Set<UniqueID>
+    ) {
+        func add(_ tree: TreeName, _ key: RecordKey?, _ ids: UniqueID?...) {
+            if let key { records.insert(HoldRecord(tree: tree, key: key)) }
+            for case .some(let id) in ids { borrows.insert(id) }
+        }
+        for operation in operations {
             switch operation {
             case .put(let write), .patch(let write):
-                write.hold == hold || write.borrow == hold || write.tree == tree && write.key == key
+                add(write.tree, write.key, write.hold, write.borrow)
             case .delete(let target), .release(let target, _), .setState(let target, _):
-                target.borrow == hold || target.tree == tree && target.key == key
-            case .revise(let name, let base, let held):
-                held == hold || name == tree && base.id == key.id
-            case .borrow(let taking): taking.borrow == hold
-            case .return(let id), .cancel(let id): id == hold
-            case .reserve, .defineTree: false
+                add(target.tree, target.key, target.borrow)
+            case .revise(let tree, let key, let hold): add(tree, key, hold)
+            case .borrow(let taking): borrows.insert(taking.borrow)
+            case .return(let id), .cancel(let id): borrows.insert(id)
+            case .reserve, .defineTree: continue
             }
         }
     }

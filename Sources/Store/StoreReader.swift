@@ -104,7 +104,7 @@ extension StoreReader {
         confirmed?.hashes ?? state.hashes
     }
 
-    /// The position of the commit a change became; nil when it is not in the log, or not remembered.
+    /// The position of the commit a change became; nil when it is not in the log.
     public func position(ofChange id: UniqueID) -> Position? {
         guard let offset = state.frameOffset(ofChange: id), offset < ProvisionalArena.base else {
             return nil

@@ -195,6 +195,36 @@ private struct Label: Record, Hashable {
         try again.stop()
     }
 
+    @Test("A copied folder gives out no ids before it has been online as a device of its own")
+    func copied() async throws {
+        let disk = SimulatedDisk()
+        let server = try TestServer(disk: disk)
+        let address = server.address
+        let port = try #require(UInt16(address.split(separator: ":").last ?? ""))
+        let folder = try Folder()
+        let db = try await connect(address, folder)
+        try await db.firstSync()
+        let made = try await db.write { tx in try tx.create(Bin(place: "A", stock: 1)) }
+        try await made.accepted()
+        let first = made.value
+        try await db.close()
+        try server.stop()
+        try FileManager.default.copyItem(atPath: folder.path + "/m", toPath: folder.path + "/copy")
+        let copy = try await connect(address, folder, "copy")
+        #expect(try copy.record(first)?.value.place == "A")
+        await #expect(throws: DatabaseError.keysExhausted(tree: "bins")) {
+            try await copy.write { tx in try tx.create(Bin(place: "B", stock: 1)) }
+        }
+        let again = try TestServer(disk: disk) { $0.port = port }
+        try await eventually("it is live") { copy.status == .live }
+        try await copy.firstSync()
+        let second = try await copy.write { tx in try tx.create(Bin(place: "B", stock: 1)) }
+        #expect(second.value != first)
+        try await second.accepted()
+        try await copy.close()
+        try again.stop()
+    }
+
     @Test("Without its server a new mirror says so; another database's server is refused")
     func first() async throws {
         let server = try TestServer()

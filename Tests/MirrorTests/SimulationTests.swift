@@ -4,6 +4,7 @@ import HoldfastEngine
 import HoldfastRecords
 import HoldfastStore
 import HoldfastTestSupport
+import HoldfastWire
 import Testing
 
 @testable import Holdfast
@@ -101,6 +102,32 @@ import Testing
                 let holds = mirror.core.outbox.holds
                 guard holds.isEmpty else { throw Disagreement("\(holds.count) holds are kept") }
             }
+        }
+    }
+
+    @Test("Other hashes at the same seq end the connection: the copy is no use any more")
+    func heartbeat() throws {
+        let world = try World(seed: 3)
+        try world.settle()
+        let mirror = world.mirrors[0]
+        let (seq, chain, hashes) = mirror.core.store.read { reader in
+            (reader.confirmedHead, reader.confirmedChain, reader.confirmedHashes)
+        }
+        var sent = Dictionary(uniqueKeysWithValues: hashes.map { ($0.block, $0.hash) })
+        let right = MirrorHead(seq: seq, chain: chain, hashes: sent)
+        #expect(try mirror.core.received(.head(right)).isEmpty)
+        sent[BlockName(tree: StockModel.bins)] = Hash128(high: 1, low: 2)
+        let head = MirrorHead(seq: seq, chain: chain, hashes: sent)
+        let wrong = try mirror.core.received(.head(head))
+        guard case .end(let mayRetry, _) = wrong.first else {
+            Issue.record("it goes on")
+            return
+        }
+        #expect(!mayRetry)
+        #expect(mirror.core.outbox.fact(MirrorCore.resyncFact) == Array("true".utf8))
+        guard case .refused = mirror.core.status else {
+            Issue.record("\(mirror.core.status)")
+            return
         }
     }
 

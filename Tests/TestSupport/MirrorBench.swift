@@ -151,13 +151,12 @@ public final class MirrorBench {
     /// Proposes a random change of the mirror's user.
     public func propose() {
         let count = random.oneIn(5) ? 2 : 1
-        var change = Change(
+        let change = Change(
             id: life.bench.id(),
             digest: Hash128(high: random.next() | 1, low: 3),
             madeAt: life.bench.time.wallMilliseconds(),
             operations: (0..<count).map { _ in operation() }
         )
-        change.requires = change.operations.compactMap(\.requiredChange)
         let pending = PendingChange(change, by: Self.caller)
         // A mirror refuses at once what the preview refuses; some are pushed through to be contested.
         if case .refused = store.preview(change, by: Self.caller), !random.oneIn(6) { return }
@@ -300,20 +299,5 @@ public final class MirrorBench {
             model.recordLines,
             "what the mirror shows with the model"
         )
-    }
-}
-
-extension HoldfastRecords.Operation {
-    /// The pending change whose result it builds on.
-    fileprivate var requiredChange: UniqueID? {
-        let expects: Expectation?
-        switch self {
-        case .put(let write), .patch(let write): expects = write.expects
-        case .delete(let target), .release(let target, _), .setState(let target, _):
-            expects = target.expects
-        default: expects = nil
-        }
-        if case .change(let id) = expects { return id }
-        return nil
     }
 }
