@@ -299,7 +299,10 @@ public final class CommitLog {
     /// are not taken a second time.
     ///
     /// Used before anything is appended.
-    public func openedCursor() -> LogCursor { LogCursor(reader(), isChecking: false) }
+    public func openedCursor() -> LogCursor {
+        precondition(gathering.isEmpty && onItsWay == nil, "the log has gone on")
+        return LogCursor(reader(), isChecking: false)
+    }
 
     @inline(__always)
     private func frame(at offset: UInt64) -> Frame {

@@ -104,7 +104,7 @@ extension EngineState {
                 }
             }
         }
-        changes.remove(commit.changeID)
+        forgetChange(commit.changeID)
         head = before.seq - 1
         chain = before.chain
         lastTime = before.lastTime

@@ -130,6 +130,12 @@ public final class EngineState {
         if unfiled.count == Self.unfiledCountMax { fileChanges() }
     }
 
+    /// Forgets a change that was taken back.
+    func forgetChange(_ id: UniqueID) {
+        fileChanges()
+        changes.remove(id)
+    }
+
     private func fileChanges() {
         guard !unfiled.isEmpty else { return }
         changes.insert(unfiled)
