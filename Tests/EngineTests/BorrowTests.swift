@@ -30,6 +30,7 @@ import Testing
         )
         #expect(room.put(key, Stockroom.part("b"), borrow: first, by: "bert").refusal == .borrowed)
         #expect(room.put(key, Stockroom.part("b"), borrow: first, by: "anna").isCommit)
+        #expect(room.bench.submit([.cancel(first)], by: "anna").refusal == .borrowMismatch)
         #expect(room.bench.submit([.return(first)], by: "bert").refusal == .borrowed)
         #expect(room.bench.submit([.return(first)], by: "anna").isCommit)
         let tree = try #require(room.bench.state.tree(Stockroom.parts))
