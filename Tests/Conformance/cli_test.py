@@ -192,7 +192,7 @@ class CommandLineTest(unittest.TestCase):
     def test_a_forged_log(self):
         self.database()
         name, place = self.forge()
-        self.check(65, run("verify", "--data", self.data), name, f"byte {place}", "hashMismatch")
+        self.check(65, run("verify", "--data", self.data), name, f"byte {place}", "the hash at byte")
 
     def test_no_database_there(self):
         os.mkdir(self.data)

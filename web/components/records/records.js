@@ -38,8 +38,8 @@ class RecordsView extends Component {
         this.#prefix = this.getAttribute('prefix') ?? '';
         this.replaceChildren(
             make('header', { class: 'title' }, make('h1', {}, this.#tree), this.#filter()),
-            make('div', { class: 'scroll' },
-                make('table', { 'aria-label': `Records of ${this.#tree}` }, this.#head, this.#body)),
+            make('div', { class: 'scroll' }, make(
+                'table', { 'aria-label': `Records of ${this.#tree}` }, this.#head, this.#body)),
             this.#foot,
         );
         this.#showHead();
