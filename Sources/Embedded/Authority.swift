@@ -45,6 +45,9 @@ public protocol Authority: AnyObject, Sendable {
     /// - Throws: `refused` naming the rules a declaration breaks.
     func declare(_ trees: [TreeProposal]) async throws(DatabaseError)
 
+    /// Lets what is on its way arrive, for a moment; before the gate is closed for good.
+    func drain() async
+
     /// Ends what runs for this database and closes its files; called once.
     ///
     /// - Throws: `poisoned` when the end cannot be written; everything is let go of even so.

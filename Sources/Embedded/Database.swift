@@ -138,6 +138,7 @@ public final class Database: Sendable {
     /// - Throws: `poisoned` when the end cannot be written.
     public func close() async throws(DatabaseError) {
         guard !isClosed.exchange(true, ordering: .acquiringAndReleasing) else { return }
+        await authority.drain()
         await enterGateUncancelled()
         defer { gate.leave() }
         let result: Result<Void, DatabaseError>

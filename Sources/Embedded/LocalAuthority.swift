@@ -93,6 +93,10 @@ final class LocalAuthority: Authority {
 
     func firstSync() async throws(DatabaseError) { try checkWritable() }
 
+    func drain() async {
+        // Whoever waits for the disk is answered by closing itself.
+    }
+
     func close() async throws(DatabaseError) {
         let (runner, ticking) = state.withLock { state in
             state.isClosed = true

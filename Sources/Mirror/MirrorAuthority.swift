@@ -144,6 +144,26 @@ final class MirrorAuthority: Authority {
         if case .failure(let error) = result { throw .poisoned("\(error)") }
     }
 
+    /// Lets what is on its way be answered, and what creations borrowed be given back, while there
+    /// is a connection; what is not done in a moment is done after the next opening.
+    func drain() async {
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask { [self] in
+                while !Task.isCancelled, !state.withLock(\.isClosed) {
+                    let count = rounds.count
+                    let isDone = core.withLock { !$0.isConnected || $0.isIdle }
+                    if isDone { return }
+                    await rounds.wait(past: count)
+                }
+            }
+            group.addTask { try? await Task.sleep(for: Self.drainDuration) }
+            await group.next()
+            group.cancelAll()
+        }
+    }
+
+    private static let drainDuration = Duration.seconds(2)
+
     func checkOpen() throws(DatabaseError) {
         if state.withLock(\.isClosed) { throw .closed }
     }
@@ -192,14 +212,34 @@ final class MirrorAuthority: Authority {
 
     func round() {
         let (events, held) = state.withLock { state -> ([Event], MirrorConnection?) in
-            let events = Array(state.inbox.prefix(Self.roundCount))
-            state.inbox.removeFirst(events.count)
+            let events = Self.takeRound(&state.inbox)
             guard state.isHeld, state.inbox.isEmpty else { return (events, nil) }
             state.isHeld = false
             return (events, state.connection)
         }
         for event in events { perform(event) }
         held?.resume()
+    }
+
+    /// Takes the next events out of the inbox; commits that follow one another become one message,
+    /// since each ingestion decides all that pends anew.
+    private static func takeRound(_ inbox: inout [Event]) -> [Event] {
+        var events: [Event] = []
+        var taken = 0
+        for event in inbox {
+            if case .connection(.message(let link, .commits(let more))) = event,
+                case .connection(.message(link, .commits(let contents))) = events.last
+            {
+                let both = MirrorDown.commits(contents + more)
+                events[events.count - 1] = .connection(.message(link: link, both))
+            } else {
+                guard events.count < roundCount else { break }
+                events.append(event)
+            }
+            taken += 1
+        }
+        inbox.removeFirst(taken)
+        return events
     }
 
     private func perform(_ event: Event) {

@@ -340,6 +340,12 @@ final class MirrorCore {
             return [.end(mayRetry: true, detail: refused.problem.refusal.detail)]
         }
         unanswered.remove(id)
+        if let change = outbox.pending.first(where: { $0.id == id }), isGiveBack(change) {
+            // What it would have given back has ended already, some of it at least: nobody's work.
+            store.withdraw([id])
+            try outbox.settle([id])
+            return tellSettled() + sendMore()
+        }
         guard let bundle = try outbox.strand(id, refused.problem.refusal) else { return [] }
         // Those that were sent with it are still answered; accepted ones leave the bundle.
         store.withdraw(Set(bundle.changes.map(\.id)))

@@ -84,25 +84,48 @@ extension MirrorCore {
     // MARK: Holds
 
     /// Gives back borrows that creations took on their own, once nothing pends for the record.
+    ///
+    /// By a change like any other, numbered and shown: whatever the application writes to the
+    /// records from now on is decided, and sent, after it.
     func giveBackHolds() throws(MirrorError) -> [MirrorAction] {
         let holds = outbox.holds
         guard isConnected, !holds.isEmpty else { return [] }
         var (records, borrows): (Set<HoldRecord>, Set<UniqueID>) = ([], [])
         for change in outbox.pending { change.gatherSubjects(&records, &borrows) }
         for request in requests { request.change.gatherSubjects(&records, &borrows) }
-        var actions: [MirrorAction] = []
+        var standing: [UniqueID] = []
         var ended: [UniqueID] = []
         for (id, hold) in holds.sorted(by: { $0.key < $1.key }) {
             guard !borrows.contains(id), !records.contains(hold) else { continue }
             if store.read({ $0.state.borrow(id) == nil }) {
                 ended.append(id)
             } else {
-                actions += askOwn([.return(id)])
+                standing.append(id)
             }
         }
         try outbox.forgetHolds(ended)
-        return actions
+        guard !standing.isEmpty else { return [] }
+        let operations = standing.prefix(Self.giveBackCount).map { Operation.return($0) }
+        let change = Change(id: newID(), madeAt: time.wallMilliseconds(), operations: operations)
+        _ = store.show(PendingChange(try outbox.put(change), by: identity.caller))
+        return proposed()
     }
+
+    /// Most borrows given back by one change.
+    private static let giveBackCount = 1000
+
+    /// Whether a change gives back what creations took, and nothing else.
+    func isGiveBack(_ change: Change) -> Bool {
+        let holds = outbox.holds
+        return !change.operations.isEmpty
+            && change.operations.allSatisfy { operation in
+                if case .return(let id) = operation { return holds[id] != nil }
+                return false
+            }
+    }
+
+    /// Whether everything is sent and answered, and nothing is to be given back.
+    var isIdle: Bool { outbox.pending.isEmpty && outbox.holds.isEmpty && requests.isEmpty }
 
     private func askOwn(_ operations: [Operation]) -> [MirrorAction] {
         let change = Change(id: newID(), operations: operations)
