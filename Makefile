@@ -36,7 +36,7 @@ run: build
 	@.ci/serve-sample "$(RELEASE)" "$(DATA)" "$(LISTEN)" "$(KICAD)"
 
 lint:
-	$(SWIFT) format lint --strict --parallel --recursive Package.swift Sources Tests
+	$(SWIFT) format lint --strict --parallel --recursive Package.swift Sources Tests sdk/swift
 
 tools: $(PYTHON)
 
@@ -56,7 +56,7 @@ debug: system-libraries
 # Everything a change must pass, in two lanes on two processors; how long each suite takes stands in
 # ARCHITECTURE.md. Each suite alone: make test-NAME.
 test: tools test-lint debug
-	@.ci/together "swift contract autobahn web" "scenario run converter bench checker"
+	@.ci/together "swift contract autobahn web" "scenario run converter stockroom bench checker"
 
 # A suite alone builds first; .ci/together, which has built, sets BUILT.
 BUILD_FIRST := $(if $(BUILT),,tools debug)
@@ -92,6 +92,13 @@ test-run: $(BUILD_FIRST)
 test-converter: tools
 	$(PYTHON) Tests/Tools/kicad_to_ndjson_test.py
 	$(PYTHON) Tests/Tools/format_vectors_test.py
+
+# The worked example: an application of its own over the product Holdfast, two mirrors, real
+# processes.
+test-stockroom: $(BUILD_FIRST)
+	$(SWIFT) build --package-path sdk/swift/stockroom --scratch-path .build-stockroom
+	HOLDFAST_BIN="$(CURDIR)/$(DEBUG)" STOCKROOM_BIN="$(CURDIR)/.build-stockroom/debug/stockroom" \
+		$(PYTHON) Tests/Scenario/stockroom_test.py
 
 # Every path of the benchmark once; the figures of a debug build are not judged.
 test-bench: $(BUILD_FIRST)

@@ -14,6 +14,21 @@ public struct Borrow<R: Record>: Hashable, Identifiable, Sendable {
     public let key: Key<R>
     /// When it should be back.
     public let dueAt: Date?
+
+    init(id: UUID, key: Key<R>, dueAt: Date?) {
+        self.id = id
+        self.key = key
+        self.dueAt = dueAt
+    }
+
+    /// A borrow that ``Database/borrows(mine:)`` has listed, with its type: one taken before the
+    /// process was restarted, say.
+    ///
+    /// - Parameter borrow: What stands; nil comes of one of another tree, or of one that waits.
+    public init?(_ borrow: AnyBorrow) {
+        guard borrow.place == nil, let key = borrow.key.key(of: R.self) else { return nil }
+        self.init(id: borrow.id, key: key, dueAt: borrow.dueAt)
+    }
 }
 
 /// A borrow of a record of any tree, and where its taker stands.
