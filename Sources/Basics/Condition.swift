@@ -16,7 +16,12 @@ public final class Condition<Value>: @unchecked Sendable {
         mutex = .allocate(capacity: 1)
         condition = .allocate(capacity: 1)
         pthread_mutex_init(mutex, nil)
-        pthread_cond_init(condition, nil)
+        // Waiting for a time must not depend on what the wall clock does.
+        var attributes = pthread_condattr_t()
+        pthread_condattr_init(&attributes)
+        pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC)
+        pthread_cond_init(condition, &attributes)
+        pthread_condattr_destroy(&attributes)
     }
 
     deinit {
@@ -52,6 +57,30 @@ public final class Condition<Value>: @unchecked Sendable {
         defer { pthread_mutex_unlock(mutex) }
         while !ready(value) { pthread_cond_wait(condition, mutex) }
         return try body(&value)
+    }
+
+    /// Waits until `ready` holds, or a time has passed.
+    ///
+    /// - Parameters:
+    ///   - ready: Is asked first and after every waking.
+    ///   - nanosecondsMax: How long to wait, on the monotonic clock; nil waits for ever.
+    /// - Returns: Whether `ready` holds.
+    public func wait(until ready: (Value) -> Bool, nanosecondsMax: UInt64?) -> Bool {
+        pthread_mutex_lock(mutex)
+        defer { pthread_mutex_unlock(mutex) }
+        guard let nanosecondsMax else {
+            while !ready(value) { pthread_cond_wait(condition, mutex) }
+            return true
+        }
+        var end = timespec()
+        clock_gettime(CLOCK_MONOTONIC, &end)
+        let nanoseconds = UInt64(end.tv_nsec) + nanosecondsMax % 1_000_000_000
+        end.tv_sec += Int(nanosecondsMax / 1_000_000_000 + nanoseconds / 1_000_000_000)
+        end.tv_nsec = Int(nanoseconds % 1_000_000_000)
+        while !ready(value) {
+            if pthread_cond_timedwait(condition, mutex, &end) == ETIMEDOUT { return ready(value) }
+        }
+        return true
     }
 
     /// Waits until `ready` holds, runs `body` in the same critical section, then wakes every

@@ -47,9 +47,11 @@ public struct Batch: Sendable {
     public var byteCount: Int { pieces.reduce(0) { $0 + $1.buffer.count } }
 }
 
-/// The proof that a batch is durable, for `CommitLog.finish`.
+/// The proof that a batch is written, for `CommitLog.finish`.
 public struct WrittenBatch: Sendable {
     let batch: Batch
     /// Maps of the segments that the batch began, in order.
     let maps: [MappedFile]
+    /// Whether it survives a power cut already.
+    let isSynced: Bool
 }

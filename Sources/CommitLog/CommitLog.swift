@@ -31,8 +31,11 @@ public final class CommitLog {
     public let writer: LogWriter?
     /// Seq of the last commit appended; 0 before the first.
     public private(set) var head: UInt64
-    /// Seq of the last commit known synced.
+    /// Seq of the last commit that may be exposed: known synced, or, where batches are not synced
+    /// as they are written, known written.
     public private(set) var durable: UInt64
+    /// Seq of the last commit known synced.
+    public private(set) var synced: UInt64
     /// Whether a write failed: nothing can be appended until the log is opened anew.
     public private(set) var isPoisoned = false
 
@@ -40,7 +43,7 @@ public final class CommitLog {
     private let random: any RandomSource
     private let lock: (any DiskLock)?
     private var segments: [Segment]
-    // Logical offset up to which bytes are written and synced.
+    // Logical offset up to which bytes are written, and synced if batches are.
     private var writtenEnd: UInt64
     private var gathering: [TailPiece] = []
     private var markOffset = 0
@@ -48,8 +51,9 @@ public final class CommitLog {
     private var spares: [TailPiece] = []
     private var isClean: Bool
 
-    // Room every segment keeps for marks after its last frame: of a recovery, of a clean close.
-    private static let reservedByteCount = 2 * FrameLayout.markByteCount
+    // Room every segment keeps for marks after its last frame: of a recovery, of an opening without
+    // syncs, of a clean close.
+    static let reservedByteCount = 3 * FrameLayout.markByteCount
 
     init(_ opened: LogOpening, _ options: LogOptions, _ random: any RandomSource) {
         identity = opened.identity
@@ -62,6 +66,7 @@ public final class CommitLog {
         segments = opened.segments
         head = opened.head
         durable = opened.head
+        synced = opened.head
         writtenEnd = opened.end
         isClean = opened.isClean
         self.options = options
@@ -82,6 +87,11 @@ public final class CommitLog {
 
     /// Bytes that wait for the next batch.
     public var gatheredByteCount: Int { gathering.reduce(0) { $0 + $1.buffer.count } }
+
+    /// When batches are synced.
+    public var syncing: Syncing { options.syncing }
+
+    private var isLoose: Bool { options.syncing != .batches }
 
     // MARK: Appending
 
@@ -106,10 +116,18 @@ public final class CommitLog {
         precondition(effectOffsets.count == previous.count, "one earlier version per effect")
         let frame = FrameLayout.byteCount(content: content.count, effects: effectOffsets.count)
         precondition(frame <= FrameLayout.frameByteCountMax, "a commit above its limit")
-        let wanted = frame + (gathering.isEmpty ? FrameLayout.markByteCount : 0)
+        let mark = FrameLayout.markByteCount
+        var wanted = frame + (gathering.isEmpty ? mark : 0)
         let slot = segments.count - 1
         if segments[slot].end + wanted + Self.reservedByteCount > segments[slot].capacity {
+            // Every segment must tell by itself that its commits may be exposed unsynced.
+            let isBetween = isLoose && wanted == frame
+            if isBetween { wanted += mark }
             roll(to: seq, for: wanted, chainBefore: chainBefore)
+            if isBetween {
+                appendMark(seq)
+                wanted = frame
+            }
         } else if gathering.isEmpty {
             gathering.append(freshPiece(segments[slot], at: segments[slot].end))
         }
@@ -118,8 +136,7 @@ public final class CommitLog {
         let salt = segments[last].salt
         if wanted > frame {
             markOffset = piece.buffer.count
-            let mark = BatchMark(firstSeq: seq, syncedSeq: durable, isClean: false)
-            FrameLayout.appendMark(mark, salt: salt, to: &piece.buffer)
+            appendMark(seq)
         }
         let start = piece.end
         FrameLayout.append(
@@ -134,6 +151,13 @@ public final class CommitLog {
         segments[last].end = piece.end
         head = seq
         return segments[last].base + UInt64(start)
+    }
+
+    /// Adds a mark to what gathers.
+    private func appendMark(_ seq: UInt64) {
+        let mark = BatchMark(firstSeq: seq, syncedSeq: synced, isLoose: isLoose)
+        let salt = segments[segments.count - 1].salt
+        FrameLayout.appendMark(mark, salt: salt, to: &gathering[gathering.count - 1].buffer)
     }
 
     /// Begins a new segment in memory; its file comes with the batch.
@@ -192,7 +216,7 @@ public final class CommitLog {
         let slot = segments.slot(ofOffset: first.logicalStart)
         var mark = ByteBuffer(capacity: FrameLayout.markByteCount)
         FrameLayout.appendMark(
-            BatchMark(firstSeq: firstSeq, syncedSeq: durable, isClean: false),
+            BatchMark(firstSeq: firstSeq, syncedSeq: synced, isLoose: isLoose),
             salt: segments[slot].salt,
             to: &mark
         )
@@ -204,11 +228,17 @@ public final class CommitLog {
         return batch
     }
 
+    /// Takes a sync of all that was written as done.
+    ///
+    /// - Parameter seq: The last commit that was written when the sync began.
+    public func finishSync(upTo seq: UInt64) { synced = max(synced, seq) }
+
     /// Takes a written batch as durable.
     public func finish(_ written: WrittenBatch) {
         precondition(onItsWay?.lastSeq == written.batch.lastSeq, "another batch is on its way")
         onItsWay = nil
         durable = written.batch.lastSeq
+        if written.isSynced { synced = durable }
         var maps = written.maps.makeIterator()
         for piece in written.batch.pieces {
             writtenEnd = piece.logicalStart + UInt64(piece.buffer.count)

@@ -18,6 +18,7 @@ enum FrameLayout {
     /// Bytes before the first that the checksum covers.
     static let crcStart = 8
     static let cleanFlag: UInt32 = 1
+    static let looseFlag: UInt32 = 2
 
     /// Largest frame: the largest commit with the largest table, and its frame.
     static let frameByteCountMax = byteCount(
@@ -76,7 +77,9 @@ enum FrameLayout {
         buffer.append(integer: markMagic)
         buffer.append(integer: UInt32(0))
         buffer.append(integer: UInt32(markByteCount))
-        buffer.append(integer: mark.isClean ? cleanFlag : 0)
+        buffer.append(
+            integer: (mark.isClean ? cleanFlag : 0) | (mark.isLoose ? looseFlag : 0)
+        )
         buffer.append(integer: mark.firstSeq)
         buffer.append(integer: mark.syncedSeq)
         buffer.append(integer: UInt32(markByteCount))
@@ -113,6 +116,7 @@ enum FrameLayout {
         if magic == commitMagic { return lookAtCommit(bytes, at: offset, salt: salt) }
         guard magic == markMagic else { return .nothing("no frame begins here") }
         let frame = bytes[offset..<offset + markByteCount]
+        let flags = frame.integer(UInt32.self, at: 12)
         guard frame.integer(UInt32.self, at: 8) == UInt32(markByteCount),
             fits(frame, salt)
         else { return .nothing("the checksum of a batch mark does not fit") }
@@ -120,7 +124,8 @@ enum FrameLayout {
             BatchMark(
                 firstSeq: frame.integer(at: 16),
                 syncedSeq: frame.integer(at: 24),
-                isClean: frame.integer(UInt32.self, at: 12) & cleanFlag != 0
+                isClean: flags & cleanFlag != 0,
+                isLoose: flags & looseFlag != 0
             )
         )
     }
@@ -154,5 +159,7 @@ struct BatchMark: Equatable, Sendable {
     /// The highest seq known synced when it was written.
     let syncedSeq: UInt64
     /// Whether the log was closed in order after it.
-    let isClean: Bool
+    var isClean = false
+    /// Whether commits after it are exposed before they are synced.
+    var isLoose = false
 }

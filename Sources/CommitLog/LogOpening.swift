@@ -6,7 +6,7 @@ public import HoldfastStorage
 
 /// What opening found, for the log to go on with.
 struct LogOpening {
-    let identity: Identity
+    var identity: Identity
     let lock: (any DiskLock)?
     var lineage: [EpochStart] = []
     var role = LogRole.authority
@@ -148,7 +148,11 @@ extension CommitLog {
         }
         opening.recovery.cutByteCount = tail.end - scan.end
         opening.recovery.cutCommitCount = tail.commitCount
-        if options.isWritable { try repair(disk, options, entry, scan, tail, &opening) }
+        if options.isWritable {
+            try repair(disk, options, entry, scan, tail, &opening)
+            try restart(disk, options, random, &opening, after: scan, of: entry)
+            try correctIdentity(disk, &opening)
+        }
         return CommitLog(opening, options, random)
     }
 
@@ -240,7 +244,8 @@ extension CommitLog {
                 let mark = BatchMark(
                     firstSeq: scan.nextSeq,
                     syncedSeq: scan.nextSeq - 1,
-                    isClean: false
+                    // Until a new epoch stands, the next opening must begin one.
+                    isLoose: scan.isLoose
                 )
                 var bytes = ByteBuffer(capacity: FrameLayout.markByteCount)
                 FrameLayout.appendMark(mark, salt: entry.header.salt, to: &bytes)

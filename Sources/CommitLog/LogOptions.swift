@@ -1,6 +1,18 @@
 // How a log is opened, and what opening it found.
 public import HoldfastBasics
 
+/// When what was written is synced.
+///
+/// A written batch survives the end of the process, whatever it is; a synced one a power cut too.
+public enum Syncing: Hashable, Sendable {
+    /// With every batch.
+    case batches
+    /// When so many milliseconds have passed since the last time.
+    case every(milliseconds: Int64)
+    /// When a segment ends, and in the end.
+    case never
+}
+
 /// How a log is opened.
 public struct LogOptions: Sendable {
     /// Length of a segment; a frame that is longer gets a segment of its own.
@@ -9,18 +21,26 @@ public struct LogOptions: Sendable {
     public var growByteCount: Int
     /// Whether commits will be appended; otherwise nothing is locked, repaired or changed.
     public var isWritable: Bool
+    /// When batches are synced.
+    ///
+    /// Other than `batches`, an opening that finds the log not closed in order begins a new epoch:
+    /// what others have seen may be gone.
+    public var syncing: Syncing
 
-    /// Segments of 64 MiB, zeroed 4 MiB ahead, for writing, unless told otherwise.
+    /// Segments of 64 MiB, zeroed 4 MiB ahead, for writing, every batch synced, unless told
+    /// otherwise.
     public init(
         segmentByteCount: Int = Limits.segmentByteCount,
         growByteCount: Int = 4 << 20,
-        isWritable: Bool = true
+        isWritable: Bool = true,
+        syncing: Syncing = .batches
     ) {
         precondition(segmentByteCount >= 512 && segmentByteCount < 2 << 30, "no segment's length")
         precondition(growByteCount >= 0, "no length")
         self.segmentByteCount = segmentByteCount
         self.growByteCount = growByteCount
         self.isWritable = isWritable
+        self.syncing = syncing
     }
 }
 
@@ -36,6 +56,9 @@ public struct LogRecovery: Equatable, Sendable {
     public var cutCommitCount = 0
     /// Commits above the last synced one that were written and synced anew.
     public var resyncedCommitCount: UInt64 = 0
+    /// Whether a new epoch began, because commits that were exposed before they were synced may be
+    /// lost.
+    public var beganEpoch = false
 
     /// Nothing found.
     public init() {}

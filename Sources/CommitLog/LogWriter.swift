@@ -19,6 +19,8 @@ public final class LogWriter: Sendable {
         /// How far the file is zeroed.
         var allocated: Int
         var capacity: Int
+        /// Whether bytes were written that are not synced.
+        var isUnsynced = false
         /// The next segment's file, and how far it is zeroed.
         var spare: (file: any DiskFile, allocated: Int)?
         /// The failure after which nothing is written any more.
@@ -36,35 +38,64 @@ public final class LogWriter: Sendable {
         self.state = Lock(state)
     }
 
-    /// Writes a batch and syncs it.
+    /// Writes a batch, and syncs it unless told otherwise.
     ///
-    /// One write and one sync per segment it touches, which is nearly always one.
+    /// One write and one sync per segment it touches, which is nearly always one. A segment that
+    /// ends is synced in any case.
     ///
-    /// - Parameter batch: As `CommitLog.beginBatch` gave it.
+    /// - Parameters:
+    ///   - batch: As `CommitLog.beginBatch` gave it.
+    ///   - isSyncing: False leaves the sync to a later batch or `sync`.
     /// - Returns: The proof, for `CommitLog.finish`.
     /// - Throws: Whatever failed; then what is on the disk is unknown: call `CommitLog.discard` and
     ///   never write again.
-    public func write(_ batch: Batch) throws(DiskError) -> WrittenBatch {
+    public func write(
+        _ batch: Batch,
+        isSyncing: Bool = true
+    ) throws(DiskError) -> WrittenBatch {
         try locked { state throws(DiskError) in
             if let failure = state.failure { throw failure }
             do throws(DiskError) {
                 var maps: [MappedFile] = []
                 for piece in batch.pieces {
                     if piece.start == 0 {
+                        try Self.sync(&state)
                         maps.append(try beginSegment(piece, &state))
                     } else {
                         try extend(&state, to: piece.end)
                         try state.file.write(piece.buffer.view, at: piece.start)
-                        try state.file.sync()
+                        state.isUnsynced = true
                         state.end = piece.end
                     }
                 }
-                return WrittenBatch(batch: batch, maps: maps)
+                if isSyncing { try Self.sync(&state) }
+                return WrittenBatch(batch: batch, maps: maps, isSynced: !state.isUnsynced)
             } catch {
                 state.failure = error
                 throw error
             }
         }
+    }
+
+    /// Syncs what was written without.
+    ///
+    /// - Throws: Whatever failed; then what is on the disk is unknown, as with `write`.
+    public func sync() throws(DiskError) {
+        try locked { state throws(DiskError) in
+            if let failure = state.failure { throw failure }
+            do throws(DiskError) {
+                try Self.sync(&state)
+            } catch {
+                state.failure = error
+                throw error
+            }
+        }
+    }
+
+    private static func sync(_ state: inout State) throws(DiskError) {
+        guard state.isUnsynced else { return }
+        try state.file.sync()
+        state.isUnsynced = false
     }
 
     private func beginSegment(
@@ -109,8 +140,10 @@ public final class LogWriter: Sendable {
     /// Nothing depends on it but speed: it zeroes the segment ahead, makes the next segment's file,
     /// and writes the index of a segment that has ended.
     ///
+    /// - Parameter isSyncing: Whether room ahead is synced, so that a batch's sync has only its own
+    ///   bytes to bring.
     /// - Throws: Whatever failed. No commit is in danger; a full disk is noticed here first.
-    public func prepare() throws(DiskError) {
+    public func prepare(isSyncing: Bool = true) throws(DiskError) {
         while let segment = sealed.withLock({ $0.last }) {
             try disk.replace(segment.indexPath, with: segment.index.bytes(salt: segment.salt))
             sealed.withLock { $0.removeAll { $0.firstSeq == segment.firstSeq } }
@@ -121,13 +154,13 @@ public final class LogWriter: Sendable {
             if isShort && state.allocated < state.capacity {
                 let zeroed = min(state.capacity, state.allocated + growByteCount)
                 try state.file.writeZeros(state.allocated..<zeroed)
-                try state.file.sync()
+                if isSyncing { try state.file.sync() }
                 state.allocated = zeroed
             }
             if state.spare == nil && state.end > state.capacity / 2 {
                 let file = try disk.open(Segment.sparePath, .create)
                 try file.writeZeros(0..<min(growByteCount, state.capacity))
-                try file.sync()
+                if isSyncing { try file.sync() }
                 state.spare = (file, min(growByteCount, state.capacity))
             }
         }
@@ -136,9 +169,10 @@ public final class LogWriter: Sendable {
     /// Takes note that a segment has ended, for its index file.
     func seal(_ segment: Segment) { sealed.withLock { $0.append(segment) } }
 
-    /// Writes and syncs bytes at the end: a mark.
+    /// Writes and syncs bytes at the end: a mark, which says what was synced before it.
     func append(_ bytes: [UInt8]) throws(DiskError) {
         try locked { state throws(DiskError) in
+            try Self.sync(&state)
             try state.file.write(bytes, at: state.end)
             try state.file.sync()
             state.end += bytes.count

@@ -17,6 +17,8 @@ struct SegmentScan {
     var syncedSeq: UInt64
     /// Whether the last frame is the mark of a clean close.
     var isClean = false
+    /// Whether commits after the last mark were exposed before they were synced.
+    var isLoose = false
     /// Why no whole frame begins at `end`.
     var reason = ""
 
@@ -64,6 +66,7 @@ struct SegmentScan {
                 syncedSeq = max(syncedSeq, mark.syncedSeq)
                 end += FrameLayout.markByteCount
                 isClean = mark.isClean
+                isLoose = mark.isLoose
             case .nothing(let why):
                 reason = why
                 return

@@ -11,7 +11,7 @@ internal import HoldfastStore
 public struct MigrationReport: Hashable, Sendable {
     /// How many records were looked at: every revision that stands.
     public let read: Int
-    /// How many were, or would be, rewritten in the current version. Released ones never are.
+    /// How many were, or would be, rewritten in the current version; released ones never are.
     public let changed: Int
     /// A line for each record that stays as it is, though an older major version wrote it and it
     /// is not released: its tree, its key and why.

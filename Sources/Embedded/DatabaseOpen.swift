@@ -1,17 +1,38 @@
 // Opening a database of this process's own.
 internal import HoldfastBasics
-internal import HoldfastCommitLog
+public import HoldfastCommitLog
 internal import HoldfastRecords
 internal import HoldfastStorage
 public import HoldfastStore
 
 extension Database {
-    /// When a write returns.
+    /// When a write returns: what it survives from then on.
+    ///
+    /// In every mode it survives the end of the process, kill -9 included. With `interval` and
+    /// `none` a power cut may take the last writes, never a part of one; when the database was not
+    /// closed, its positions go on in a new epoch at the next opening, so that nobody takes one for
+    /// another.
     public enum Durability: Hashable, Sendable {
         /// When it is durable; writes of several tasks share a sync.
         case group
         /// When it is durable by a sync of its own, before the next write begins.
         case each
+        /// When the system has it; it is durable after so long at most.
+        case interval(Duration)
+        /// When the system has it; it is durable when the system says, and after `close()`.
+        case none
+
+        var syncing: Syncing {
+            switch self {
+            case .group, .each: .batches
+            case .interval(let duration):
+                .every(
+                    milliseconds: duration.components.seconds * 1000
+                        + duration.components.attoseconds / 1_000_000_000_000_000
+                )
+            case .none: .never
+            }
+        }
     }
 
     /// Opens a database in which this process decides, and makes it where there is none.
@@ -46,7 +67,10 @@ extension Database {
         let types = try RecordTrees(trees)
         let store = try await Offload.run {
             Result { () throws(DatabaseError) in
-                try StoreDirectory(directory).open(application: application)
+                try StoreDirectory(directory).open(
+                    application: application,
+                    options: LogOptions(syncing: durability.syncing)
+                )
             }
         }.get()
         return try await open(
@@ -103,10 +127,15 @@ public struct StoreDirectory: Sendable {
 
     /// Opens the database of an application, and makes it where there is none.
     ///
-    /// - Parameter application: Its name.
+    /// - Parameters:
+    ///   - application: Its name.
+    ///   - options: How its log is opened.
     /// - Returns: The store, without a sync thread.
     /// - Throws: `refused`, `damaged`, `full`, `unavailable`.
-    public func open(application: String) throws(DatabaseError) -> Store {
+    public func open(
+        application: String,
+        options: LogOptions = LogOptions()
+    ) throws(DatabaseError) -> Store {
         guard (1...Limits.identityByteCountMax).contains(application.utf8.count),
             application.utf8.allSatisfy({ $0 >= 32 && $0 != 127 })
         else {
@@ -126,7 +155,12 @@ public struct StoreDirectory: Sendable {
                 }
                 try Store.create(on: disk, application: application)
             }
-            return try Store(disk: disk, application: application, logger: Logger(level: .error))
+            return try Store(
+                disk: disk,
+                application: application,
+                options: options,
+                logger: Logger(level: .error)
+            )
         } catch let error as DatabaseError {
             throw error
         } catch let error as StoreError {

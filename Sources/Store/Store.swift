@@ -30,6 +30,8 @@ public final class Store: Sendable {
         var clock: ClockGuard
         var isClosing = false
         var isFull = false
+        /// When what was written was last synced, on the monotonic clock.
+        var syncedAt: UInt64 = 0
         var observers: [Observer] = []
         var consumers: [Consumer] = []
         var holds = HoldGate()
@@ -50,9 +52,9 @@ public final class Store: Sendable {
     public let recovery: LogRecovery
     let core: Condition<Core>
     let time: any TimeSource
-    private let disk: any Disk
+    let disk: any Disk
     let random: any RandomSource
-    private let logger: Logger
+    let logger: Logger
 
     /// Opens a database, folds its log, and repairs a torn tail.
     ///
@@ -231,75 +233,6 @@ public final class Store: Sendable {
     /// How often a full disk is looked at again.
     private static let roomMilliseconds: Int64 = 1000
 
-    // MARK: Syncing
-
-    /// Waits until there is something to sync, or the store closes.
-    ///
-    /// - Returns: False when it closes and nothing is left.
-    public func waitForWork() -> Bool {
-        core.wait(until: { $0.hasUnwritten || $0.isClosing }) { $0.hasUnwritten }
-    }
-
-    /// Writes and syncs all that has gathered, then tells the observers.
-    ///
-    /// Called by one thread at a time.
-    public func syncStep() {
-        guard
-            let (writer, batch) = core.withLock({ core in
-                core.log.writer.flatMap { writer in core.log.beginBatch().map { (writer, $0) } }
-            })
-        else { return }
-        let started = time.monotonicNanoseconds()
-        let (progress, observers): (Progress, [Observer])
-        do throws(DiskError) {
-            let written = try writer.write(batch)
-            (progress, observers) = core.signal { core in
-                core.log.finish(written)
-                core.state.forgetUndo(upTo: core.log.durable)
-                return (core.progress, core.observers)
-            }
-        } catch {
-            logger.log(.error, "store.sync.failed", ["error": "\(error)"])
-            (progress, observers) = takeBack { core in
-                core.poison("\(error)")
-                return (core.progress, core.observers)
-            }
-        }
-        let nanoseconds = time.monotonicNanoseconds() - started
-        for observer in observers { observer(progress, nanoseconds) }
-        if progress.failure == nil { prepare(writer) }
-    }
-
-    /// Makes room ahead, and notices a full disk before a commit does.
-    private func prepare(_ writer: LogWriter) {
-        do throws(DiskError) {
-            try writer.prepare()
-        } catch {
-            logger.log(.warning, "store.room.failed", ["error": "\(error)"])
-            core.withLock { $0.isFull = true }
-            return
-        }
-        lookForRoom()
-    }
-
-    /// Writes are refused before the reserve is touched, and taken again when there is room.
-    private func lookForRoom() {
-        let isFull: Bool
-        do throws(DiskError) {
-            isFull = try disk.freeByteCount() < Limits.diskReserveByteCount
-        } catch {
-            logger.log(.warning, "store.room.failed", ["error": "\(error)"])
-            isFull = true
-        }
-        let wasFull = core.withLock { core in
-            defer { core.isFull = isFull }
-            return core.isFull
-        }
-        if isFull != wasFull {
-            logger.log(.warning, isFull ? "store.full" : "store.room.found")
-        }
-    }
-
     /// How far the store is.
     public var progress: Progress { core.withLock(\.progress) }
 
@@ -310,23 +243,4 @@ public final class Store: Sendable {
     public func observe(_ observer: @escaping Observer) {
         core.withLock { $0.observers.append(observer) }
     }
-
-    /// Syncs what is left and ends the log cleanly.
-    ///
-    /// The thread that drives `syncStep` ends first.
-    ///
-    /// - Throws: `log` when the last mark cannot be written.
-    public func close() throws(StoreError) {
-        while core.withLock(\.hasUnwritten) { syncStep() }
-        do {
-            try core.withLock { try $0.log.close() }
-        } catch let error as CommitLogError {
-            throw .log(error)
-        } catch {
-            preconditionFailure("closing throws nothing else: \(error)")
-        }
-    }
-
-    /// Lets `waitForWork` end when nothing is left.
-    public func beginClosing() { core.signal { $0.isClosing = true } }
 }
