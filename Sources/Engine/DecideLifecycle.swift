@@ -85,12 +85,16 @@ extension Draft {
                 latest = key
             }
         }
+        var next: UInt32? = 0
         tree.index.forEachRevision(of: id) { revision, _ in
             see(revision)
+            next = revision < .max ? revision + 1 : nil
             return true
         }
-        for entry in pending where entry.tree === tree && entry.key.id == id {
-            see(entry.key.revision)
+        // What this change made follows without a gap.
+        while let revision = next, hasEffect(tree, RecordKey(id, revision: revision)) {
+            see(revision)
+            next = revision < .max ? revision + 1 : nil
         }
         return (highest, latest)
     }

@@ -101,6 +101,11 @@ struct Draft {
         return tree
     }
 
+    /// Whether this change did something to a record, also when it undid it again.
+    func hasEffect(_ tree: TreeState, _ key: RecordKey) -> Bool {
+        slots.find(tree, key, in: pending) != nil
+    }
+
     func standing(_ tree: TreeState, _ key: RecordKey) -> Standing {
         if let index = slots.find(tree, key, in: pending) {
             let entry = pending[index]

@@ -498,4 +498,31 @@ extension Decision {
         #expect(room.bench.submit([revise]).isCommit)
         #expect(try room.state(RecordKey(key.id, revision: 2)) == .draft(0))
     }
+
+    @Test("One change may make, release and revise a record again and again, without a gap")
+    func revisedWithin() throws {
+        let room = Stockroom()
+        let key = try room.create("a")
+        let own = HoldfastRecords.Expectation.change(room.bench.id())
+        guard case .change(let id) = own else { return }
+        func release(
+            _ key: RecordKey,
+            _ expects: HoldfastRecords.Expectation
+        )
+            -> HoldfastRecords.Operation
+        { .release(room.target(key, expects), number: 0) }
+        func revise(_ key: RecordKey) -> HoldfastRecords.Operation {
+            .revise(tree: Stockroom.parts, key: key, hold: nil)
+        }
+        let (first, second) = (RecordKey(key.id, revision: 1), RecordKey(key.id, revision: 2))
+        let operations = [
+            release(key, .version(try room.version(key))), revise(key), release(first, own),
+            revise(first),
+        ]
+        #expect(room.bench.submit(operations + [revise(second)], id: id).refusal == .notReleased)
+        #expect(room.bench.submit(operations, id: id).isCommit)
+        #expect(try room.state(key) == .released(0))
+        #expect(try room.state(first) == .released(0))
+        #expect(try room.state(second) == .draft(0))
+    }
 }
