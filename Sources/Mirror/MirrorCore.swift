@@ -188,6 +188,8 @@ final class MirrorCore {
             actions += requests.map { .send(.change(MirrorChange($0.change))) }
             actions += sendMore()
             actions += try topUp()
+            // What was here and durable when the process ended leaves the outbox now.
+            actions += try synced()
         case _ where phase != .open: return garbled("the first message is no welcome")
         case .commits(let contents): actions += try ingest(contents)
         case .head(let head): actions += try compare(head)
