@@ -57,86 +57,25 @@ extension MirrorAuthority {
 
     func reoffer(_ id: UniqueID) async throws(DatabaseError) -> Proposal {
         try checkOpen()
-        guard let bundle = outbox.stranded.first(where: { $0.id == id }) else {
-            throw Self.unknown(id)
-        }
-        var changes: [Change] = []
-        var names: [UniqueID: UniqueID] = [:]
-        for change in bundle.changes { names[change.id] = newID() }
-        for change in bundle.changes {
-            var next = change
-            next.id = names[change.id] ?? newID()
-            next.madeAt = time.wallMilliseconds()
-            next.requires = change.requires.compactMap { names[$0] }
-            next.operations = change.operations.map { onWhatStands($0, names) }
-            changes.append(next)
-        }
         do {
             try await gate.enter()
         } catch {
             throw .offline
         }
         defer { gate.leave() }
-        if let first = changes.first, case .refused(let refusal) = store.preview(first, by: caller)
-        {
-            throw .refused(HoldfastEmbedded.Refusal(refusal))
-        }
-        let offered: [Change]
+        let (outcome, actions): (MirrorReoffer, [MirrorAction])
         do throws(MirrorError) {
-            offered = try outbox.reoffer(id, as: changes)
+            (outcome, actions) = try core.withLock { (core) throws(MirrorError) in
+                (try core.reoffer(id), core.proposed())
+            }
         } catch {
             throw Self.error(error)
         }
-        for change in offered { store.show(PendingChange(change, by: caller)) }
-        act(core.withLock { $0.proposed() })
-        return Proposal(id: offered.first?.id ?? id, position: nil)
-    }
-
-    /// The same operation, expecting what stands now.
-    private func onWhatStands(
-        _ operation: Operation,
-        _ names: [UniqueID: UniqueID]
-    ) -> Operation {
-        func expectation(
-            _ old: Expectation?,
-            _ tree: TreeName,
-            _ key: RecordKey?
-        ) -> Expectation? {
-            switch old {
-            case .change(let id): return names[id].map { .change($0) } ?? old
-            case .absent: return .absent
-            case .version, nil: break
-            }
-            guard let key else { return old }
-            return store.read { reader in
-                guard let state = reader.state.tree(tree),
-                    let location = reader.state.location(state, key)
-                else { return old }
-                return reader.withEffect(at: location) { effect, commit in
-                    reader.isPending(location)
-                        ? .change(commit.changeID) : .version(reader.state.position(of: commit.seq))
-                }
-            }
-        }
-        func borrow(_ old: UniqueID?, _ tree: TreeName, _ key: RecordKey?) -> UniqueID? {
-            guard old != nil, let key else { return old }
-            let holder = store.read { $0.state.tree(tree)?.holder(of: key) }
-            return holder?.device == caller.device ? holder?.id : nil
-        }
-        switch operation {
-        case .put(var write):
-            write.expects = expectation(write.expects, write.tree, write.key)
-            write.borrow = borrow(write.borrow, write.tree, write.key)
-            return .put(write)
-        case .patch(var write):
-            write.expects = expectation(write.expects, write.tree, write.key)
-            write.borrow = borrow(write.borrow, write.tree, write.key)
-            return .patch(write)
-        case .delete(var target):
-            target.expects = expectation(target.expects, target.tree, target.key)
-            target.borrow = borrow(target.borrow, target.tree, target.key)
-            return .delete(target)
-        default: return operation
+        act(actions)
+        switch outcome {
+        case .unknown: throw Self.unknown(id)
+        case .refused(let refusal): throw .refused(HoldfastEmbedded.Refusal(refusal))
+        case .kept(let offered): return Proposal(id: offered.first?.id ?? id, position: nil)
         }
     }
 

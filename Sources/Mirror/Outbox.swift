@@ -152,7 +152,7 @@ final class Outbox: Sendable {
             set(.changes, name, json)
         }
         operations.append(set(.facts, Self.lastFact, Array("\(change.deviceSeq)".utf8)))
-        let records = holds.mapValues { HoldRecord(tree: $0.tree, key: $0.key) }
+        let records = Self.records(of: holds)
         for (id, record) in records.sorted(by: { $0.key < $1.key }) {
             operations.append(set(.holds, id.description, record.json))
         }
@@ -243,9 +243,14 @@ final class Outbox: Sendable {
     /// - Parameters:
     ///   - id: The bundle.
     ///   - changes: With new ids; numbered here.
+    ///   - holds: Borrows they take on their own, with what they are of.
     /// - Returns: The changes with their numbers.
     /// - Throws: `full`, `poisoned`, `tooLarge`.
-    func reoffer(_ id: UniqueID, as changes: [Change]) throws(MirrorError) -> [Change] {
+    func reoffer(
+        _ id: UniqueID,
+        as changes: [Change],
+        holds: [UniqueID: (tree: TreeName, key: RecordKey)] = [:]
+    ) throws(MirrorError) -> [Change] {
         try state.withLock { (state) throws(MirrorError) in
             guard let index = state.bundles.firstIndex(where: { $0.id == id }) else { return [] }
             let bundle = state.bundles[index]
@@ -260,8 +265,13 @@ final class Outbox: Sendable {
             }
             let last = state.last + UInt64(numbered.count)
             operations.append(set(.facts, Self.lastFact, Array("\(last)".utf8)))
+            let records = Self.records(of: holds)
+            operations += records.sorted { $0.key < $1.key }.map { id, record in
+                set(.holds, id.description, record.json)
+            }
             try commit(operations)
             state.last = last
+            state.holds.merge(records) { $1 }
             state.bundles.remove(at: index)
             for change in bundle.changes { state.kept[change.deviceSeq] = nil }
             for change in numbered { state.kept[change.deviceSeq] = change }
@@ -271,6 +281,12 @@ final class Outbox: Sendable {
     }
 
     // MARK: Facts and holds
+
+    private static func records(
+        of holds: [UniqueID: (tree: TreeName, key: RecordKey)]
+    ) -> [UniqueID: HoldRecord] {
+        holds.mapValues { HoldRecord(tree: $0.tree, key: $0.key) }
+    }
 
     /// Keeps a small JSON text under a name.
     ///

@@ -43,6 +43,23 @@ import Testing
 
     private let refusal = HoldfastRecords.Refusal(.full, "as an example")
 
+    @Test("A bundle that is offered again takes its borrows on its own, as at first")
+    func holdsOfBundles() throws {
+        let disk = SimulatedDisk()
+        let outbox = try open(disk)
+        let hold = UniqueID(high: 5, low: 5)
+        let holds = [hold: (tree: Self.tree, key: RecordKey(number: 1))]
+        let kept = try outbox.put(change(1), holds: holds)
+        let bundle = try #require(try outbox.strand(kept.id, refusal))
+        try outbox.forgetHolds([hold])
+        #expect(outbox.holds.isEmpty)
+        _ = try outbox.reoffer(bundle.id, as: [change(2)], holds: holds)
+        let expected = [hold: HoldRecord(tree: Self.tree, key: RecordKey(number: 1))]
+        #expect(outbox.holds == expected)
+        let again = try open(disk.copy())
+        #expect(again.holds == expected && again.stranded.isEmpty)
+    }
+
     @Test("Changes are numbered without gaps, kept in order, and come back the same")
     func order() throws {
         let disk = SimulatedDisk()
