@@ -314,7 +314,13 @@ final class Outbox: Sendable {
     /// Makes operations durable as one step.
     func commit(_ operations: [Operation]) throws(MirrorError) {
         let id = UniqueID.version7(milliseconds: time.wallMilliseconds(), random: random)
-        let answer = store.submit(Change(id: id, operations: operations), by: Self.caller)
+        let change = Change(id: id, operations: operations)
+        var answer = store.submit(change, by: Self.caller)
+        if case .refused(_, let refusal) = answer, refusal.code == .full {
+            // Nobody else looks whether there is room again.
+            store.tick()
+            answer = store.submit(change, by: Self.caller)
+        }
         switch answer {
         case .accepted(let position, _):
             store.syncStep()

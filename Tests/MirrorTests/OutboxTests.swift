@@ -43,6 +43,23 @@ import Testing
 
     private let refusal = HoldfastRecords.Refusal(.full, "as an example")
 
+    @Test("When there is room again on a full disk, changes are kept again")
+    func room() throws {
+        let disk = SimulatedDisk()
+        let outbox = try open(disk)
+        disk.limit(byteCount: disk.byteCount + 1000)
+        // The sync of this one notices.
+        _ = try outbox.put(change(1))
+        #expect {
+            try outbox.put(change(2))
+        } throws: { error in
+            if case MirrorError.full = error { true } else { false }
+        }
+        disk.limit(byteCount: .max)
+        #expect(try outbox.put(change(3)).deviceSeq == 2)
+        #expect(ids(outbox.pending) == [1, 3])
+    }
+
     @Test("A bundle that is offered again takes its borrows on its own, as at first")
     func holdsOfBundles() throws {
         let disk = SimulatedDisk()
