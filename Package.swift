@@ -98,7 +98,8 @@ let executables: [Target] = ["holdfast", "holdfast-bench"].map { name in
 // One unit test target per source target, and the suites that cross them.
 let suites = [
     "Basics", "JSONCoding", "Records", "Storage", "CommitLog", "Engine", "Store", "HTTP", "Wire",
-    "Embedded", "Networking", "Mirror", "Server", "Crash", "Conformance", "Autobahn", "Web", "Tidy",
+    "Embedded", "Networking", "Mirror", "Server", "Crash", "Simulation", "Conformance", "Autobahn",
+    "Web", "Tidy",
 ]
 
 let tests: [Target] =
