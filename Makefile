@@ -110,7 +110,7 @@ test-tsan: tools
 test-asan: tools
 	.ci/sanitize address
 
-# The crash tests must refuse builds that are broken on purpose.
+# The crash tests and the simulation must refuse builds that are broken on purpose.
 test-checker: system-libraries
 	Tests/Fixtures/prove-checker .build-checker
 
