@@ -109,7 +109,14 @@ let tests: [Target] =
             dependencies: everything,
             path: "Tests/TestSupport",
             swiftSettings: settings
-        )
+        ),
+        // A mirror as a process of its own, for Tests/Scenario/mirror_test.py.
+        .executableTarget(
+            name: "holdfast-mirror-driver",
+            dependencies: ["Holdfast"],
+            path: "Tests/MirrorDriver",
+            swiftSettings: settings
+        ),
     ]
     + suites.map { suite in
         .testTarget(

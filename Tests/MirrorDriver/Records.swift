@@ -1,0 +1,1 @@
+../../sdk/swift/stockroom/Sources/stockroom/Records.swift
