@@ -94,8 +94,10 @@ struct Tail: Equatable {
     init(_ bytes: ByteView, from start: Int, seq: UInt64, salt: UInt32) {
         end = start
         var last = bytes.count
-        // Megabytes of zeros are the rule: by words first.
-        while last - 8 >= start && bytes.integer(UInt64.self, at: last - 8) == 0 { last -= 8 }
+        // Megabytes of zeros are the rule: by pages first.
+        while last - Self.page >= start, Self.isZero(bytes[last - Self.page..<last]) {
+            last -= Self.page
+        }
         while last > start && bytes[last - 1] == 0 { last -= 1 }
         guard last > start else { return }
         end = last
@@ -117,6 +119,13 @@ struct Tail: Equatable {
                 offset += 8
             }
         }
+    }
+
+    private static let page = 4096
+
+    /// Whether a run of bytes is all zeros: the first is, and each equals the one after it.
+    private static func isZero(_ run: ByteView) -> Bool {
+        run[0] == 0 && run[0..<run.count - 1] == run[1..<run.count]
     }
 
     /// Whether bytes follow that were meant to be frames.
