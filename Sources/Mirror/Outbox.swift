@@ -28,14 +28,16 @@ final class Outbox: Sendable {
         var cursors: [TreeName: KeyCursor] = [:]
         /// The next id of each tree, at most its mark.
         var nextIDs: [TreeName: UInt64] = [:]
+        /// How many ids the next lease of each tree covers.
+        var leaseCounts: [TreeName: UInt64] = [:]
         var holds: [UniqueID: HoldRecord] = [:]
         var facts: [String: [UInt8]] = [:]
     }
 
     /// The application every outbox belongs to.
     static let application = "holdfast.outbox"
-    /// Ids a lease covers.
-    static let leaseCount: UInt64 = 64
+    /// Most ids a lease covers.
+    static let leaseCountMax: UInt64 = 64
 
     let store: Store
     let state: Lock<State>

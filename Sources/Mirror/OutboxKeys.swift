@@ -10,7 +10,9 @@ extension Outbox {
 
     /// Gives out the next id of a tree.
     ///
-    /// It is below the durable mark when this returns: whatever happens, nobody gets it again.
+    /// It is below the durable mark when this returns: whatever happens, nobody gets it again. What
+    /// is leased and not given out is lost with the process: leases begin at one id and double, so
+    /// that a device which is started often without the server loses no more ids than it uses.
     ///
     /// - Parameters:
     ///   - tree: A tree of numbers.
@@ -27,12 +29,14 @@ extension Outbox {
             let id = max(from, range.first)
             let cursor = state.cursors[tree]
             if id >= cursor?.mark ?? 0 {
+                let leaseCount = state.leaseCounts[tree] ?? 1
                 let leased = KeyCursor(
-                    mark: min(range.end, id + Self.leaseCount),
+                    mark: min(range.end, id + leaseCount),
                     blockCount: cursor?.blockCount ?? Self.firstBlockCount
                 )
                 try commit([set(.keys, tree.description, leased.json)])
                 state.cursors[tree] = leased
+                state.leaseCounts[tree] = min(leaseCount * 2, Self.leaseCountMax)
             }
             state.nextIDs[tree] = id + 1
             return id
@@ -49,13 +53,17 @@ extension Outbox {
 
     /// How many ids to ask for now; nil while half of a block and a block in reserve are left.
     ///
+    /// What is left is measured by the newest block: by the next one, every growth would at once
+    /// ask for more, whether an id is used or not.
+    ///
     /// - Parameters:
     ///   - tree: A tree of numbers.
     ///   - ranges: The ranges of this device, ascending.
     /// - Returns: The count.
     func wantedBlock(_ tree: TreeName, in ranges: [RangeRecord]) -> UInt64? {
         let count = state.withLock { $0.cursors[tree]?.blockCount } ?? Self.firstBlockCount
-        return remaining(tree, in: ranges) <= count + count / 2 ? count : nil
+        let newest = ranges.last.map { $0.end - $0.first } ?? 0
+        return remaining(tree, in: ranges) <= newest + newest / 2 ? count : nil
     }
 
     /// A block was used up while the device was online: the next ones are larger.

@@ -184,20 +184,44 @@ import Testing
         Issue.record("the whole was never done")
     }
 
+    private func range(_ first: UInt64, _ end: UInt64) -> RangeRecord {
+        RangeRecord(
+            id: UniqueID(high: first, low: 0),
+            tree: Self.tree,
+            device: "d",
+            first: first,
+            end: end,
+            at: 0
+        )
+    }
+
+    @Test("Blocks grow by use alone: what is reserved stays within eight times what was used")
+    func growth() throws {
+        let outbox = try open(SimulatedDisk())
+        var ranges: [RangeRecord] = []
+        var used: UInt64 = 0
+        for round in 0..<2000 {
+            // Whatever comes from the server is an occasion to ask.
+            for _ in 0..<3 {
+                guard let count = outbox.wantedBlock(Self.tree, in: ranges) else { continue }
+                if !ranges.isEmpty { try outbox.growBlock(Self.tree) }
+                let first = ranges.last?.end ?? 1
+                ranges.append(range(first, first + count))
+            }
+            let left = outbox.remaining(Self.tree, in: ranges)
+            #expect(left > Outbox.firstBlockCount, "round \(round)")
+            #expect(used + left <= 8 * max(used, Outbox.firstBlockCount), "round \(round)")
+            for _ in 0..<(round < 1000 ? 0 : 10) {
+                #expect(try outbox.nextNumber(Self.tree, in: ranges) != nil)
+                used += 1
+            }
+        }
+    }
+
     @Test("An id is given out once, through any number of kills")
     func keys() throws {
         var disk = SimulatedDisk()
         let random = SeededRandom(seed: 3)
-        func range(_ first: UInt64, _ end: UInt64) -> RangeRecord {
-            RangeRecord(
-                id: UniqueID(high: first, low: 0),
-                tree: Self.tree,
-                device: "d",
-                first: first,
-                end: end,
-                at: 0
-            )
-        }
         let ranges = [range(10, 500), range(700, 1100)]
         var seen: Set<UInt64> = []
         var outbox = try open(disk)
@@ -209,7 +233,8 @@ import Testing
                 outbox = try open(disk, seed: random.next())
             }
         }
-        #expect(seen.count > 200)
+        // A kill loses at most as many ids as the process gave out, and one.
+        #expect(seen.count > 350)
         #expect(outbox.remaining(Self.tree, in: ranges) == 0)
         #expect(outbox.wantedBlock(Self.tree, in: ranges) != nil)
     }
