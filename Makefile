@@ -116,9 +116,9 @@ test-checker: system-libraries
 
 test-all: test test-tsan test-asan
 
-# Against the peers that are installed (nginx, SQLite); QUICK=1 takes less than a minute.
+# Against the peers that are installed (nginx, SQLite, LMDB); QUICK=1 takes less than a minute.
 bench: system-libraries
-	@.ci/install wrk libsqlite3-0
+	@.ci/install wrk libsqlite3-0 liblmdb0
 	$(SWIFT) build -c release --product holdfast
 	$(SWIFT) build -c release --product holdfast-bench
 	.build/release/holdfast-bench all $(if $(QUICK),--quick) $(if $(JSON),--json $(JSON))

@@ -90,6 +90,46 @@ struct StoredRecord: Sendable {
     }
 }
 
+/// What many versions have in common: kept once for all their boxes.
+final class BoxOrigin: Sendable {
+    /// What is common.
+    struct Facts: Hashable, Sendable {
+        let epoch: Epoch
+        let schema: SchemaVersion
+        let modifiedBy: String
+        let isPending: Bool
+        let hasUnknownFields: Bool
+    }
+
+    let facts: Facts
+
+    init(_ facts: Facts) { self.facts = facts }
+}
+
+/// The origins of a tree's boxes, each once as long as they are few.
+struct BoxOrigins {
+    private var known: [BoxOrigin.Facts: BoxOrigin] = [:]
+
+    /// Above it they are gathered anew: that costs memory alone.
+    private static let countMax = 256
+
+    /// The origin of a version.
+    mutating func origin(of record: RecordFacts, hasUnknownFields: Bool) -> BoxOrigin {
+        let facts = BoxOrigin.Facts(
+            epoch: record.version.epoch,
+            schema: record.schema,
+            modifiedBy: record.modifiedBy,
+            isPending: record.isPending,
+            hasUnknownFields: hasUnknownFields
+        )
+        if let found = known[facts] { return found }
+        if known.count == Self.countMax { known.removeAll() }
+        let origin = BoxOrigin(facts)
+        known[facts] = origin
+        return origin
+    }
+}
+
 /// One decoded version of a record, shared by everybody who reads it.
 final class Box<R: Record>: Sendable {
     /// Whose value.
@@ -98,29 +138,46 @@ final class Box<R: Record>: Sendable {
     let value: R
     /// Seq of its commit.
     let seq: UInt64
-    private let facts: RecordFacts
-    private let hasUnknownFields: Bool
+    private let createdAt: Int64
+    private let modifiedAt: Int64
+    private let origin: BoxOrigin
+    private let state: HoldfastRecords.RecordState
+    private let documentByteCount: UInt32
+
+    /// What a box costs beside the value: its header, what is known of it and its slot.
+    private static var overhead: Int { 128 }
+
+    /// Keeps a decoded version.
+    init(key: Key<R>, value: R, facts: RecordFacts, origin: BoxOrigin, documentByteCount: Int) {
+        self.key = key
+        self.value = value
+        seq = facts.version.seq
+        createdAt = facts.createdAt
+        modifiedAt = facts.modifiedAt
+        self.origin = origin
+        state = facts.state
+        self.documentByteCount = UInt32(documentByteCount)
+    }
+
     /// What it weighs in the cache.
     ///
     /// Unit: bytes, estimated.
-    let byteCount: Int
-
-    /// What a box costs beside the value: its header, its facts and its slot.
-    private static var overhead: Int { 48 + MemoryLayout<RecordFacts>.size + 24 }
-
-    /// Keeps a decoded version.
-    init(key: Key<R>, value: R, facts: RecordFacts, hasUnknownFields: Bool, documentByteCount: Int)
-    {
-        self.key = key
-        self.value = value
-        self.facts = facts
-        self.hasUnknownFields = hasUnknownFields
-        seq = facts.version.seq
-        byteCount = Self.overhead + MemoryLayout<R>.size + documentByteCount
-    }
+    var byteCount: Int { Self.overhead + MemoryLayout<R>.size + Int(documentByteCount) }
 
     /// What is known beside the value.
-    var meta: Meta { facts.meta(hasUnknownFields: hasUnknownFields) }
+    var meta: Meta {
+        let common = origin.facts
+        let facts = RecordFacts(
+            version: HoldfastRecords.Position(epoch: common.epoch, seq: seq),
+            state: state,
+            schema: common.schema,
+            createdAt: createdAt,
+            modifiedAt: modifiedAt,
+            modifiedBy: common.modifiedBy,
+            isPending: common.isPending
+        )
+        return facts.meta(hasUnknownFields: common.hasUnknownFields)
+    }
 
     /// An owned copy of everything.
     var entry: Entry<R> { Entry(key: key, value: value, meta: meta) }

@@ -1,6 +1,6 @@
 // Who waits for the disk: threads that read, tasks that wrote.
 //
-// Invariant: `covers` never says yes too early; it is set from what the store says after a sync.
+// Invariant: `seq` is never ahead of the disk; it is set from what the store says after a sync.
 internal import HoldfastBasics
 internal import HoldfastStore
 internal import Synchronization
@@ -27,8 +27,8 @@ final class DurableWatch: Sendable {
         store.observe { [weak self] progress, _ in self?.note(progress) }
     }
 
-    /// Whether a commit survives a power cut.
-    func covers(_ seq: UInt64) -> Bool { seq <= durable.load(ordering: .acquiring) }
+    /// The last commit known to survive a power cut.
+    var seq: UInt64 { durable.load(ordering: .acquiring) }
 
     private func note(_ progress: Progress) {
         durable.store(progress.durable, ordering: .releasing)

@@ -6,7 +6,7 @@
 //   kept;
 // - an index is built when it is first asked for, while the state is held, and kept up to date by
 //   `refresh` from then on;
-// - locks are taken in one order: the store's, then one of these two; never the other way.
+// - locks are taken in one order: the store's, then one of these; never the other way.
 internal import HoldfastBasics
 internal import HoldfastEngine
 internal import HoldfastRecords
@@ -28,6 +28,7 @@ final class TreeCache<R: Record>: AnyTreeCache {
     /// holds the store.
     unowned let store: Store
     private let boxes: Lock<BoxTable<R>>
+    private let origins = Lock(BoxOrigins())
     /// One place per declared index, then one for text search; nil until first asked for.
     private let indexes: Lock<[(any TreeIndex<R>)?]>
     private let steps = Atomic<UInt64>(0)
@@ -55,7 +56,8 @@ final class TreeCache<R: Record>: AnyTreeCache {
     /// - Returns: The box.
     /// - Throws: `undecodable`.
     func box(_ key: Key<R>, _ watch: DurableWatch?) throws(DatabaseError) -> Box<R>? {
-        if let box = boxes.withLock({ $0.find(key) }), watch?.covers(box.seq) ?? true { return box }
+        let seqMax = watch?.seq ?? .max
+        if let box = boxes.withLock({ $0.find(key, upTo: seqMax) }) { return box }
         return try load(key, watch)
     }
 
@@ -105,11 +107,14 @@ final class TreeCache<R: Record>: AnyTreeCache {
     /// Decodes a stored version.
     func box(of record: StoredRecord, _ key: Key<R>) throws(DatabaseError) -> Box<R> {
         let decoded = try decode(record.document, record.facts.schema, record.key)
+        let origin = origins.withLock {
+            $0.origin(of: record.facts, hasUnknownFields: decoded.hasUnknownFields)
+        }
         return Box(
             key: key,
             value: decoded.value,
             facts: record.facts,
-            hasUnknownFields: decoded.hasUnknownFields,
+            origin: origin,
             documentByteCount: record.document.count
         )
     }

@@ -62,6 +62,7 @@ enum Benchmark {
         Family(subject: .client, name: "codec", measure: CodecMeasure.run),
         Family(subject: .client, name: "lookup", measure: LookupMeasure.run),
         Family(subject: .client, name: "embedded", measure: EmbeddedMeasure.run),
+        Family(subject: .client, name: "first sync", measure: FirstSyncMeasure.run),
     ]
 
     /// Says something on standard error.

@@ -2,10 +2,13 @@
 internal import Foundation
 internal import HoldfastBasics
 internal import HoldfastEmbedded
+internal import HoldfastJSONCoding
 
 /// `typed_read_ns`, `local_write_1`, `cold_open_ms`, `mirror_bytes_per_record`.
 ///
-/// Reads are of one field of decoded records, in random order, everything in memory on both sides.
+/// Reads are of one field of decoded records, in random order, everything in memory on all sides;
+/// the peers hold the same bytes. SQLite selects by a prepared statement, LMDB gets in one
+/// transaction for all: they give bytes that are still to be decoded.
 /// The weight is what the process grew by: index, decoded records and caches, log not counted.
 enum EmbeddedMeasure {
     #if DEBUG
@@ -21,14 +24,15 @@ enum EmbeddedMeasure {
         let directory = context.folder.fresh("embedded")
         let keys = try Blocking.run { try await fill(directory, count) }
         let sqlite = try SQLite(context.folder.fresh("embedded.sqlite"))
-        if let sqlite { try fill(sqlite, count) }
+        let lmdb = try LMDB(context.folder.fresh("embedded.lmdb"))
+        try fill(sqlite, lmdb, count)
 
         let before = residentByteCount
         let (first, _) = try Blocking.run { try await open(directory) }
         try readAll(first, keys)
         let weight = Double(residentByteCount - before) / Double(count)
         add(context, "mirror_bytes_per_record", "bytes", .less, [weight])
-        try reads(context, first, keys, sqlite, rounds)
+        try reads(context, first, keys, sqlite, lmdb, rounds)
         try writes(context, first, keys, rounds)
         try Blocking.run { try await first.close() }
 
@@ -81,12 +85,14 @@ enum EmbeddedMeasure {
         return keys
     }
 
-    private static func fill(_ sqlite: SQLite, _ count: Int) throws {
+    private static func fill(_ sqlite: SQLite?, _ lmdb: LMDB?, _ count: Int) throws {
+        let encoder = RecordEncoder()
         var next = 0
         while next < count {
             let range = next..<min(next + batchCount, count)
-            let values = range.map { Array(Sample.document(byteCount: 200, number: $0).utf8) }
-            try sqlite.insert(values[...])
+            let values = try range.map { try encoder.encode(Part($0)) }
+            try sqlite?.insert(values[...])
+            try lmdb?.append(values, from: next + 1)
             next = range.upperBound
         }
     }
@@ -113,34 +119,49 @@ enum EmbeddedMeasure {
         _ database: Database,
         _ keys: [Key<Part>],
         _ sqlite: SQLite?,
+        _ lmdb: LMDB?,
         _ rounds: Int
     ) throws {
         let random = SeededRandom(seed: 1)
         let order = (0..<min(keys.count, 200_000)).map { _ in
             Int(random.next() % UInt64(keys.count))
         }
-        var ours: [Double] = []
-        var theirs: [Double] = []
+        // One after the other, as the peers get theirs, not by a walk through all keys.
+        let asked = order.map { keys[$0] }
+        var (ours, selects, gets): ([Double], [Double], [Double]) = ([], [], [])
         for _ in 0..<rounds {
             var sum = 0
             let seconds = try Clock.seconds {
-                for index in order { sum += try database.withRecord(keys[index]) { $0.stock } ?? 0 }
+                for key in asked { sum += try database.withRecord(key) { $0.stock } ?? 0 }
             }
             guard sum == order.reduce(0, +) else { throw BenchError("a read was wrong") }
             ours.append(seconds * 1e9 / Double(order.count))
-            guard let sqlite else { continue }
-            var byteCount = 0
-            let other = try Clock.seconds {
-                for index in order { byteCount += try sqlite.valueByteCount(of: index + 1) }
-            }
-            guard byteCount >= order.count * 100 else { throw BenchError("SQLite lost a row") }
-            theirs.append(other * 1e9 / Double(order.count))
+            if let sqlite { selects.append(try time(order) { try sqlite.valueByteCount(of: $0) }) }
+            if let lmdb { gets.append(try time(order) { try lmdb.valueByteCount(of: $0) }) }
         }
-        let peer: Measurement.Peer =
-            sqlite == nil
-            ? .none(because: "libsqlite3 is not installed")
-            : .measured("sqlite", rounds: theirs)
-        add(context, "typed_read_ns", "ns", .less, ours, peer)
+        let peers = [
+            peer("sqlite", "libsqlite3", selects), peer("lmdb", "liblmdb0", gets),
+        ]
+        for peer in peers { add(context, "typed_read_ns", "ns", .less, ours, peer) }
+    }
+
+    /// Nanoseconds a read of a peer.
+    private static func time(_ order: [Int], _ read: (Int) throws -> Int) throws -> Double {
+        var byteCount = 0
+        let seconds = try Clock.seconds {
+            for index in order { byteCount += try read(index + 1) }
+        }
+        guard byteCount >= order.count * 100 else { throw BenchError("a peer lost a value") }
+        return seconds * 1e9 / Double(order.count)
+    }
+
+    private static func peer(
+        _ name: String,
+        _ library: String,
+        _ rounds: [Double]
+    ) -> Measurement.Peer {
+        rounds.isEmpty
+            ? .none(because: "\(library) is not installed") : .measured(name, rounds: rounds)
     }
 
     private static func writes(
@@ -176,10 +197,7 @@ enum EmbeddedMeasure {
             }
             theirs.append(Double(commits) * 1e9 / Double(Clock.nanoseconds - start))
         }
-        let peer: Measurement.Peer =
-            sqlite == nil
-            ? .none(because: "libsqlite3 is not installed")
-            : .measured("sqlite", rounds: theirs)
+        let peer = peer("sqlite", "libsqlite3", theirs)
         add(context, "local_write_1", "writes/s", .more, ours, peer)
     }
 }

@@ -21,17 +21,18 @@ struct Options {
     static let help = """
         holdfast-bench server|storage|client|all [--quick] [--json FILE]
 
-        Measures Holdfast, and in turn with it the peers that are installed (nginx, SQLite), and
-        prints the median of the rounds. A ratio above 1 means that Holdfast is ahead.
+        Measures Holdfast, and in turn with it the peers that are installed (nginx, SQLite, LMDB),
+        and prints the median of the rounds, a line for each peer. A ratio above 1 means that
+        Holdfast is ahead.
 
           server       get_rps_per_core put_durable_rps feed_cpu_us_per_delivery feed_p99_ms
           storage      insert_durable_1 insert_durable_16 insert_durable_100 reopen_records_per_s
                        iterate_forward iterate_backward index_bytes_per_record
-          client       codec_us cross_module_ns typed_read_ns local_write_1 cold_open_ms
-                       mirror_bytes_per_record
+          client       codec_us cross_module_ns mirror_bytes_per_record typed_read_ns
+                       local_write_1 cold_open_ms first_sync_s
           all          all of them
 
-          --quick      fewer and shorter rounds, all in less than a minute
+          --quick      fewer and shorter rounds, all in about a minute
           --json FILE  writes one JSON object a line to FILE instead of below the table
 
         The server measured is the program `holdfast` beside this one. Load comes from wrk, or from

@@ -13,10 +13,12 @@ final class StoreUnderTest {
     private let random = SeededRandom(seed: 1)
     private let time = SystemTime()
     private static let quiet = Logger(level: .error)
+    /// The tree it works on.
+    static let treeName = "bench"
 
     /// Opens the database of a directory, and makes it first when the directory is new.
     init(_ directory: String) throws {
-        guard let tree = TreeName("bench") else { throw BenchError("no name of a tree") }
+        guard let tree = TreeName(Self.treeName) else { throw BenchError("no name of a tree") }
         self.tree = tree
         let isNew = !FileManager.default.fileExists(atPath: directory)
         let disk = try PosixDisk(directory, create: isNew)

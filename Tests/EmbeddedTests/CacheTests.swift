@@ -27,6 +27,9 @@ private struct Tagged: Record {
     static func define(_ tree: inout TreeDefinition<Tagged>) { tree.name = "tagged" }
 }
 
+/// How many hold the token of a value that is lent.
+private func references(_ tagged: borrowing Tagged) -> Int { tagged.token.references }
+
 @Suite(.serialized) struct CacheTests {
     @Test("withRecord copies no field: nobody else holds what a value refers to")
     func noCopies() async throws {
@@ -34,13 +37,15 @@ private struct Tagged: Record {
             let key = try await db.write { tx in
                 try tx.create(Tagged(token: Token("a"), count: 1))
             }.value
-            let alone = try #require(try db.withRecord(key) { $0.token.references })
+            // What the same closure counts when nobody but one holder has the token.
+            let only = Tagged(token: Token("b"), count: 2)
+            let one = references(only)
+            #expect(try db.withRecord(key) { references($0) } == one, "only the box holds it")
+            #expect(try db.read { view in try view.withRecord(key) { references($0) } } == one)
             let kept = try #require(try db[key])
-            let shared = try #require(try db.withRecord(key) { $0.token.references })
-            #expect(shared == alone + 1, "a copy of the value must show")
+            #expect(try db.withRecord(key) { references($0) } == one + 1, "a copy must show")
             #expect(kept.token.text == "a")
-            let lent = try db.read { view in try view.withRecord(key) { $0.token.references } }
-            #expect(lent == shared)
+            #expect(only.token.text == "b")
             // The value lives on while it is lent, whatever happens to the record.
             try db.withRecord(key) { tagged in
                 db.cache(Tagged.self).empty()
