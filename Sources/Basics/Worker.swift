@@ -31,6 +31,17 @@ public final class Worker: @unchecked Sendable {
     /// Waits for the function to end; called once.
     public func join() { pthread_join(handle, nil) }
 
+    /// Runs a call that blocks on a thread of its own, off the threads that tasks share.
+    ///
+    /// - Parameter body: Runs on the thread.
+    /// - Returns: What `body` returns.
+    public static func run<T: Sendable>(_ body: @escaping @Sendable () -> T) async -> T {
+        // With its answer a thread has nothing left to do: nobody has to join it.
+        await withCheckedContinuation { continuation in
+            detach { continuation.resume(returning: body()) }
+        }
+    }
+
     /// Starts a thread nobody waits for, for a call that may block long and cannot be ended.
     ///
     /// - Parameter run: Runs on the thread; the process may end before it does.

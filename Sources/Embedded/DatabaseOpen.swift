@@ -65,7 +65,7 @@ extension Database {
         cacheByteCount: Int = defaultCacheByteCount
     ) async throws(DatabaseError) -> Database {
         let types = try RecordTrees(trees)
-        let store = try await Offload.run {
+        let store = try await Worker.run {
             Result { () throws(DatabaseError) in
                 try StoreDirectory(directory).open(
                     application: application,

@@ -104,7 +104,7 @@ final class LocalAuthority: Authority {
         }
         ticking?.cancel()
         await ticking?.value
-        let result = await Offload.run {
+        let result = await Worker.run {
             Result { () throws(StoreError) in try runner?.close() }
         }
         watch.end()

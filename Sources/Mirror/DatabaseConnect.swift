@@ -112,32 +112,27 @@ extension Database {
 /// Asks a server which database it holds.
 enum ServerProbe {
     static func ask(_ target: LinkTarget) async throws(DatabaseError) -> ServerDocument {
-        let answer: Result<ServerDocument, LinkEnd> = await withCheckedContinuation { done in
+        let answer = await Worker.run { () -> Result<ServerDocument, LinkEnd> in
             let outcome = Condition<Result<ServerDocument, LinkEnd>?>(nil)
-            let ending = Lock<Worker?>(nil)
-            let worker = Worker {
-                let connection: MirrorConnection
-                do {
-                    connection = try MirrorConnection(target, random: SystemRandom()) { event in
-                        outcome.signal { result in
-                            guard result == nil else { return }
-                            switch event {
-                            case .opened(_, let server): result = .success(server)
-                            case .ended(_, let end): result = .failure(end)
-                            case .message: return
-                            }
+            let connection: MirrorConnection
+            do {
+                connection = try MirrorConnection(target, random: SystemRandom()) { event in
+                    outcome.signal { result in
+                        guard result == nil else { return }
+                        switch event {
+                        case .opened(_, let server): result = .success(server)
+                        case .ended(_, let end): result = .failure(end)
+                        case .message: return
                         }
                     }
-                } catch {
-                    done.resume(returning: .failure(.unreachable("\(error)")))
-                    return
                 }
-                connection.start()
-                let found = outcome.wait(until: { $0 != nil }) { $0 }
-                connection.stop()
-                done.resume(returning: found ?? .failure(.lost))
+            } catch {
+                return .failure(.unreachable("\(error)"))
             }
-            ending.withLock { $0 = worker }
+            connection.start()
+            let found = outcome.wait(until: { $0 != nil }) { $0 }
+            connection.stop()
+            return found ?? .failure(.lost)
         }
         switch answer {
         case .success(let server): return server

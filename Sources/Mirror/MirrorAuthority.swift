@@ -121,25 +121,16 @@ final class MirrorAuthority: Authority {
         for answer in answers { answer.resume(returning: nil) }
         rounds.end()
         let outbox = outbox
-        let result: Result<Void, MirrorError> = await withCheckedContinuation { done in
-            let ending = Lock<Worker?>(nil)
-            let worker = Worker {
-                connection?.stop()
-                do {
-                    do throws(StoreError) {
-                        try runner?.close()
-                    } catch {
-                        throw MirrorError.store(error)
-                    }
-                    try outbox.close()
-                    done.resume(returning: .success(()))
-                } catch let error as MirrorError {
-                    done.resume(returning: .failure(error))
+        let result = await Worker.run {
+            connection?.stop()
+            return Result { () throws(MirrorError) in
+                do throws(StoreError) {
+                    try runner?.close()
                 } catch {
-                    preconditionFailure("closing throws nothing else: \(error)")
+                    throw .store(error)
                 }
+                try outbox.close()
             }
-            ending.withLock { $0 = worker }
         }
         if case .failure(let error) = result { throw .poisoned("\(error)") }
     }

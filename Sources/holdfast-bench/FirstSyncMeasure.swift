@@ -2,6 +2,7 @@
 internal import Foundation
 internal import Holdfast
 internal import HoldfastEmbedded
+internal import HoldfastStore
 
 /// `first_sync_s`: from `connect` to the end of `firstSync()`, one record of 200 bytes a commit.
 ///
