@@ -63,6 +63,7 @@ extension MirrorAuthority {
             throw .offline
         }
         defer { gate.leave() }
+        let stranded = outbox.stranded.first { $0.id == id }?.changes.map(\.id) ?? []
         let (outcome, actions): (MirrorReoffer, [MirrorAction])
         do throws(MirrorError) {
             (outcome, actions) = try core.withLock { (core) throws(MirrorError) in
@@ -75,14 +76,20 @@ extension MirrorAuthority {
         switch outcome {
         case .unknown: throw Self.unknown(id)
         case .refused(let refusal): throw .refused(HoldfastEmbedded.Refusal(refusal))
-        case .kept(let offered): return Proposal(id: offered.first?.id ?? id, position: nil)
+        case .kept(let offered):
+            ring(stranded)
+            return Proposal(id: offered.first?.id ?? id, position: nil)
         }
     }
 
     func drop(_ id: UniqueID) async throws(DatabaseError) {
         try checkOpen()
         do throws(MirrorError) {
-            if try outbox.drop(id) { return }
+            let dropped = outbox.stranded.first { $0.id == id }?.changes.map(\.id) ?? []
+            if try outbox.drop(id) {
+                ring(dropped)
+                return
+            }
         } catch {
             throw Self.error(error)
         }

@@ -7,7 +7,51 @@ internal import HoldfastStore
 internal import HoldfastWire
 
 extension MirrorAuthority {
-    func prepare() async throws(DatabaseError) { try checkOpen() }
+    /// Waits, outside the gate, while ids are on their way of which the body may need some.
+    func prepare() async throws(DatabaseError) {
+        try checkOpen()
+        let trees = state.withLock(\.numberedTrees)
+        guard !trees.isEmpty, outbox.hasSynced else { return }
+        var mayAsk = true
+        while true {
+            let count = rounds.count
+            let (isWaiting, actions): (Bool, [MirrorAction])
+            do throws(MirrorError) {
+                (isWaiting, actions) = try core.withLock { (core) throws(MirrorError) in
+                    try core.stockUp(trees, mayAsk: mayAsk)
+                }
+            } catch {
+                throw Self.error(error)
+            }
+            act(actions)
+            guard isWaiting, !Task.isCancelled else { return }
+            if !actions.isEmpty { mayAsk = false }
+            gate.leave()
+            await waitUrgently(past: count)
+            await enterGate()
+            try checkOpen()
+        }
+    }
+
+    /// Waits for a round; commits that have come are not put off meanwhile.
+    private func waitUrgently(past count: UInt64) async {
+        state.withLock { $0.urgentCount += 1 }
+        await rounds.wait(past: count)
+        state.withLock { $0.urgentCount -= 1 }
+    }
+
+    /// Enters the gate, whether or not this task is cancelled: whoever called is inside.
+    private func enterGate() async {
+        let gate = gate
+        let entering = Task.detached {
+            do throws(CancellationError) {
+                try await gate.enter()
+            } catch {
+                preconditionFailure("nobody cancels this task")
+            }
+        }
+        await entering.value
+    }
 
     func nextNumber(
         _ tree: TreeName,
@@ -72,20 +116,50 @@ extension MirrorAuthority {
 
     func acceptance(of proposal: Proposal) async throws(DatabaseError) -> Position {
         if let position = proposal.position { return position }
+        let id = proposal.id
         while true {
-            let count = rounds.count
-            let id = proposal.id
-            let position = store.read { $0.position(ofChange: id) }
-            if let position { return position }
-            if let bundle = outbox.stranded.first(where: { $0.changes.contains { $0.id == id } }) {
-                throw .refused(HoldfastEmbedded.Refusal(bundle.refusal))
+            let bell = state.withLock { state in
+                let bell = state.bells[id] ?? WakeUp()
+                if !state.isClosed { state.bells[id] = bell }
+                return bell
             }
-            // It asked for what stood already: it left no commit.
-            if !outbox.pending.contains(where: { $0.id == id }) {
-                return store.read(\.confirmedPosition)
+            do throws(DatabaseError) {
+                if let position = try outcome(of: id) {
+                    ring([id])
+                    return position
+                }
+            } catch {
+                ring([id])
+                throw error
             }
             try checkOpen()
             if Task.isCancelled { throw .offline }
+            await bell.wait(past: 0)
+        }
+    }
+
+    /// Where a change stands; nil while that is not known.
+    private func outcome(of id: UniqueID) throws(DatabaseError) -> Position? {
+        if let position = store.read({ $0.position(ofChange: id) }) { return position }
+        if let bundle = outbox.bundle(of: id) {
+            throw .refused(HoldfastEmbedded.Refusal(bundle.refusal))
+        }
+        // It asked for what stood already: it left no commit.
+        return outbox.pendingChange(id) == nil ? store.read(\.confirmedPosition) : nil
+    }
+
+    /// Waits until nothing pends for records that are to be borrowed, and no creation of this
+    /// device holds them any more: the server would refuse them as held by another borrow.
+    private func waitUntilFree(_ operations: [Operation]) async throws(DatabaseError) {
+        let records = operations.compactMap { operation -> HoldRecord? in
+            guard case .borrow(let taking) = operation else { return nil }
+            return HoldRecord(tree: taking.tree, key: taking.key)
+        }
+        while true {
+            let count = rounds.count
+            if records.allSatisfy(outbox.isFree) || Task.isCancelled { return }
+            try checkOpen()
+            guard core.withLock(\.isConnected) else { throw .offline }
             await rounds.wait(past: count)
         }
     }
@@ -95,6 +169,7 @@ extension MirrorAuthority {
         id: UniqueID
     ) async throws(DatabaseError) -> [OperationResult] {
         try checkOpen()
+        try await waitUntilFree(operations)
         guard core.withLock(\.isConnected) else { throw .offline }
         let change = Change(id: id, madeAt: time.wallMilliseconds(), operations: operations)
         let answer: MirrorAnswer? = await withCheckedContinuation { continuation in
@@ -173,16 +248,7 @@ extension Outbox {
     /// refers to from inside a value.
     func requirements(of change: Change) -> [UniqueID] {
         var requires = change.requires
-        let made = pending.flatMap { pending in
-            pending.operations.compactMap { operation -> (String, UniqueID)? in
-                guard case .put(let write) = operation, write.expects == .absent,
-                    let key = write.key
-                else { return nil }
-                return (key.description, pending.id)
-            }
-        }
-        guard !made.isEmpty else { return requires }
-        let makers = Dictionary(made) { $1 }
+        guard state.withLock(\.queue.hasMakers) else { return requires }
         for operation in change.operations {
             let value: [UInt8]
             switch operation {
@@ -190,7 +256,8 @@ extension Outbox {
             default: continue
             }
             for text in value.split(separator: UInt8(ascii: "\"")) where text.contains(46) {
-                guard let maker = makers[String(decoding: text, as: UTF8.self)],
+                let text = String(decoding: text, as: UTF8.self)
+                guard let maker = state.withLock({ $0.queue.maker(of: text) }),
                     maker != change.id, !requires.contains(maker)
                 else { continue }
                 requires.append(maker)

@@ -6,7 +6,9 @@
 // is not needed for what changes no state (requests, reading what is stranded).
 //
 // Invariants:
-// - events are taken in the order they came, by one task at a time;
+// - events are taken in the order of the inbox, by one task at a time;
+// - all that pends is judged anew for at least half as many commits as there are pending changes,
+//   or else for a quarter of the time at most: N changes cost a multiple of N in all;
 // - whoever waits for an outcome looks where it stands (copy, outbox) and is woken after every
 //   round: nothing is kept for receipts nobody asks.
 internal import FoundationEssentials
@@ -22,8 +24,13 @@ final class MirrorAuthority: Authority {
     struct State {
         var status = Database.Status.offline(since: Date())
         var isClosed = false
-        var inbox: [Event] = []
+        var inbox = MirrorInbox()
+        /// Whether the copy's log was synced since that was last looked at.
+        var isSynced = false
         var isPumping = false
+        var pace = JudgingPace()
+        /// Who waits for what commits bring, and should not wait longer.
+        var urgentCount = 0
         /// Whether the link takes no messages meanwhile.
         var isHeld = false
         /// The link messages may be sent on; 0 for none.
@@ -31,16 +38,15 @@ final class MirrorAuthority: Authority {
         /// Attempts to connect that came to nothing.
         var failureCount = 0
         var proposals: [TreeProposal] = []
+        /// Trees the program may create numbered records in.
+        var numberedTrees: [TreeName] = []
         var declarations: Set<UniqueID> = []
         var declarationRefusal: HoldfastRecords.Refusal?
         var answers: [UniqueID: CheckedContinuation<MirrorAnswer?, Never>] = [:]
+        /// Rung when the outcome of a change is known here.
+        var bells: [UniqueID: WakeUp] = [:]
         var connection: MirrorConnection?
         var runner: StoreRunner?
-    }
-
-    enum Event: Sendable {
-        case connection(ConnectionEvent)
-        case synced
     }
 
     let caller: Caller
@@ -94,11 +100,11 @@ final class MirrorAuthority: Authority {
 
     /// Drives the copy and connects; called once.
     func start(_ target: LinkTarget) throws(DatabaseError) {
-        store.observe { [weak self] _, _ in self?.take(.synced) }
+        store.observe { [weak self] _, _ in self?.wake { $0.isSynced = true } }
         let connection: MirrorConnection
         do {
             connection = try MirrorConnection(target, random: random) { [weak self] event in
-                self?.take(.connection(event))
+                self?.wake { $0.inbox.add(event) }
             }
         } catch {
             throw .unavailable(directory: "", reason: "\(error)")
@@ -112,13 +118,15 @@ final class MirrorAuthority: Authority {
     }
 
     func close() async throws(DatabaseError) {
-        let (connection, runner, answers) = state.withLock { state in
+        let (connection, runner, answers, bells) = state.withLock { state in
             state.isClosed = true
-            state.inbox = []
-            defer { state.answers = [:] }
-            return (state.connection, state.runner, Array(state.answers.values))
+            state.inbox = MirrorInbox()
+            defer { (state.answers, state.bells) = ([:], [:]) }
+            let bells = Array(state.bells.values)
+            return (state.connection, state.runner, Array(state.answers.values), bells)
         }
         for answer in answers { answer.resume(returning: nil) }
+        for bell in bells { bell.end() }
         rounds.end()
         let outbox = outbox
         let result = await Worker.run {
@@ -161,12 +169,12 @@ final class MirrorAuthority: Authority {
 
     // MARK: Events
 
-    private func take(_ event: Event) {
+    /// Notes news, and starts to take them.
+    private func wake(_ note: (inout State) -> Void) {
         let (mustStart, mustHold) = state.withLock { state -> (Bool, MirrorConnection?) in
             guard !state.isClosed else { return (false, nil) }
-            if case .synced = event, case .synced = state.inbox.last { return (false, nil) }
-            state.inbox.append(event)
-            let mustHold = !state.isHeld && state.inbox.count >= Self.inboxCount
+            note(&state)
+            let mustHold = !state.isHeld && state.inbox.isFull
             if mustHold { state.isHeld = true }
             defer { state.isPumping = true }
             return (!state.isPumping, mustHold ? state.connection : nil)
@@ -176,9 +184,17 @@ final class MirrorAuthority: Authority {
         Task.detached { [self] in await pump() }
     }
 
-    /// Takes events until there are none, a round at a time under the gate.
+    /// Takes news until there are none, a round at a time under the gate.
     private func pump() async {
         while true {
+            if let pause = pause {
+                do {
+                    try await Task.sleep(nanoseconds: pause)
+                } catch {
+                    preconditionFailure("nobody cancels this task")
+                }
+                continue
+            }
             do throws(CancellationError) {
                 try await gate.enter()
             } catch {
@@ -188,7 +204,7 @@ final class MirrorAuthority: Authority {
             gate.leave()
             rounds.notify()
             let isDone = state.withLock { state in
-                guard state.inbox.isEmpty else { return false }
+                guard state.inbox.isEmpty, !state.isSynced else { return false }
                 state.isPumping = false
                 return true
             }
@@ -196,74 +212,86 @@ final class MirrorAuthority: Authority {
         }
     }
 
-    /// Events taken under the gate at once: a writer must not wait for a whole first sync.
-    private static let roundCount = 16
-    /// Events that may wait: then the link takes no more messages until all of them are taken.
-    private static let inboxCount = 64
+    /// How long nothing can be taken, in nanoseconds; nil when something can.
+    private var pause: UInt64? {
+        let now = time.monotonicNanoseconds()
+        let pendingCount = outbox.pendingCount
+        return state.withLock { state in
+            guard !state.inbox.isEmpty, !state.isSynced,
+                !state.inbox.hasNext(mayJudge: state.mayJudge(now, pendingCount: pendingCount))
+            else { return nil }
+            // Answers are taken meanwhile.
+            return min(state.pace.pause(now), Self.pauseNanoseconds)
+        }
+    }
+
+    private static let pauseNanoseconds: UInt64 = 2_000_000
 
     func round() {
-        let (events, held) = state.withLock { state -> ([Event], MirrorConnection?) in
-            let events = Self.takeRound(&state.inbox)
-            guard state.isHeld, state.inbox.isEmpty else { return (events, nil) }
+        let now = time.monotonicNanoseconds()
+        let pendingCount = outbox.pendingCount
+        let (isSynced, taken, held) = state.withLock {
+            state -> (Bool, MirrorInbox.Taken?, MirrorConnection?) in
+            let mayJudge = state.mayJudge(now, pendingCount: pendingCount)
+            let taken = state.inbox.takeNext(mayJudge: mayJudge)
+            defer { state.isSynced = false }
+            guard state.isHeld, !state.inbox.isFull else { return (state.isSynced, taken, nil) }
             state.isHeld = false
-            return (events, state.connection)
+            return (state.isSynced, taken, state.connection)
         }
-        for event in events { perform(event) }
-        held?.resume()
-    }
-
-    /// Takes the next events out of the inbox; commits that follow one another become one message,
-    /// since each ingestion decides all that pends anew.
-    private static func takeRound(_ inbox: inout [Event]) -> [Event] {
-        var events: [Event] = []
-        var taken = 0
-        for event in inbox {
-            if case .connection(.message(let link, .commits(let more))) = event,
-                case .connection(.message(link, .commits(let contents))) = events.last
-            {
-                let both = MirrorDown.commits(contents + more)
-                events[events.count - 1] = .connection(.message(link: link, both))
-            } else {
-                guard events.count < roundCount else { break }
-                events.append(event)
-            }
-            taken += 1
-        }
-        inbox.removeFirst(taken)
-        return events
-    }
-
-    private func perform(_ event: Event) {
         do throws(MirrorError) {
-            switch event {
-            case .synced:
+            if let taken { try perform(taken) }
+            if isSynced {
                 act(try core.withLock { (core) throws(MirrorError) in try core.synced() })
-            case .connection(.opened(let link, _)):
-                state.withLock { $0.link = link }
-                act(core.withLock { $0.connected() })
-            case .connection(.message(let link, let message)):
-                guard state.withLock({ $0.link == link }) else { return }
-                act(
-                    try core.withLock { (core) throws(MirrorError) in try core.received(message) }
-                )
-            case .connection(.ended(_, let end)):
-                state.withLock { state in
-                    state.link = 0
-                    state.failureCount += 1
-                }
-                let refusal = end.mayRetry || end == .closed ? nil : end.detail
-                act(
-                    try core.withLock { (core) throws(MirrorError) in
-                        end.needsNewCopy
-                            ? try core.diverged(end.detail) : core.disconnected(refusal)
-                    }
-                )
-                publishStatus()
             }
         } catch {
             act(core.withLock { $0.disconnected("\(error)") })
             publishStatus()
         }
+        ring(core.withLock { $0.takeKnown() })
+        held?.resume()
+    }
+
+    private func perform(_ taken: MirrorInbox.Taken) throws(MirrorError) {
+        switch taken {
+        case .event(.opened(let link, _)):
+            state.withLock { $0.link = link }
+            act(core.withLock { $0.connected() })
+        case .event(.message(let link, let message)): try perform([message], link)
+        case .messages(let link, let messages, let isJudging):
+            let started = time.monotonicNanoseconds()
+            try perform(messages, link)
+            guard isJudging else { return }
+            let ended = time.monotonicNanoseconds()
+            state.withLock { $0.pace.judged(from: started, to: ended) }
+        case .event(.ended(_, let end)):
+            state.withLock { state in
+                state.link = 0
+                state.failureCount += 1
+            }
+            let refusal = end.mayRetry || end == .closed ? nil : end.detail
+            act(
+                try core.withLock { (core) throws(MirrorError) in
+                    end.needsNewCopy
+                        ? try core.diverged(end.detail) : core.disconnected(refusal)
+                }
+            )
+            publishStatus()
+        }
+    }
+
+    private func perform(_ messages: [MirrorDown], _ link: Int) throws(MirrorError) {
+        guard state.withLock({ $0.link == link }) else { return }
+        act(try core.withLock { (core) throws(MirrorError) in try core.received(messages) })
+    }
+
+    /// Wakes those who wait for the outcome of changes.
+    func ring(_ ids: [UniqueID]) {
+        guard !ids.isEmpty else { return }
+        let bells = state.withLock { state in
+            state.bells.isEmpty ? [] : ids.compactMap { state.bells.removeValue(forKey: $0) }
+        }
+        for bell in bells { bell.end() }
     }
 
     /// Asks the server, on the link the core means.
@@ -325,7 +353,10 @@ final class MirrorAuthority: Authority {
     // MARK: Trees
 
     func declare(_ trees: [TreeProposal]) async throws(DatabaseError) {
-        state.withLock { $0.proposals = trees }
+        state.withLock { state in
+            state.proposals = trees
+            state.numberedTrees = trees.filter { $0.definition.keys == .id }.map(\.tree)
+        }
     }
 
     /// Proposes declarations the server does not have yet.
@@ -374,5 +405,13 @@ final class MirrorAuthority: Authority {
 
     func newID() -> UniqueID {
         .version7(milliseconds: time.wallMilliseconds(), random: random)
+    }
+}
+
+extension MirrorAuthority.State {
+    /// Whether what pends may be judged anew for what has come.
+    fileprivate func mayJudge(_ now: UInt64, pendingCount: Int) -> Bool {
+        isHeld || urgentCount > 0
+            || pace.isDue(now, waiting: inbox.nextCount, pending: pendingCount)
     }
 }

@@ -88,9 +88,15 @@ final class MirrorCore {
     private var unanswered: Set<UniqueID> = []
     /// Accepted changes that are not finished yet.
     private var outcomes: [UniqueID: Position] = [:]
-    /// Changes whose commits are here, and not known durable here.
-    private var undurable: [(id: UniqueID, seq: UInt64)] = []
+    /// Changes whose commits are here and not known durable here, by the seqs that must be.
+    private var undurable: [UniqueID: UInt64] = [:]
+    /// Changes that are taken out of what is shown when all that came together has been taken.
+    private var leaving: Set<UniqueID> = []
+    /// Changes whose outcome has become known here.
+    private var known: [UniqueID] = []
     private var sentSettled: UInt64 = 0
+    /// Ranges of this device by tree, with the hash of all ranges they were read at.
+    var knownRanges: [TreeName: (hash: Hash128, ranges: [RangeRecord])] = [:]
     var requests: [Request] = []
     private var lastStatus: MirrorStatus?
 
@@ -110,7 +116,7 @@ final class MirrorCore {
         since = time.wallMilliseconds()
         for change in outbox.pending {
             let showing = store.show(PendingChange(change, by: identity.caller))
-            if case .settled(let position) = showing { undurable.append((change.id, position.seq)) }
+            if case .settled(let position) = showing { undurable[change.id] = position.seq }
         }
     }
 
@@ -123,6 +129,9 @@ final class MirrorCore {
         let head = confirmedHead
         return head >= serverHead ? .live : .catchingUp(behind: serverHead - head)
     }
+
+    /// Whether everything the server had when it said welcome is here.
+    var isCaughtUp: Bool { phase == .open && awaitedHead == nil }
 
     /// Whether requests wait for their answer.
     var isAsking: Bool { !requests.isEmpty }
@@ -172,11 +181,40 @@ final class MirrorCore {
         return statusAction()
     }
 
+    /// Takes messages that came together: what they change of what is shown, changes once.
+    ///
+    /// - Throws: `MirrorError` when the outbox cannot keep what came of them; the connection ends.
+    func received(_ messages: [MirrorDown]) throws(MirrorError) -> [MirrorAction] {
+        defer { takeOut() }
+        var actions: [MirrorAction] = []
+        for message in messages {
+            guard phase != .offline else { return actions }
+            actions += try take(message)
+        }
+        return actions
+    }
+
     /// Takes a message.
     ///
-    /// - Throws: `MirrorError` when the outbox cannot keep what came of it; the connection ends.
+    /// - Throws: As for several.
     func received(_ message: MirrorDown) throws(MirrorError) -> [MirrorAction] {
-        guard phase != .offline else { return [] }
+        try received([message])
+    }
+
+    /// Changes whose outcome has become known here since they were last asked for.
+    func takeKnown() -> [UniqueID] {
+        defer { known = [] }
+        return known
+    }
+
+    /// Takes what has left the outbox, or is stranded, out of what is shown.
+    private func takeOut() {
+        guard !leaving.isEmpty else { return }
+        store.withdraw(leaving)
+        leaving = []
+    }
+
+    private func take(_ message: MirrorDown) throws(MirrorError) -> [MirrorAction] {
         var actions: [MirrorAction] = []
         switch message {
         case .welcome(let welcome):
@@ -223,9 +261,10 @@ final class MirrorCore {
                 unanswered.remove(status.id)
                 actions.append(.accepted(status.id, position))
             }
-            undurable.append((status.id, position.seq))
+            undurable[status.id] = position.seq
+            known.append(status.id)
         }
-        try finishOutcomes()
+        finishOutcomes()
         actions += answerRequests()
         actions += try caughtUp()
         actions += try synced()
@@ -285,18 +324,16 @@ final class MirrorCore {
     private func sendMore() -> [MirrorAction] {
         guard phase == .open else { return [] }
         var actions: [MirrorAction] = []
-        let pending = outbox.pending
-        var index = pending.partitioningIndex { $0.deviceSeq > lastSent }
-        while index < pending.count, unanswered.count < Self.windowCount {
-            let change = pending[index]
-            index += 1
-            lastSent = change.deviceSeq
+        while unanswered.count < Self.windowCount {
+            let room = Self.windowCount - unanswered.count
+            let next = outbox.pending(after: lastSent, count: room)
+            guard let last = next.last else { break }
+            lastSent = last.deviceSeq
             // Accepted, or even here, but not known durable here: nothing more is asked.
-            guard outcomes[change.id] == nil,
-                !undurable.contains(where: { $0.id == change.id })
-            else { continue }
-            unanswered.insert(change.id)
-            actions.append(.send(.change(MirrorChange(change))))
+            for change in next where outcomes[change.id] == nil && undurable[change.id] == nil {
+                unanswered.insert(change.id)
+                actions.append(.send(.change(MirrorChange(change))))
+            }
         }
         return actions
     }
@@ -308,25 +345,30 @@ final class MirrorCore {
             requests[index].answer = accepted
             return answerRequests()
         }
-        let isNew = unanswered.remove(id) != nil
-        guard isNew else { return [] }
-        outcomes[id] = accepted.position
-        try finishOutcomes()
+        guard unanswered.remove(id) != nil else { return [] }
         let actions: [MirrorAction] = [.accepted(id, accepted.position)]
+        guard accepted.position.seq <= confirmedHead else {
+            outcomes[id] = accepted.position
+            return actions + sendMore()
+        }
+        finish(id, accepted.position)
         return actions + (try synced()) + sendMore()
     }
 
     /// Accepted changes whose position is here: those without a commit of their own leave.
-    private func finishOutcomes() throws(MirrorError) {
+    private func finishOutcomes() {
         guard !outcomes.isEmpty else { return }
         let head = confirmedHead
-        let here = outcomes.filter { $0.value.seq <= head }
-        guard !here.isEmpty else { return }
-        store.withdraw(Set(here.keys))
-        for (id, position) in here.sorted(by: { $0.key < $1.key }) {
+        for (id, position) in outcomes where position.seq <= head {
             outcomes[id] = nil
-            undurable.append((id, position.seq))
+            finish(id, position)
         }
+    }
+
+    private func finish(_ id: UniqueID, _ position: Position) {
+        leaving.insert(id)
+        undurable[id] = position.seq
+        known.append(id)
     }
 
     private func take(_ refused: MirrorRefused) throws(MirrorError) -> [MirrorAction] {
@@ -342,15 +384,16 @@ final class MirrorCore {
             return [.end(mayRetry: true, detail: refused.problem.refusal.detail)]
         }
         unanswered.remove(id)
-        if let change = outbox.pending.first(where: { $0.id == id }), isGiveBack(change) {
+        if let change = outbox.pendingChange(id), isGiveBack(change) {
             // What it would have given back has ended already, some of it at least: nobody's work.
-            store.withdraw([id])
+            leaving.insert(id)
             try outbox.settle([id])
             return tellSettled() + sendMore()
         }
         guard let bundle = try outbox.strand(id, refused.problem.refusal) else { return [] }
         // Those that were sent with it are still answered; accepted ones leave the bundle.
-        store.withdraw(Set(bundle.changes.map(\.id)))
+        leaving.formUnion(bundle.changes.map(\.id))
+        known += bundle.changes.map(\.id)
         return [.stranded(bundle)] + tellSettled() + sendMore()
     }
 
@@ -361,10 +404,12 @@ final class MirrorCore {
     /// - Throws: `MirrorError` when the outbox cannot be written.
     func synced() throws(MirrorError) -> [MirrorAction] {
         let durable = store.progress.durable
-        let done = undurable.filter { $0.seq <= durable }
+        let done = undurable.filter { $0.value <= durable }
         guard !done.isEmpty else { return try giveBackHolds() }
-        try outbox.settle(Set(done.map { $0.id }))
-        undurable.removeAll { $0.seq <= durable }
+        try outbox.settle(Set(done.keys))
+        // One without a commit of its own is told apart from a pending one only now.
+        known += done.keys
+        for id in done.keys { undurable[id] = nil }
         return tellSettled() + (try giveBackHolds())
     }
 
@@ -373,17 +418,5 @@ final class MirrorCore {
         guard phase == .open, through > sentSettled else { return [] }
         sentSettled = through
         return [.send(.settled(through: through))]
-    }
-}
-
-extension Array {
-    /// Index of the first element for which `isAfter` holds, in an array that is ordered by it.
-    fileprivate func partitioningIndex(_ isAfter: (Element) -> Bool) -> Int {
-        var (low, high) = (0, count)
-        while low < high {
-            let middle = (low + high) / 2
-            if isAfter(self[middle]) { high = middle } else { low = middle + 1 }
-        }
-        return low
     }
 }

@@ -42,8 +42,53 @@ extension MirrorCore {
     /// The ranges of this device in a tree, ascending.
     func ranges(_ tree: TreeName) -> [RangeRecord] {
         let device = identity.device
-        return store.read { reader in
-            (reader.state.tree(tree)?.keyRanges ?? []).filter { $0.device == device }
+        let known = knownRanges[tree]
+        let found = store.read { reader -> (hash: Hash128, ranges: [RangeRecord])? in
+            guard let tree = reader.state.tree(tree) else { return (.zero, []) }
+            if let known, known.hash == tree.rangesHash { return nil }
+            return (tree.rangesHash, tree.keyRanges.filter { $0.device == device })
+        }
+        guard let found else { return known?.ranges ?? [] }
+        knownRanges[tree] = found
+        return found.ranges
+    }
+
+    /// Ids of a tree a body should find, as long as there is a server to give some.
+    static let stockCount: UInt64 = 256
+
+    /// Sees to it that ids of some trees are on their way when there are few.
+    ///
+    /// - Parameters:
+    ///   - trees: Trees of numbers.
+    ///   - mayAsk: Whether to ask for more: not again for one who waited for them already.
+    /// - Returns: Whether to wait for a round and look again, and actions.
+    /// - Throws: `full`, `poisoned`.
+    func stockUp(
+        _ trees: [TreeName],
+        mayAsk: Bool
+    ) throws(MirrorError) -> (isWaiting: Bool, actions: [MirrorAction]) {
+        let stocks = trees.map { outbox.remaining($0, in: ranges($0)) }
+        switch phase {
+        case .offline: return (false, [])
+        // The server is about to say welcome, or the connection to end.
+        case .greeting: return (stocks.contains(0), [])
+        case .open: break
+        }
+        let few = zip(trees, stocks).filter { $0.1 < Self.stockCount }.map { $0.0 }
+        guard !few.isEmpty else { return (false, []) }
+        if few.contains(where: isAwaiting) { return (true, []) }
+        guard mayAsk else { return (false, []) }
+        let actions = try topUp()
+        return (few.contains(where: isAwaiting), actions)
+    }
+
+    /// Whether ids of a tree, or the tree itself, are on their way.
+    private func isAwaiting(_ tree: TreeName) -> Bool {
+        requests.contains { request in
+            switch request.change.operations.first {
+            case .reserve(tree, _, _), .defineTree(tree, _): true
+            default: false
+            }
         }
     }
 
@@ -88,19 +133,18 @@ extension MirrorCore {
     /// By a change like any other, numbered and shown: whatever the application writes to the
     /// records from now on is decided, and sent, after it.
     func giveBackHolds() throws(MirrorError) -> [MirrorAction] {
-        let holds = outbox.holds
-        guard isConnected, !holds.isEmpty else { return [] }
-        var (records, borrows): (Set<HoldRecord>, Set<UniqueID>) = ([], [])
-        for change in outbox.pending { change.gatherSubjects(&records, &borrows) }
-        for request in requests { request.change.gatherSubjects(&records, &borrows) }
-        var standing: [UniqueID] = []
-        var ended: [UniqueID] = []
-        for (id, hold) in holds.sorted(by: { $0.key < $1.key }) {
-            guard !borrows.contains(id), !records.contains(hold) else { continue }
-            if store.read({ $0.state.borrow(id) == nil }) {
-                ended.append(id)
-            } else {
-                standing.append(id)
+        // Before everything of the server is here, a hold that is not may stand there.
+        guard isConnected, isCaughtUp else { return [] }
+        let free = outbox.freeHolds
+        guard !free.isEmpty else { return [] }
+        var asked: Set<UniqueID> = []
+        for request in requests { asked.formUnion(request.change.subjects.borrows) }
+        var (standing, ended): ([UniqueID], [UniqueID]) = ([], [])
+        store.read { reader in
+            for id in free where !asked.contains(id) {
+                // What another device holds is not this one's to give back.
+                let isMine = reader.state.borrow(id)?.record.device == identity.device
+                if isMine { standing.append(id) } else { ended.append(id) }
             }
         }
         try outbox.forgetHolds(ended)
@@ -116,16 +160,15 @@ extension MirrorCore {
 
     /// Whether a change gives back what creations took, and nothing else.
     func isGiveBack(_ change: Change) -> Bool {
-        let holds = outbox.holds
-        return !change.operations.isEmpty
+        !change.operations.isEmpty
             && change.operations.allSatisfy { operation in
-                if case .return(let id) = operation { return holds[id] != nil }
+                if case .return(let id) = operation { return outbox.isHold(id) }
                 return false
             }
     }
 
     /// Whether everything is sent and answered, and nothing is to be given back.
-    var isIdle: Bool { outbox.pending.isEmpty && outbox.holds.isEmpty && requests.isEmpty }
+    var isIdle: Bool { outbox.pendingCount == 0 && outbox.holds.isEmpty && requests.isEmpty }
 
     private func askOwn(_ operations: [Operation]) -> [MirrorAction] {
         let change = Change(id: newID(), operations: operations)
@@ -135,30 +178,5 @@ extension MirrorCore {
 
     private func newID() -> UniqueID {
         .version7(milliseconds: time.wallMilliseconds(), random: random)
-    }
-}
-
-extension Change {
-    /// Gathers the records it is about, and the borrows it names.
-    fileprivate func gatherSubjects(
-        _ records: inout Set<HoldRecord>,
-        _ borrows: inout Set<UniqueID>
-    ) {
-        func add(_ tree: TreeName, _ key: RecordKey?, _ ids: UniqueID?...) {
-            if let key { records.insert(HoldRecord(tree: tree, key: key)) }
-            for case .some(let id) in ids { borrows.insert(id) }
-        }
-        for operation in operations {
-            switch operation {
-            case .put(let write), .patch(let write):
-                add(write.tree, write.key, write.hold, write.borrow)
-            case .delete(let target), .release(let target, _), .setState(let target, _):
-                add(target.tree, target.key, target.borrow)
-            case .revise(let tree, let key, let hold): add(tree, key, hold)
-            case .borrow(let taking): borrows.insert(taking.borrow)
-            case .return(let id), .cancel(let id): borrows.insert(id)
-            case .reserve, .defineTree: continue
-            }
-        }
     }
 }

@@ -18,10 +18,8 @@ internal import HoldfastWire
 /// The durable memory of a mirror beside the copy of the database.
 final class Outbox: Sendable {
     struct State {
-        /// Changes without an outcome, in order.
-        var pending: [Change] = []
-        /// All changes kept, stranded ones too, by number.
-        var kept: [UInt64: Change] = [:]
+        /// Changes without an outcome.
+        var queue = OutboxQueue()
         var bundles: [StrandedBundle] = []
         /// The highest number ever used.
         var last: UInt64 = 0
@@ -30,7 +28,7 @@ final class Outbox: Sendable {
         var nextIDs: [TreeName: UInt64] = [:]
         /// How many ids the next lease of each tree covers.
         var leaseCounts: [TreeName: UInt64] = [:]
-        var holds: [UniqueID: HoldRecord] = [:]
+        var holds = OutboxHolds()
         var facts: [String: [UInt8]] = [:]
     }
 
@@ -108,18 +106,45 @@ final class Outbox: Sendable {
     // MARK: Reading
 
     /// Changes without an outcome, in the order they were made; `deviceSeq` is set.
-    var pending: [Change] { state.withLock(\.pending) }
+    var pending: [Change] { state.withLock(\.queue.all) }
+
+    /// How many changes have no outcome.
+    var pendingCount: Int { state.withLock(\.queue.count) }
+
+    /// A change without an outcome; nil for others.
+    func pendingChange(_ id: UniqueID) -> Change? { state.withLock { $0.queue[id] } }
+
+    /// The changes without an outcome after a number, in order, at most so many.
+    func pending(after number: UInt64, count: Int) -> [Change] {
+        state.withLock { $0.queue.after(number, count: count) }
+    }
 
     /// Stranded changes, oldest first.
     var stranded: [StrandedBundle] { state.withLock(\.bundles) }
 
     /// The highest number every change up to which has an outcome.
     var settledThrough: UInt64 {
-        state.withLock { $0.pending.first.map { $0.deviceSeq - 1 } ?? $0.last }
+        state.withLock { $0.queue.firstNumber.map { $0 - 1 } ?? $0.last }
     }
 
     /// Borrows that creations took on their own and that are not known to have ended.
-    var holds: [UniqueID: HoldRecord] { state.withLock(\.holds) }
+    var holds: [UniqueID: HoldRecord] { state.withLock(\.holds.records) }
+
+    /// Whether one of these borrows is among the holds.
+    func isHold(_ id: UniqueID) -> Bool { state.withLock { $0.holds.records[id] != nil } }
+
+    /// Holds of records nothing pends for, as far as the outbox knows.
+    var freeHolds: [UniqueID] { state.withLock { $0.holds.free($0.queue) } }
+
+    /// Whether nothing pends for a record and no creation holds it.
+    func isFree(_ record: HoldRecord) -> Bool {
+        state.withLock { !$0.queue.isUsing(record) && !$0.holds.isHeld(record) }
+    }
+
+    /// The bundle a change is stranded in.
+    func bundle(of id: UniqueID) -> StrandedBundle? {
+        state.withLock { $0.bundles.first { bundle in bundle.changes.contains { $0.id == id } } }
+    }
 
     /// A small text kept under a name; nil when there is none.
     func fact(_ name: String) -> [UInt8]? { state.withLock { $0.facts[name] } }
@@ -160,9 +185,8 @@ final class Outbox: Sendable {
         }
         try commit(operations)
         state.last = change.deviceSeq
-        state.kept[change.deviceSeq] = change
-        state.pending.append(change)
-        state.holds.merge(records) { $1 }
+        state.queue.append(change)
+        for (id, record) in records { state.holds.insert(record, for: id) }
         return change
     }
 
@@ -172,20 +196,33 @@ final class Outbox: Sendable {
     /// - Throws: `full`, `poisoned`.
     func settle(_ ids: Set<UniqueID>) throws(MirrorError) {
         try state.withLock { (state) throws(MirrorError) in
-            let gone = state.kept.values.filter { ids.contains($0.id) }
-            guard !gone.isEmpty else { return }
-            var operations = gone.sorted { $0.deviceSeq < $1.deviceSeq }.flatMap { removal(of: $0) }
-            // A stranded change that was accepted after all leaves its bundle.
-            var bundles = state.bundles
-            for index in bundles.indices {
-                bundles[index].changes.removeAll { ids.contains($0.id) }
-                guard bundles[index] != state.bundles[index] else { continue }
-                operations += record(of: bundles[index])
+            var gone = ids.compactMap { state.queue[$0] }.sorted { $0.deviceSeq < $1.deviceSeq }
+            while !gone.isEmpty {
+                let part = gone.prefix(Self.settledCount)
+                gone.removeFirst(part.count)
+                try commit(part.flatMap { removal(of: $0) })
+                for change in part { state.holds.offer(change, leaving: &state.queue) }
             }
-            try commit(operations)
-            state.pending.removeAll { ids.contains($0.id) }
-            for change in gone { state.kept[change.deviceSeq] = nil }
-            state.bundles = bundles.filter { !$0.changes.isEmpty }
+            try unstrand(ids, &state)
+        }
+    }
+
+    /// Most changes forgotten by one commit.
+    private static let settledCount = 4096
+
+    /// Stranded changes that were accepted after all leave their bundles.
+    private func unstrand(_ ids: Set<UniqueID>, _ state: inout State) throws(MirrorError) {
+        for (index, bundle) in state.bundles.enumerated().reversed() {
+            let gone = bundle.changes.filter { ids.contains($0.id) }
+            guard !gone.isEmpty else { continue }
+            var left = bundle
+            left.changes.removeAll { ids.contains($0.id) }
+            try commit(gone.flatMap { removal(of: $0) } + record(of: left))
+            if left.changes.isEmpty {
+                state.bundles.remove(at: index)
+            } else {
+                state.bundles[index] = left
+            }
         }
     }
 
@@ -201,14 +238,8 @@ final class Outbox: Sendable {
         _ refusal: Refusal
     ) throws(MirrorError) -> StrandedBundle? {
         try state.withLock { (state) throws(MirrorError) in
-            guard let first = state.pending.first(where: { $0.id == id }) else { return nil }
-            var closure: Set<UniqueID> = [id]
-            var changes = [first]
-            for change in state.pending where change.deviceSeq > first.deviceSeq {
-                guard change.dependencies.contains(where: closure.contains) else { continue }
-                closure.insert(change.id)
-                changes.append(change)
-            }
+            guard let first = state.queue[id] else { return nil }
+            let changes = state.queue.closure(of: first)
             let bundle = StrandedBundle(
                 id: id,
                 refusal: refusal,
@@ -216,7 +247,7 @@ final class Outbox: Sendable {
                 at: time.wallMilliseconds()
             )
             try commit(record(of: bundle))
-            state.pending.removeAll { closure.contains($0.id) }
+            for change in changes { state.holds.offer(change, leaving: &state.queue) }
             state.bundles.append(bundle)
             return bundle
         }
@@ -235,7 +266,6 @@ final class Outbox: Sendable {
                 [remove(.stranded, id.description)] + bundle.changes.flatMap { removal(of: $0) }
             )
             state.bundles.remove(at: index)
-            for change in bundle.changes { state.kept[change.deviceSeq] = nil }
             return true
         }
     }
@@ -273,11 +303,9 @@ final class Outbox: Sendable {
             }
             try commit(operations)
             state.last = last
-            state.holds.merge(records) { $1 }
+            for (id, record) in records { state.holds.insert(record, for: id) }
             state.bundles.remove(at: index)
-            for change in bundle.changes { state.kept[change.deviceSeq] = nil }
-            for change in numbered { state.kept[change.deviceSeq] = change }
-            state.pending += numbered
+            for change in numbered { state.queue.append(change) }
             return numbered
         }
     }
@@ -304,10 +332,10 @@ final class Outbox: Sendable {
     /// Forgets borrows that ended.
     func forgetHolds(_ ids: [UniqueID]) throws(MirrorError) {
         try state.withLock { (state) throws(MirrorError) in
-            let known = ids.filter { state.holds[$0] != nil }
+            let known = ids.filter { state.holds.records[$0] != nil }
             guard !known.isEmpty else { return }
             try commit(known.map { remove(.holds, $0.description) })
-            for id in known { state.holds[id] = nil }
+            for id in known { state.holds.remove(id) }
         }
     }
 
@@ -340,24 +368,6 @@ final class Outbox: Sendable {
             default: preconditionFailure("the outbox broke its own rules: \(refusal)")
             }
         }
-    }
-}
-
-extension Change {
-    /// The changes whose outcome decides about this one's.
-    var dependencies: [UniqueID] {
-        requires
-            + operations.compactMap { operation in
-                let expects: Expectation? =
-                    switch operation {
-                    case .put(let write), .patch(let write): write.expects
-                    case .delete(let target), .release(let target, _), .setState(let target, _):
-                        target.expects
-                    default: nil
-                    }
-                if case .change(let id) = expects { return id }
-                return nil
-            }
     }
 }
 

@@ -126,7 +126,7 @@ extension Outbox {
             state.last = UInt64(String(decoding: last.json, as: UTF8.self)) ?? 0
         }
         for (name, json) in try all(.facts) { state.facts[name] = json }
-        try loadChanges(&state)
+        var kept = try loadChanges()
         for (name, json) in try all(.stranded) {
             let record = try read(.stranded, name, json) { (view) throws(FormError) in
                 try StrandedRecord(view)
@@ -136,15 +136,15 @@ extension Outbox {
                 StrandedBundle(
                     id: id,
                     refusal: record.refusal,
-                    changes: record.deviceSeqs.compactMap { state.kept[$0] },
+                    changes: record.deviceSeqs.compactMap { kept.removeValue(forKey: $0) },
                     at: record.at
                 )
             )
         }
         state.bundles.sort { ($0.at, $0.id) < ($1.at, $1.id) }
-        let stranded = Set(state.bundles.flatMap { $0.changes.map(\.deviceSeq) })
-        state.pending = state.kept.values.filter { !stranded.contains($0.deviceSeq) }
-            .sorted { $0.deviceSeq < $1.deviceSeq }
+        for change in kept.values.sorted(by: { $0.deviceSeq < $1.deviceSeq }) {
+            state.queue.append(change)
+        }
         for (name, json) in try all(.keys) {
             guard let tree = TreeName(name) else { throw unreadable(.keys, name, "its key") }
             let cursor = try read(.keys, name, json) { (view) throws(FormError) in
@@ -156,14 +156,16 @@ extension Outbox {
         }
         for (name, json) in try all(.holds) {
             guard let id = UniqueID(name) else { throw unreadable(.holds, name, "its key") }
-            state.holds[id] = try read(.holds, name, json) { (view) throws(FormError) in
+            let record = try read(.holds, name, json) { (view) throws(FormError) in
                 try HoldRecord(view)
             }
+            state.holds.insert(record, for: id)
         }
         return state
     }
 
-    private func loadChanges(_ state: inout State) throws(MirrorError) {
+    private func loadChanges() throws(MirrorError) -> [UInt64: Change] {
+        var kept: [UInt64: Change] = [:]
         let records = try all(.changes)
         var index = 0
         while index < records.count {
@@ -189,8 +191,9 @@ extension Outbox {
             guard name == Self.name(change.deviceSeq) else {
                 throw unreadable(.changes, name, "its number")
             }
-            state.kept[change.deviceSeq] = change
+            kept[change.deviceSeq] = change
         }
+        return kept
     }
 
     private static func change(_ body: ByteView) -> Result<Change, ShapeRefusal> {

@@ -99,13 +99,13 @@ extension Store {
         mutate { core in
             precondition(core.overlay != nil, "only a mirror shows pending changes")
             let id = pending.change.id
-            if let known = core.overlay?.entries.first(where: { $0.pending.change.id == id }) {
+            if let overlay = core.overlay, overlay.ids.contains(id),
+                let known = overlay.entries.first(where: { $0.pending.change.id == id })
+            {
                 return known.showing
             }
             var touched = Touched.Gathering()
             let showing = core.judge(pending, &touched)
-            if case .settled = showing { return showing }
-            core.overlay?.entries.append(Overlay.Entry(pending: pending, showing: showing))
             core.tell(touched.all)
             return showing
         }
@@ -117,13 +117,9 @@ extension Store {
     ///   ones are passed over.
     public func withdraw(_ ids: Set<UniqueID>) {
         mutate { core in
-            guard let entries = core.overlay?.entries,
-                entries.contains(where: { ids.contains($0.pending.change.id) })
-            else { return }
+            guard let overlay = core.overlay, !overlay.ids.isDisjoint(with: ids) else { return }
             var touched = Touched.Gathering()
-            core.takeOverlayOff(&touched)
-            core.overlay?.entries = entries.filter { !ids.contains($0.pending.change.id) }
-            core.putOverlayOn(&touched)
+            core.takeOut(ids, &touched)
             core.tell(touched.all)
         }
     }

@@ -55,16 +55,64 @@ struct Confirmed {
 struct Overlay {
     struct Entry {
         let pending: PendingChange
-        var showing: PendingShowing
+        let showing: PendingShowing
+        /// The last commit of the state it was judged on, provisional ones too.
+        let base: UInt64
+        /// Of an undetermined one the trees it is about; nil when that cannot be told.
+        let trees: Set<TreeName>?
+    }
+
+    /// What undetermined changes are about: a refusal of a later one may come of them.
+    struct Undetermined {
+        var ids: Set<UniqueID> = []
+        var trees: Set<TreeName> = []
+        /// Whether of one it cannot be told which trees it is about.
+        var isAnywhere = false
     }
 
     /// The trees whose records are here; nil for all.
     let trees: Set<TreeName>?
     let time: any TimeSource
     let random: any RandomSource
-    var entries: [Entry] = []
+    private(set) var entries: [Entry] = []
+    /// The ids of all entries.
+    private(set) var ids: Set<UniqueID> = []
+    private(set) var undetermined = Undetermined()
     /// The confirmed state while provisional commits stand above it.
     var confirmed: Confirmed?
+
+    init(trees: Set<TreeName>?, time: any TimeSource, random: any RandomSource) {
+        self.trees = trees
+        self.time = time
+        self.random = random
+    }
+
+    /// Adds a change that was judged.
+    mutating func append(_ entry: Entry) {
+        entries.append(entry)
+        ids.insert(entry.pending.change.id)
+        guard entry.showing == .undetermined else { return }
+        undetermined.ids.insert(entry.pending.change.id)
+        undetermined.trees.formUnion(entry.trees ?? [])
+        if entry.trees == nil { undetermined.isAnywhere = true }
+    }
+
+    /// Forgets the judgements of all, or of those from an index on.
+    ///
+    /// - Returns: The entries that are to be judged anew.
+    mutating func takeEntries(from index: Int) -> [Entry] {
+        let taken = Array(entries[index...])
+        let kept = entries[..<index]
+        (entries, ids, undetermined) = ([], [], Undetermined())
+        for entry in kept { append(entry) }
+        return taken
+    }
+
+    /// Takes out changes whose judgement says nothing about that of others.
+    mutating func remove(_ gone: Set<UniqueID>) {
+        entries.removeAll { gone.contains($0.pending.change.id) }
+        ids.subtract(gone)
+    }
 }
 
 extension Store.Core {
@@ -95,23 +143,71 @@ extension Store.Core {
     /// - Returns: What has left.
     @discardableResult
     mutating func putOverlayOn(_ touched: inout Touched.Gathering) -> [PendingStatus] {
-        guard let waiting = overlay?.entries, !waiting.isEmpty else { return [] }
-        overlay?.entries = []
+        judgeAnew(from: 0, without: [], &touched)
+    }
+
+    /// Judges pending changes anew, in order, on a state without what they had led to.
+    private mutating func judgeAnew(
+        from index: Int,
+        without gone: Set<UniqueID>,
+        _ touched: inout Touched.Gathering
+    ) -> [PendingStatus] {
+        let waiting = overlay?.takeEntries(from: index) ?? []
         var settled: [PendingStatus] = []
-        for entry in waiting {
+        for entry in waiting where !gone.contains(entry.pending.change.id) {
             let showing = judge(entry.pending, &touched)
             if case .settled = showing {
                 settled.append(PendingStatus(id: entry.pending.change.id, showing: showing))
-            } else {
-                overlay?.entries.append(Overlay.Entry(pending: entry.pending, showing: showing))
             }
         }
         return settled
     }
 
-    /// Previews a change on what is shown, and applies it when it would be accepted.
+    /// Takes changes out of what is shown; those that come after them are judged anew.
+    mutating func takeOut(_ ids: Set<UniqueID>, _ touched: inout Touched.Gathering) {
+        guard let overlay else { return }
+        // A contested change left no trace: the others stand as if it had never been.
+        let first = overlay.entries.firstIndex { entry in
+            guard ids.contains(entry.pending.change.id) else { return false }
+            if case .contested = entry.showing { return false }
+            return true
+        }
+        guard let first else {
+            self.overlay?.remove(ids)
+            return
+        }
+        let base = overlay.entries[first].base
+        if let confirmed = overlay.confirmed, base > confirmed.head {
+            rollBack(to: base, &touched)
+            source.arena.keep(Int(base - confirmed.head))
+        } else {
+            takeOverlayOff(&touched)
+        }
+        _ = judgeAnew(from: first, without: ids, &touched)
+        self.overlay?.remove(ids)
+    }
+
+    /// Judges a change on what is shown, as the last one, and keeps it unless it is settled.
     mutating func judge(
         _ pending: PendingChange,
+        _ touched: inout Touched.Gathering
+    ) -> PendingShowing {
+        let base = state.head
+        let showing = outcome(of: pending, &touched)
+        if case .settled = showing { return showing }
+        let entry = Overlay.Entry(
+            pending: pending,
+            showing: showing,
+            base: base,
+            trees: showing == .undetermined ? pending.change.trees(state) : []
+        )
+        overlay?.append(entry)
+        return showing
+    }
+
+    /// Previews a change on what is shown, and applies it when it would be accepted.
+    private mutating func outcome(
+        of pending: PendingChange,
         _ touched: inout Touched.Gathering
     ) -> PendingShowing {
         switch preview(pending.change, by: pending.caller) {
@@ -144,14 +240,10 @@ extension Store.Core {
     }
 
     private func leansOnUndetermined(_ change: Change) -> Bool {
-        let trees = change.trees(state)
-        return overlay?.entries.contains { entry in
-            guard entry.showing == .undetermined else { return false }
-            let other = entry.pending.change
-            if change.requires.contains(other.id) { return true }
-            guard let trees, let others = other.trees(state) else { return true }
-            return !trees.isDisjoint(with: others)
-        } ?? false
+        guard let others = overlay?.undetermined, !others.ids.isEmpty else { return false }
+        if change.requires.contains(where: others.ids.contains) { return true }
+        guard !others.isAnywhere, let trees = change.trees(state) else { return true }
+        return !trees.isDisjoint(with: others.trees)
     }
 
     private mutating func applyProvisionally(

@@ -1,7 +1,7 @@
 // The commits a mirror's pending changes would become, in memory, after the log.
 //
-// Invariant: frames are added on top and forgotten all at once, after the state was rolled back to
-// the confirmed one.
+// Invariant: frames are added on top and forgotten from there, after the state was rolled back to
+// what stood before them.
 internal import HoldfastBasics
 internal import HoldfastRecords
 
@@ -25,6 +25,9 @@ final class ProvisionalArena {
         frames.append(Frame(content: content, effectOffsets: effectOffsets, previous: previous))
         return Self.base + UInt64(frames.count - 1)
     }
+
+    /// Forgets all but the first ones.
+    func keep(_ count: Int) { frames.removeLast(frames.count - count) }
 
     /// Forgets all of them.
     func removeAll() { frames.removeAll() }

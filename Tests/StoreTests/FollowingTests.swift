@@ -26,10 +26,11 @@ import Testing
             let follower = ConsumerTests.Follower(bench.store)
             try bench.receive(StockModel.definitions.count)
             for step in 1...120 {
-                switch random.below(6) {
-                case 0: try bench.stepAuthority(random.within(1...20))
-                case 1: try bench.receive(random.within(1...12))
-                case 2: try bench.send(random.within(1...3))
+                switch random.below(20) {
+                case 0..<3: try bench.stepAuthority(random.within(1...20))
+                case 3..<6: try bench.receive(random.within(1...12))
+                case 6..<9: try bench.send(random.within(1...3))
+                case 9: bench.withdrawSome()
                 default: bench.propose()
                 }
                 if step % 6 == 0 { try bench.check() }
@@ -155,6 +156,15 @@ import Testing
         // The same refusal as before, but now an undetermined change of that tree stands before it.
         #expect(show(put(far, StockModel.bins)) == .undetermined)
         #expect(show(put(RecordKey(name: "free"), StockModel.footprints)) == .shown)
+        // Without it the same refusal is one.
+        let leaning = bench.store.pending.map(\.id)
+        bench.store.withdraw([leaning[1]])
+        #expect(bench.store.pending.map(\.id) == [leaning[0], leaning[2], leaning[3]])
+        guard case .contested = bench.store.pending[1].showing else {
+            Issue.record("nothing it leans on is left: \(bench.store.pending)")
+            return
+        }
+        #expect(bench.store.pending[2].showing == .shown)
     }
 
     @Test("A mirror proposes nothing to itself")

@@ -142,6 +142,13 @@ public final class MirrorBench {
         }
     }
 
+    /// Withdraws some of what pends, from anywhere.
+    public func withdrawSome() {
+        let gone = Set(outbox.map(\.change.id).filter { _ in random.oneIn(4) })
+        store.withdraw(gone)
+        outbox.removeAll { gone.contains($0.change.id) }
+    }
+
     /// Withdraws everything that pends.
     public func withdrawAll() {
         store.withdraw(Set(outbox.map(\.change.id)))
