@@ -11,7 +11,9 @@ extension EngineState {
     ///   - context: Who asks, and when.
     /// - Returns: A commit, or why there is none.
     public func decide(_ change: Change, _ context: DecisionContext) -> Decision {
-        if let offset = frameOffset(ofChange: change.id) { return replay(change, at: offset) }
+        if let offset = frameOffset(ofChange: change.id) {
+            return replay(change, at: offset, context)
+        }
         var draft = Draft(state: self, change: change, context: context)
         do throws(Refused) {
             try draft.checkLimits()
@@ -24,6 +26,7 @@ extension EngineState {
                 )
             }
             for operation in change.operations {
+                try draft.checkIsVisible(operation)
                 if context.role == .preview, draft.isBeyondPreview(operation) {
                     return .undetermined
                 }
@@ -83,9 +86,16 @@ extension EngineState {
         trees.compactMap { $0.lines.records.values.compactMap(\.lapsesAt).min() }.min()
     }
 
-    private func replay(_ change: Change, at offset: UInt64) -> Decision {
+    private func replay(
+        _ change: Change,
+        at offset: UInt64,
+        _ context: DecisionContext
+    ) -> Decision {
         let digest = source.withCommit(at: offset) { $0.digest }
-        if digest != .zero, change.digest != .zero, digest != change.digest {
+        let isKnown = digest != .zero && change.digest != .zero
+        // Whoever may not see all trees is told of a commit when it shows that it made it.
+        let mustBeKnown = context.role == .authority && context.visibleTrees != nil
+        guard isKnown ? digest == change.digest : !mustBeKnown else {
             return .refused(
                 Refusal(
                     .idempotencyMismatch,

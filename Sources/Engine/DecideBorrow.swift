@@ -1,6 +1,6 @@
 // The rules of borrows: taking, waiting, confirming, giving back.
-public import HoldfastBasics
-public import HoldfastRecords
+internal import HoldfastBasics
+internal import HoldfastRecords
 
 extension Draft {
     // MARK: Operations
@@ -107,15 +107,17 @@ extension Draft {
     ) throws(Refused) -> BorrowRecord? {
         guard let record = record(taking.borrow) else {
             if let refusal = ended(taking.borrow) { throw Refused(refusal) }
+            if isHidden(taking.borrow) { throw another(taking.borrow) }
             return nil
         }
         guard record.tree == tree.name, record.key == taking.key, isCallers(record) else {
-            throw Refused(
-                .borrowMismatch,
-                "Borrow \(taking.borrow) is another one. Choose a new id."
-            )
+            throw another(taking.borrow)
         }
         return record
+    }
+
+    private func another(_ id: UniqueID) -> Refused {
+        Refused(.borrowMismatch, "Borrow \(id) is another one. Choose a new id.")
     }
 
     /// Taking again: a grant becomes held, what is held or queued stays.
@@ -197,7 +199,7 @@ extension Draft {
 
     func record(_ id: UniqueID) -> BorrowRecord? {
         if let mine = borrows[id] { return mine }
-        return state.borrow(id)?.record
+        return visibleBorrow(id)
     }
 
     func holder(_ tree: TreeState, _ key: RecordKey) -> BorrowRecord? {
@@ -238,7 +240,7 @@ extension Draft {
     /// The refusal for a borrow that ended; nil when there never was one of that id.
     func ended(_ id: UniqueID) -> Refusal? {
         if case .some(.none) = borrows[id] { return endedRefusal(id, ending(at: nil)) }
-        return state.endedBorrow(id)
+        return state.endedBorrow(id, in: context.visibleTrees)
     }
 
     private func unknown(_ id: UniqueID) -> Refusal {
@@ -252,18 +254,4 @@ func endedRefusal(_ id: UniqueID, _ ending: Ending?) -> Refusal {
         "Borrow \(id) ended. Keep your edit, borrow the record anew and compare.",
         ended: ending
     )
-}
-
-extension EngineState {
-    /// The refusal for a borrow that ended; nil when it stands or never was.
-    public func endedBorrow(_ id: UniqueID) -> Refusal? {
-        guard let tree = tree(.borrows), let location = tree.index.location(RecordKey(id)) else {
-            return nil
-        }
-        return source.withEffect(at: location) { effect, commit in
-            guard !effect.isSet else { return nil }
-            let stamp = Stamp(at: commit.at, user: commit.user.text, device: commit.device.text)
-            return endedRefusal(id, Ending(stamp: stamp, label: effect.label))
-        }
-    }
 }

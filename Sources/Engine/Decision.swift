@@ -20,7 +20,10 @@ public struct DecisionContext {
     public let random: any RandomSource
     /// Who decides.
     public let role: Role
-    /// The application's trees whose records are here; nil when all are.
+    /// The application's trees the caller sees; nil for all.
+    ///
+    /// Of others nothing is told, and nothing in them is changed. On a mirror they are the trees
+    /// whose records are here.
     public let visibleTrees: Set<TreeName>?
 
     /// Gathers the context.

@@ -1,28 +1,19 @@
 // What a mirror leaves to the authority. A preview never refuses what the authority would accept
-// at that position: what a mirror cannot see is not decided here.
+// at that position.
 internal import HoldfastRecords
 
 extension Draft {
     /// Whether a preview cannot decide an operation.
     ///
     /// - it is for the authority alone: `borrow`, `reserve`, `defineTree`;
-    /// - the authority chooses its id, from ranges and by chance a mirror does not share;
-    /// - it is about a tree whose records are not here, or about a borrow that may be of such a
-    ///   tree.
+    /// - the authority chooses its id, from ranges and by chance a mirror does not share.
+    ///
+    /// Trees that are not here need no mention: `checkIsVisible` refuses them on either side.
     func isBeyondPreview(_ step: Operation) -> Bool {
         switch step {
-        case .put(let write): write.key == nil || !isVisible(write.tree)
-        case .patch(let write): !isVisible(write.tree)
-        case .delete(let target), .release(let target, _), .setState(let target, _):
-            !isVisible(target.tree)
-        case .revise(let tree, _, _): !isVisible(tree)
-        case .return(let id), .cancel(let id):
-            context.visibleTrees != nil && record(id) == nil && ended(id) == nil
+        case .put(let write): write.key == nil
+        case .patch, .delete, .release, .setState, .revise, .return, .cancel: false
         case .borrow, .reserve, .defineTree: true
         }
-    }
-
-    private func isVisible(_ tree: TreeName) -> Bool {
-        context.visibleTrees?.contains(tree) ?? true
     }
 }

@@ -142,6 +142,17 @@ public enum Operation: Hashable, Sendable {
     case reserve(tree: TreeName, range: UniqueID, count: UInt64)
     /// Declares a tree or changes its declaration.
     case defineTree(TreeName, TreeDefinition)
+
+    /// The tree it names; nil for one that names a borrow alone.
+    public var tree: TreeName? {
+        switch self {
+        case .put(let write), .patch(let write): write.tree
+        case .delete(let target), .release(let target, _), .setState(let target, _): target.tree
+        case .revise(let tree, _, _), .reserve(let tree, _, _), .defineTree(let tree, _): tree
+        case .borrow(let taking): taking.tree
+        case .return, .cancel: nil
+        }
+    }
 }
 
 /// What a client proposes: accepted or refused as a whole.

@@ -175,8 +175,14 @@ public final class Store: Sendable {
     /// - Parameters:
     ///   - change: What is proposed.
     ///   - caller: Who proposes it.
+    ///   - trees: The trees the caller sees, nil for all; it changes no other, and no answer tells
+    ///     it of another.
     /// - Returns: The answer; an accepted change counts when its position is durable.
-    public func submit(_ change: Change, by caller: Caller) -> Submission {
+    public func submit(
+        _ change: Change,
+        by caller: Caller,
+        seeing trees: Set<TreeName>? = nil
+    ) -> Submission {
         mutate { core in
             // What was accepted before is answered again: nothing is written for it.
             if let refusal = core.writeRefusal, !core.state.remembers(change.id) {
@@ -185,7 +191,8 @@ public final class Store: Sendable {
             let context = DecisionContext(
                 caller: caller,
                 now: time.wallMilliseconds(),
-                random: random
+                random: random,
+                visibleTrees: trees
             )
             switch core.state.decide(change, context) {
             case .commit(let commit, let results):
@@ -200,12 +207,23 @@ public final class Store: Sendable {
     }
 
     /// Decides what a change would lead to, and does nothing.
-    public func rehearse(_ change: Change, by caller: Caller) -> Decision {
+    ///
+    /// - Parameters:
+    ///   - change: What would be proposed.
+    ///   - caller: Who would propose it.
+    ///   - trees: The trees the caller sees; nil for all.
+    /// - Returns: What `submit` would decide now.
+    public func rehearse(
+        _ change: Change,
+        by caller: Caller,
+        seeing trees: Set<TreeName>? = nil
+    ) -> Decision {
         core.withLock { core in
             let context = DecisionContext(
                 caller: caller,
                 now: time.wallMilliseconds(),
-                random: random
+                random: random,
+                visibleTrees: trees
             )
             return core.state.decide(change, context)
         }
