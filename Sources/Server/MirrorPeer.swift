@@ -8,6 +8,8 @@
 //   a queue, so a mirror that does not read costs its owner's output and nothing else;
 // - changes are answered in the order they came; an acceptance goes out when its commit is durable,
 //   a refusal when what refused is;
+// - a mirror of chosen trees is sent every commit, cut to the blocks it may see; nothing else that
+//   goes out tells of other trees;
 // - after the end nothing is sent and nothing is taken.
 public import HoldfastBasics
 public import HoldfastCommitLog
@@ -71,6 +73,8 @@ public final class MirrorPeer {
     private var phase = Phase.waitsForHello
     private var caller = Caller(user: "", device: "")
     private var device: DeviceLedger?
+    /// What the mirror is shown.
+    private var filter = BlockFilter(trees: nil)
     /// The last commit that was sent.
     private var seq: UInt64 = 0
     private var answers: [Answer] = []
@@ -165,6 +169,7 @@ public final class MirrorPeer {
         }
         device = ledger
         caller = Caller(user: hello.user, device: hello.device, app: hello.app)
+        filter = BlockFilter(trees: hello.trees)
         seq = start
         phase = .running
         send(.welcome(welcome(settled: ledger.logged)))
@@ -197,12 +202,6 @@ public final class MirrorPeer {
                 MirrorEnd.badMessage,
                 "The connection was opened as \(named.user) on \(named.device); hello must name "
                     + "the same."
-            )
-        }
-        guard hello.trees == nil else {
-            return (
-                MirrorEnd.badMessage,
-                "Mirrors of chosen trees are not supported yet: leave trees out."
             )
         }
         return nil
@@ -238,7 +237,7 @@ public final class MirrorPeer {
         }
         var change = proposal.change
         change.digest = change.digest(by: caller)
-        switch store.submit(change, by: caller) {
+        switch store.submit(change, by: caller, seeing: filter.trees) {
         case .accepted(let position, let results), .unchanged(let position, let results):
             accept(proposal.name, position, results, isReplayed: false)
         case .replayed(let position, let results):
@@ -315,9 +314,9 @@ public final class MirrorPeer {
         guard phase == .running else { return }
         while seq < reader.head, output.hasRoom {
             do throws(CommitLogError) {
-                var page = ByteBuffer()
-                seq = try append(after: seq, reader, to: &page)
-                output.send(page.view)
+                let page = try MirrorPage(after: seq, reader, filter)
+                seq = page.last
+                output.send(page.message.view)
             } catch {
                 logger.log(.error, "mirror.unreadable", ["seq": "\(seq)", "error": "\(error)"])
                 bye(MirrorEnd.restart, "The log cannot be read; run holdfast verify.")
@@ -325,28 +324,6 @@ public final class MirrorPeer {
             }
         }
         if owesHashes, seq == reader.head { sendHead(onlyWithHashes: true) }
-    }
-
-    /// Appends the commits after `seq`: as many as a page holds, and one at least.
-    ///
-    /// - Returns: Seq of the last one.
-    private func append(
-        after seq: UInt64,
-        _ reader: LogReader,
-        to page: inout ByteBuffer
-    ) throws(CommitLogError) -> UInt64 {
-        var last = seq
-        MirrorCommits.begin(in: &page)
-        guard var cursor = try reader.cursor(before: seq + 1) else {
-            throw .damaged(file: "", offset: 0, why: "commit \(seq + 1) is not there")
-        }
-        while page.count < Limits.mirrorPageByteCount, let frame = try cursor.next() {
-            let content = frame.content
-            if last > seq, page.count + content.count > Limits.mirrorPageByteCount { break }
-            MirrorCommits.append(content, to: &page)
-            last = frame.seq
-        }
-        return last
     }
 
     // MARK: Time
@@ -375,7 +352,7 @@ public final class MirrorPeer {
         var sent: [BlockName: Hash128]?
         if let hashes {
             var shown: [BlockName: Hash128] = [:]
-            for (block, hash) in hashes where hash != .zero && block.tree != .tokens {
+            for (block, hash) in hashes where hash != .zero && filter.permits(block) {
                 shown[block] = hash
             }
             sent = shown

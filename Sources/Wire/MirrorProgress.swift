@@ -20,6 +20,27 @@ public enum MirrorCommits {
         buffer.append(content)
     }
 
+    /// Appends a commit to the message begun, in place.
+    ///
+    /// - Parameters:
+    ///   - buffer: Has the message; it is as it was when `body` throws.
+    ///   - body: Appends the commit's projection.
+    /// - Throws: What `body` throws.
+    public static func append<T>(
+        to buffer: inout ByteBuffer,
+        _ body: (inout ByteBuffer) throws -> T
+    ) rethrows {
+        let start = buffer.count
+        buffer.append(integer: UInt32(0))
+        do {
+            _ = try body(&buffer)
+        } catch {
+            buffer.truncate(to: start)
+            throw error
+        }
+        buffer.replace(integer: UInt32(buffer.count - start - 4), at: start)
+    }
+
     /// The contents of a message; they are not checked but for their lengths.
     static func contents(of body: ByteView) throws(ShapeRefusal) -> [[UInt8]] {
         var contents: [[UInt8]] = []

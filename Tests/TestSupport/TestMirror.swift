@@ -16,6 +16,8 @@ public final class TestMirror {
     public private(set) var closeCode: UInt16?
     /// Messages so far.
     public private(set) var messages: [MirrorDown] = []
+    /// Every byte that came after the handshake, frames' heads left out.
+    public private(set) var received: [UInt8] = []
 
     /// Opens a connection and says nothing.
     public init(_ address: String, headers: [(String, String)] = []) throws {
@@ -33,6 +35,7 @@ public final class TestMirror {
         _ store: Store,
         device: String = "d-1",
         user: String = "anna",
+        trees: Set<TreeName>? = nil,
         have: MirrorHave? = nil,
         settled: UInt64 = 0
     ) -> MirrorHello {
@@ -43,6 +46,7 @@ public final class TestMirror {
             user: user,
             app: "test",
             appVersion: "1",
+            trees: trees,
             have: have,
             settled: settled
         )
@@ -78,6 +82,7 @@ public final class TestMirror {
             if count == 126 { count = try client.take(2).reduce(0) { $0 << 8 | Int($1) } }
             if count == 127 { count = try client.take(8).reduce(0) { $0 << 8 | Int($1) } }
             let payload = try client.take(count)
+            received += payload
             switch head[0] & 0x0F {
             case WebSocketOpcode.binary.rawValue:
                 let message = try payload.withView { try MirrorDown($0) }
