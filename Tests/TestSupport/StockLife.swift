@@ -21,6 +21,8 @@ public final class StockLife {
     public private(set) var answers: [String: Int] = [:]
     /// Runs after time has passed, before the store is told.
     public var beforeTick: () -> Void = {}
+    /// Is given every change before it is proposed.
+    public var beforeProposal: (Change, Caller) throws -> Void = { _, _ in }
     let random: SeededRandom
     private let keepsHistory: Bool
     private var knownBorrows: [UniqueID] = []
@@ -104,6 +106,7 @@ public final class StockLife {
     ///
     /// - Throws: `Disagreement`.
     public func propose(_ change: Change, by caller: Caller) throws {
+        try beforeProposal(change, caller)
         let head = bench.store.read { $0.state.head }
         let submission = bench.store.submit(change, by: caller)
         let results: [OperationResult] =
