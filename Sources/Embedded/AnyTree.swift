@@ -1,5 +1,6 @@
 // Trees without a Swift type: viewers, tools, conversions.
 internal import HoldfastBasics
+internal import HoldfastCommitLog
 internal import HoldfastEngine
 internal import HoldfastJSONCoding
 internal import HoldfastRecords
@@ -13,6 +14,14 @@ extension Database {
         try checkOpen()
         guard let tree = TreeName(name), store.read({ $0.state.tree(tree) != nil }) else {
             throw .refused(Refusal(.unknownTree, "There is no tree '\(name)'."))
+        }
+        if case .mirror(let trees?) = store.role, !trees.contains(tree) {
+            throw .refused(
+                Refusal(
+                    .unknownTree,
+                    "This mirror does not copy tree '\(name)'. Open it with that tree as well."
+                )
+            )
         }
         return AnyTree(database: self, tree: tree)
     }

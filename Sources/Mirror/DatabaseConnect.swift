@@ -10,11 +10,12 @@ internal import HoldfastStore
 internal import HoldfastWire
 
 extension Database {
-    /// Opens a mirror of a server's database: all of it is here, reads never wait for the network.
+    /// Opens a mirror of a server's database: what it copies is here, reads never wait for the
+    /// network.
     ///
     /// Opens local files and returns without the network; ``firstSync()`` waits for it. The very
     /// first time the server is asked which database it holds, and so after the copy was found to
-    /// differ from the server's.
+    /// differ from the server's, or lacks a tree that is wanted now.
     ///
     /// ```swift
     /// let db = try await Database.connect(
@@ -31,6 +32,7 @@ extension Database {
     ///   - directory: Where the mirror lives; this process's alone until ``close()``.
     ///   - application: The application the database belongs to.
     ///   - trees: The record types; trees the server does not have are declared there.
+    ///   - copying: Which trees are copied: all of them, or the chosen ones alone.
     ///   - user: Who writes.
     ///   - cacheByteCount: What decoded records of one tree may weigh together.
     /// - Returns: The open database.
@@ -42,10 +44,12 @@ extension Database {
         mirror directory: String,
         application: String,
         trees: [any Record.Type],
+        copying: MirroredTrees = .all,
         user: String = "local",
         cacheByteCount: Int = defaultCacheByteCount
     ) async throws(DatabaseError) -> Database {
         let types = try RecordTrees(trees)
+        let chosen = try copying.names(types)
         guard let address = ServerAddress(server) else {
             throw .unavailable(directory: directory, reason: "'\(server)' is no http address")
         }
@@ -58,10 +62,7 @@ extension Database {
             device: files.pinned?.device ?? "new",
             token: token
         )
-        if files.needsServer {
-            let found = try await ServerProbe.ask(target)
-            try opening(directory) { try files.pin(found) }
-        }
+        try await renew(&files, directory, target, copying: files.selection(of: chosen))
         let (store, pinned) = try opening(directory) {
             try files.openCopy(application: application)
         }
@@ -79,6 +80,7 @@ extension Database {
                 user: user,
                 app: application,
                 appVersion: "",
+                trees: pinned.trees,
                 usedTrees: Set(types.proposals.map(\.tree))
             ),
             gate: gate
@@ -95,17 +97,43 @@ extension Database {
         return database
     }
 
+    /// Begins a new copy where there is none of the wanted trees.
+    private static func renew(
+        _ files: inout MirrorDirectory,
+        _ directory: String,
+        _ target: LinkTarget,
+        copying trees: Set<TreeName>?
+    ) async throws(DatabaseError) {
+        let need = files.need(of: trees)
+        guard need != .nothing else { return }
+        let found: ServerDocument
+        do throws(DatabaseError) {
+            found = try await ServerProbe.ask(target)
+        } catch .offline where need == .fewerTrees {
+            // What is there has more: the next opening with a server makes it smaller.
+            return
+        }
+        do {
+            try files.pin(found, copying: trees)
+        } catch {
+            throw opening(directory, error)
+        }
+    }
+
     private static func opening<T>(
         _ directory: String,
         _ body: () throws -> T
     ) throws(DatabaseError) -> T {
         do {
             return try body()
-        } catch let error as MirrorError {
-            throw MirrorAuthority.error(error)
         } catch {
-            throw .unavailable(directory: directory, reason: "\(error)")
+            throw opening(directory, error)
         }
+    }
+
+    private static func opening(_ directory: String, _ error: any Error) -> DatabaseError {
+        if let error = error as? MirrorError { return MirrorAuthority.error(error) }
+        return .unavailable(directory: directory, reason: "\(error)")
     }
 }
 

@@ -301,7 +301,8 @@ final class MirrorCore {
         guard head.seq == mine else { return [] }
         guard head.chain == chain else { return try diverged("another chain at \(mine)") }
         guard let theirs = head.hashes else { return [] }
-        for (block, hash) in hashes where block.tree != .tokens && identity.sees(block) {
+        let filter = BlockFilter(trees: identity.trees)
+        for (block, hash) in hashes where filter.permits(block) {
             guard theirs[block] ?? .zero == hash else {
                 return try diverged("other records in \(block) at \(mine)")
             }

@@ -19,15 +19,22 @@ struct PinnedIdentity: Hashable {
     var inode: UInt64
     /// Number of the copy's directory.
     var copy: UInt64
+    /// The trees that are copied; nil for all.
+    var trees: Set<TreeName>?
 
-    /// Shape: `{"database","epoch","device","machine","inode","copy"}`.
+    /// Shape: `{"database","epoch","device","machine","inode","copy","trees"?:[..]}`.
     var json: [UInt8] {
         var buffer = ByteBuffer()
         buffer.append(text: "{\"database\":\"\(databaseID)\",\"epoch\":\"\(epoch)\",\"device\":")
         buffer.appendJSONString(device)
         buffer.append(text: ",\"machine\":")
         buffer.appendJSONString(machine)
-        buffer.append(text: ",\"inode\":\(inode),\"copy\":\(copy)}")
+        buffer.append(text: ",\"inode\":\(inode),\"copy\":\(copy)")
+        if let trees {
+            let names = trees.sorted().map { "\"\($0)\"" }
+            buffer.append(text: ",\"trees\":[" + names.joined(separator: ",") + "]")
+        }
+        buffer.append(text: "}")
         return buffer.array
     }
 
@@ -37,7 +44,8 @@ struct PinnedIdentity: Hashable {
         device: String,
         machine: String,
         inode: UInt64,
-        copy: UInt64
+        copy: UInt64,
+        trees: Set<TreeName>?
     ) {
         self.databaseID = databaseID
         self.epoch = epoch
@@ -45,6 +53,7 @@ struct PinnedIdentity: Hashable {
         self.machine = machine
         self.inode = inode
         self.copy = copy
+        self.trees = trees
     }
 
     init(_ document: ByteView) throws(FormError) {
@@ -53,6 +62,7 @@ struct PinnedIdentity: Hashable {
         var (databaseID, epoch): (UniqueID?, Epoch?)
         var (device, machine): (String?, String?)
         var (inode, copy): (UInt64?, UInt64?)
+        var trees: Set<TreeName>?
         while let name = try reader.nextMember() {
             switch name {
             case "database": databaseID = try reader.uniqueID()
@@ -61,6 +71,11 @@ struct PinnedIdentity: Hashable {
             case "machine": machine = try reader.text()
             case "inode": inode = try reader.integer(0...UInt64.max)
             case "copy": copy = try reader.integer(1...UInt64.max)
+            case "trees":
+                var names: Set<TreeName> = []
+                try reader.enterArray()
+                while try reader.nextElement() { names.insert(try reader.treeName()) }
+                trees = names
             default: try reader.unknownMember()
             }
         }
@@ -70,6 +85,7 @@ struct PinnedIdentity: Hashable {
         self.machine = try reader.required(machine, "machine", at: start)
         self.inode = try reader.required(inode, "inode", at: start)
         self.copy = try reader.required(copy, "copy", at: start)
+        self.trees = trees
     }
 }
 
@@ -96,16 +112,48 @@ struct MirrorDirectory {
         }
     }
 
-    /// Whether the server must be asked before the copy can be opened.
-    var needsServer: Bool { pinned == nil || mustResync }
+    /// What asks for a new copy.
+    enum Need {
+        /// The copy that is there is gone on with.
+        case nothing
+        /// There is none, or it cannot be gone on with: nothing is opened without the server.
+        case copy
+        /// It has other trees than are wanted, all wanted ones among them: it serves meanwhile.
+        case fewerTrees
+    }
+
+    /// Whether the server must be asked before the wanted trees can be opened.
+    ///
+    /// - Parameter trees: What `selection` gives.
+    /// - Returns: Whether a new copy is wanted, and whether it can wait.
+    func need(of trees: Set<TreeName>?) -> Need {
+        guard let pinned, !mustResync else { return .copy }
+        guard pinned.trees != trees else { return .nothing }
+        guard let trees else { return .copy }
+        return pinned.trees.map(trees.isSubset) ?? true ? .fewerTrees : .copy
+    }
+
+    /// The trees to copy: the wanted ones, and those of the present copy in which something of
+    /// this device waits for the server still.
+    ///
+    /// - Parameter trees: The wanted ones; nil for all.
+    /// - Returns: What the copy should hold; nil for all trees.
+    func selection(of trees: Set<TreeName>?) -> Set<TreeName>? {
+        guard let trees, let pinned else { return trees }
+        let busy = outbox.busyTrees
+        return trees.union(pinned.trees?.intersection(busy) ?? busy)
+    }
 
     private var mustResync: Bool { outbox.fact(MirrorCore.resyncFact) == Array("true".utf8) }
 
     /// Pins the server's database, and begins a new copy when there is none that can be gone on
     /// with.
     ///
+    /// - Parameters:
+    ///   - server: What it says of itself.
+    ///   - trees: What the copy will hold; nil for all trees.
     /// - Throws: `MirrorError`, `StoreError`, `DiskError`.
-    mutating func pin(_ server: ServerDocument) throws {
+    mutating func pin(_ server: ServerDocument, copying trees: Set<TreeName>?) throws {
         let identity = Identity(
             databaseID: server.databaseID,
             application: server.application,
@@ -118,12 +166,15 @@ struct MirrorDirectory {
             device: old?.device ?? Self.newDevice(),
             machine: Self.machine(),
             inode: Self.inode(path),
-            copy: (old?.copy ?? 0) + 1
+            copy: (old?.copy ?? 0) + 1,
+            trees: trees
         )
-        let disk = try PosixDisk(copyPath(next.copy), create: true)
-        if try !CommitLog.isPresent(disk: disk) {
-            try Store.create(following: identity, on: disk)
+        // What a beginning that was cut short left behind may be of other trees.
+        if FileManager.default.fileExists(atPath: copyPath(next.copy)) {
+            try Self.remove(copyPath(next.copy))
         }
+        let disk = try PosixDisk(copyPath(next.copy), create: true)
+        try Store.create(following: identity, trees: trees, on: disk)
         try outbox.setFact(MirrorCore.syncedFact, Array("false".utf8))
         try outbox.setFact(Self.identityFact, next.json)
         try outbox.setFact(MirrorCore.resyncFact, Array("false".utf8))
@@ -184,5 +235,13 @@ struct MirrorDirectory {
         } catch {
             return 0
         }
+    }
+}
+
+extension Outbox {
+    /// Trees in which something of this device waits for the server: changes without an outcome,
+    /// and borrows that creations took and that are to be given back.
+    var busyTrees: Set<TreeName> {
+        Set(pending.flatMap { $0.operations.compactMap(\.tree) } + holds.values.map(\.tree))
     }
 }

@@ -29,13 +29,6 @@ struct MirrorIdentity: Hashable, Sendable {
     /// Who proposes changes.
     var caller: Caller { Caller(user: user, device: device, app: app) }
 
-    /// Whether a block is copied.
-    func sees(_ block: BlockName) -> Bool {
-        guard let trees else { return true }
-        let tree = block.subject ?? block.tree
-        return tree.isSystem || trees.contains(tree)
-    }
-
     /// Whether the program creates records of a tree.
     func uses(_ tree: TreeName) -> Bool {
         (trees?.contains(tree) ?? true) && (usedTrees?.contains(tree) ?? true)

@@ -1,0 +1,50 @@
+// Which trees a mirror copies.
+internal import HoldfastEmbedded
+internal import HoldfastRecords
+
+/// The trees a mirror copies: all of its server's, or chosen ones alone.
+///
+/// Trees are copied whole or not at all. Of a tree that is not copied nothing is sent to the mirror:
+/// no record, no key, no borrow, and no reason of a change that did nothing else. What it copies it
+/// may change; keys into other trees are read as what they are, keys.
+public struct MirroredTrees: Hashable, Sendable {
+    /// All trees, also those that are declared later.
+    public static let all = MirroredTrees(others: nil)
+    /// The trees of the record types the mirror is opened with.
+    public static let listed = MirroredTrees(others: [])
+
+    /// The trees of the record types the mirror is opened with, and others by their names, which
+    /// ``Database/anyTree(_:)`` reads.
+    ///
+    /// - Parameter names: Trees of the application, be they declared yet or not.
+    /// - Returns: The choice.
+    public static func listed(and names: String...) -> MirroredTrees {
+        MirroredTrees(others: Set(names))
+    }
+
+    private let others: Set<String>?
+
+    private init(others: Set<String>?) { self.others = others }
+
+    /// The names of the chosen trees; nil for all.
+    ///
+    /// - Throws: `refused` with `unknown-tree` when a name is none, or there is not one tree.
+    func names(_ types: RecordTrees) throws(DatabaseError) -> Set<TreeName>? {
+        guard let others else { return nil }
+        var trees = Set(types.proposals.map(\.tree))
+        for name in others.sorted() {
+            guard let tree = TreeName(name) else {
+                throw .refused(
+                    HoldfastEmbedded.Refusal(.unknownTree, "'\(name)' cannot be a tree's name.")
+                )
+            }
+            trees.insert(tree)
+        }
+        guard !trees.isEmpty else {
+            throw .refused(
+                HoldfastEmbedded.Refusal(.unknownTree, "Choose one tree to copy at least.")
+            )
+        }
+        return trees
+    }
+}
