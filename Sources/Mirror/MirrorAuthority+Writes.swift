@@ -73,7 +73,7 @@ extension MirrorAuthority {
     func propose(_ draft: ChangeDraft) async throws(DatabaseError) -> Proposal {
         try checkOpen()
         var change = draft.change
-        change.requires = outbox.requirements(of: change)
+        change.requires = core.withLock { $0.requirements(of: change) }
         return try keep(change)
     }
 
@@ -243,26 +243,4 @@ extension MirrorAuthority {
 extension Outbox {
     /// Whether everything of the server has been here once.
     var hasSynced: Bool { fact(MirrorCore.syncedFact) == Array("true".utf8) }
-
-    /// The pending changes a change builds on: those it names, and those that made a record it
-    /// refers to from inside a value.
-    func requirements(of change: Change) -> [UniqueID] {
-        var requires = change.requires
-        guard state.withLock(\.queue.hasMakers) else { return requires }
-        for operation in change.operations {
-            let value: [UInt8]
-            switch operation {
-            case .put(let write), .patch(let write): value = write.value
-            default: continue
-            }
-            for text in value.split(separator: UInt8(ascii: "\"")) where text.contains(46) {
-                let text = String(decoding: text, as: UTF8.self)
-                guard let maker = state.withLock({ $0.queue.maker(of: text) }),
-                    maker != change.id, !requires.contains(maker)
-                else { continue }
-                requires.append(maker)
-            }
-        }
-        return requires
-    }
 }

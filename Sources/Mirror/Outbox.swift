@@ -122,6 +122,14 @@ final class Outbox: Sendable {
     /// Stranded changes, oldest first.
     var stranded: [StrandedBundle] { state.withLock(\.bundles) }
 
+    /// Whether a change without an outcome creates records.
+    var hasMakers: Bool { state.withLock(\.queue.hasMakers) }
+
+    /// The change without an outcome that creates the record others refer to.
+    func maker(of reference: Reference) -> UniqueID? {
+        state.withLock { $0.queue.maker(of: reference) }
+    }
+
     /// The highest number every change up to which has an outcome.
     var settledThrough: UInt64 {
         state.withLock { $0.queue.firstNumber.map { $0 - 1 } ?? $0.last }

@@ -3,8 +3,9 @@ internal import HoldfastBasics
 internal import HoldfastRecords
 
 extension Outbox {
-    /// The first block of a tree nobody has created records in yet.
-    static let firstBlockCount: UInt64 = 256
+    /// The first block of a tree nobody has created records in yet: with the one in reserve, two
+    /// thousand records can be created on a new device that has been online once.
+    static let firstBlockCount: UInt64 = 1024
     /// The longest block that is asked for.
     static let lastBlockCount: UInt64 = 100_000
 

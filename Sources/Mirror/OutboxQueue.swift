@@ -19,8 +19,8 @@ struct OutboxQueue {
     private var numbers: [UniqueID: UInt64] = [:]
     /// Which changes build on one that pends, by their numbers; some of them may have left.
     private var dependents: [UniqueID: [UInt64]] = [:]
-    /// Which changes create a record, by the text others refer to it with; the last one counts.
-    private var makers: [String: [UniqueID]] = [:]
+    /// Which changes create a record, by what others refer to it with; the last one counts.
+    private var makers: [Reference: [UniqueID]] = [:]
     private var records: [HoldRecord: Int] = [:]
     private var borrows: [UniqueID: Int] = [:]
 
@@ -69,8 +69,8 @@ struct OutboxQueue {
         return changes.sorted { $0.deviceSeq < $1.deviceSeq }
     }
 
-    /// The change that creates the record a text refers to.
-    func maker(of text: String) -> UniqueID? { makers[text]?.last }
+    /// The change that creates a record others refer to.
+    func maker(of reference: Reference) -> UniqueID? { makers[reference]?.last }
 
     /// Whether a change creates records at all.
     var hasMakers: Bool { !makers.isEmpty }
@@ -98,7 +98,7 @@ struct OutboxQueue {
         for id in Set(change.dependencies) where numbers[id] != nil {
             dependents[id, default: []].append(change.deviceSeq)
         }
-        for text in change.created { makers[text, default: []].append(change.id) }
+        for record in change.created { makers[record, default: []].append(change.id) }
         let subjects = change.subjects
         for record in subjects.records { records[record, default: 0] += 1 }
         for borrow in subjects.borrows { borrows[borrow, default: 0] += 1 }
@@ -119,9 +119,9 @@ struct OutboxQueue {
             first = 0
         }
         dependents[id] = nil
-        for text in change.created {
-            makers[text]?.removeAll { $0 == id }
-            if makers[text]?.isEmpty ?? false { makers[text] = nil }
+        for record in change.created {
+            makers[record]?.removeAll { $0 == id }
+            if makers[record]?.isEmpty ?? false { makers[record] = nil }
         }
         let subjects = change.subjects
         for record in subjects.records { Self.decrease(&records, record) }
@@ -153,12 +153,12 @@ extension Change {
     }
 
     /// The records it creates, as other values refer to them.
-    fileprivate var created: Set<String> {
-        var texts: Set<String> = []
+    fileprivate var created: Set<Reference> {
+        var records: Set<Reference> = []
         for case .put(let write) in operations where write.expects == .absent {
-            if let key = write.key { texts.insert(key.description) }
+            if let key = write.key { records.insert(Reference(write.tree, key.description)) }
         }
-        return texts
+        return records
     }
 
     /// The records it is about, and the borrows it names.

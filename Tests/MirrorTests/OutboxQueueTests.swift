@@ -66,7 +66,7 @@ import Testing
                     if case .put(let write) = operation { write.expects == .absent } else { false }
                 }
             }
-            #expect(queue.maker(of: key.description) == makers.last?.id)
+            #expect(queue.maker(of: Reference(Self.tree, key.description)) == makers.last?.id)
         }
         for number: UInt64 in 1...60 {
             let borrow = UniqueID(high: 9, low: number)

@@ -38,7 +38,7 @@ extension SimulatedMirror {
             why: random.oneIn(3) ? Stock.why(operations) : "",
             operations: operations
         )
-        change.requires = core.outbox.requirements(of: change)
+        change.requires = core.requirements(of: change)
         if identity.trees != nil || random.oneIn(4) { try checkPreview(change) }
         tally.count("changes proposed")
         let proposal = try dying { () throws(MirrorError) in try core.propose(change) }
