@@ -13,15 +13,16 @@ LIBRARIES := libevent-dev libssl-dev
 TOOLS := $(LIBRARIES) python3 python3-venv python3-yaml python3-jsonschema chromium fonts-dejavu-core
 
 .PHONY: help run build test test-all debug lint test-lint test-swift test-contract test-autobahn \
-	test-web test-scenario test-run test-converter test-bench test-tsan test-asan test-checker \
-	bench tools debian-packages system-libraries
+	test-web test-scenario test-mirror test-run test-converter test-stockroom test-bench test-tsan \
+	test-asan test-checker bench tools debian-packages system-libraries
 
 help:
 	@echo "make run            build, start the server on $(LISTEN), load the sample when it is empty"
 	@echo "make run KICAD=1    the same with 17,569 real parts of KiCad's symbol libraries"
 	@echo "make test           everything a change must pass (at most 20 minutes on 2 cores)"
-	@echo "make test-NAME      one suite alone: lint swift contract autobahn scenario web run"
-	@echo "                    converter bench checker; tsan asan, which make test leaves out"
+	@echo "make test-NAME      one suite alone: lint swift contract autobahn scenario mirror web"
+	@echo "                    run converter stockroom bench checker; tsan asan, which make test"
+	@echo "                    leaves out"
 	@echo "make test-all       all of these (.ci/run: at most 40 minutes)"
 	@echo "make bench          the benchmark against its peers (QUICK=1, JSON=FILE)"
 	@echo "make lint           the formatter, strictly"
@@ -56,7 +57,7 @@ debug: system-libraries
 # Everything a change must pass, in two lanes on two processors; how long each suite takes stands in
 # ARCHITECTURE.md. Each suite alone: make test-NAME.
 test: tools test-lint debug
-	@.ci/together "swift contract autobahn web" "scenario run converter stockroom bench checker"
+	@.ci/together "swift contract autobahn web" "scenario mirror run converter stockroom bench checker"
 
 # A suite alone builds first; .ci/together, which has built, sets BUILT.
 BUILD_FIRST := $(if $(BUILT),,tools debug)
@@ -83,6 +84,10 @@ test-web: $(BUILD_FIRST)
 # 17,569 real parts, borrows, kill -9, slow and frozen readers, over real processes.
 test-scenario: $(BUILD_FIRST)
 	HOLDFAST_BIN="$(CURDIR)/$(DEBUG)" $(PYTHON) Tests/Scenario/scenario_test.py
+
+# Mirrors as processes: unplugged, killed, contending, on 17,569 real parts.
+test-mirror: $(BUILD_FIRST)
+	HOLDFAST_BIN="$(CURDIR)/$(DEBUG)" $(PYTHON) Tests/Scenario/mirror_test.py
 
 # What `make run` starts, and its end by Ctrl-C.
 test-run: $(BUILD_FIRST)

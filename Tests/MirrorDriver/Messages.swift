@@ -34,8 +34,9 @@ struct Step: Decodable, Sendable {
     var run: String
     var tree: String
     var key: String?
-    /// The value as a JSON text; for an update the members that change. In it `"@0"` stands for
-    /// the key the change's first operation made, and so on.
+    /// The value as a JSON text; for an update the members that change.
+    ///
+    /// In it `"@0"` stands for the key the change's first operation made, and so on.
     var value: String?
     /// Members of an update that are added to.
     var add: [String: Int]?
