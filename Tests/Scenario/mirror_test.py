@@ -275,7 +275,7 @@ class KeyTests(MirrorTests):
 class KillTests(MirrorTests):
     """A mirror that is killed over and over, between its own disk and the server's word."""
 
-    ROUND_COUNT = 200
+    ROUND_COUNT = 20 if IS_SMALL else 200
     # What the line does while the mirror writes and is killed: passes everything on, is away,
     # swallows the changes, or swallows the answers.
     LINES = ("open", "cut", "deaf", "mute")
