@@ -617,7 +617,7 @@ class StoryTests(MirrorTests):
         last = self.made[-1][1]
         wait_until(
             lambda: last in {commit["id"] for commit in list(self.feed.commits)},
-            "the last change to be accepted", 120)
+            "the last change to be accepted", 300)
         wait_until(lambda: self.anna.run("stranded"), "the refusal")
         self.is_back.set()
         for watcher in watchers:
