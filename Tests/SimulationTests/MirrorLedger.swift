@@ -147,12 +147,21 @@ extension SimulatedMirror {
         for (index, (block, hash)) in theirs.enumerated() {
             // Mostly in the same order.
             if index < mine.count, mine[index].hash == hash, mine[index].block == block { continue }
-            guard block.tree != .tokens, identity.sees(block) else { continue }
+            guard sees(block) else { continue }
             guard mine.first(where: { $0.block == block })?.hash ?? .zero == hash else {
                 throw Disagreement("\(identity.device): \(block) differs at \(head)")
             }
         }
         tally.count("hashes compared")
+    }
+
+    /// Whether this mirror is to hold a block.
+    private func sees(_ block: BlockName) -> Bool {
+        guard block.tree != .tokens, let trees = identity.trees else {
+            return block.tree != .tokens
+        }
+        let tree = block.subject ?? block.tree
+        return tree.isSystem || trees.contains(tree)
     }
 
     /// What is shown is what a fresh fold of the log shows, with what pends judged in order.
