@@ -181,6 +181,9 @@ struct LogAuditor {
     /// Up to where a device's outcomes are confirmed in the log.
     func confirmed(_ device: String) -> UInt64 { confirmed[device] ?? 0 }
 
+    /// Whether a grant waits for its confirmation.
+    var hasGrant: Bool { borrows.values.contains { $0.state == .granted } }
+
     /// Borrows a device has.
     func borrows(of device: String) -> [UniqueID] {
         borrows.filter { $0.value.device == device }.map(\.key).sorted()

@@ -89,8 +89,10 @@ final class Simulation {
     }
 
     private func gap(_ random: SeededRandom) -> UInt64 {
-        switch random.below(40) {
-        case 0: random.oneIn(3) ? 130_000 : UInt64(random.within(5000...70_000))
+        // Long enough for a grant to lapse.
+        if server.auditor.hasGrant, random.oneIn(6) { return 130_000 }
+        return switch random.below(40) {
+        case 0: UInt64(random.within(5000...70_000))
         case 1...6: UInt64(random.within(500...5000))
         case 7...20: UInt64(random.within(30...300))
         default: UInt64(random.below(30))

@@ -23,6 +23,7 @@ extension Simulation {
         let mirror = mirrors[Int(seed / 3 % UInt64(mirrors.count))]
         try mirror.checkShown()
         try checkStructures(of: mirror)
+        try mirror.checkFiles()
         let random = SeededRandom(seed: seed &* 31)
         for _ in 0..<12 { try mirror.previewAnything(known, random) }
     }
@@ -83,6 +84,16 @@ extension Simulation {
 }
 
 extension SimulatedMirror {
+    /// Nothing of trees it does not hold is on its disks.
+    func checkFiles() throws {
+        guard identity.trees != nil else { return }
+        for disk in [disk, outboxDisk] {
+            for path in disk.paths where Stock.isMarked(disk.bytes(path) ?? []) {
+                throw Disagreement("\(identity.device): \(path) tells of other trees")
+            }
+        }
+    }
+
     /// How it stands, for a message.
     var standing: String {
         "\(core.status), at \(core.confirmedHead), \(core.outbox.pending.count) pending, "

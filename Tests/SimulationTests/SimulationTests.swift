@@ -35,7 +35,7 @@ import Testing
 
 @Suite struct SimulationTests {
     /// Steps of a run; every 100th seed has ten times as many.
-    private static let stepCount = Int(number("HOLDFAST_SIM_STEPS") ?? 15)
+    private static let stepCount = Int(number("HOLDFAST_SIM_STEPS") ?? 12)
     private static let workerCount: UInt64 = 2
     private static let chosenSeed = number("HOLDFAST_SIM_SEED")
     private static let seedCount = number("HOLDFAST_SIM_SEEDS") ?? 1000
