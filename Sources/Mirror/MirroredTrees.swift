@@ -4,9 +4,14 @@ internal import HoldfastRecords
 
 /// The trees a mirror copies: all of its server's, or chosen ones alone.
 ///
-/// Trees are copied whole or not at all. Of a tree that is not copied nothing is sent to the mirror:
-/// no record, no key, no borrow, and no reason of a change that did nothing else. What it copies it
-/// may change; keys into other trees are read as what they are, keys.
+/// Trees are copied whole or not at all. Of a tree that is not copied nothing is sent to the
+/// mirror: no record, no key, no borrow, and no reason of a change that did nothing else. What it
+/// copies it may change; keys into other trees are read as what they are, keys.
+///
+/// Another choice than before makes a new copy, beside which what waits to be sent stays: fewer
+/// trees at the next opening that reaches the server, more trees at once, or `connect` throws
+/// `offline` and leaves all as it was. A tree with changes that wait stays until they are settled. Give back
+/// what you borrowed in a tree before you leave it out: from then on you cannot.
 public struct MirroredTrees: Hashable, Sendable {
     /// All trees, also those that are declared later.
     public static let all = MirroredTrees(others: nil)

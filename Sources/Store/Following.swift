@@ -2,7 +2,8 @@
 // them.
 //
 // Invariants:
-// - the log holds what the authority sent, verified against the chain, and nothing else;
+// - the log holds what the authority sent, verified against the chain, and nothing else; of chosen
+//   trees no more than those, whatever it sent;
 // - whatever does not verify changes nothing;
 // - one call is one step of the state: nobody sees half of it, and consumers are told once.
 public import HoldfastBasics
@@ -212,12 +213,11 @@ extension Store.Core {
         }
         do {
             try commit.verify(after: chain)
-            let offsets = try state.checkFoldable(commit, &declared)
-            return CheckedContent(
-                seq: commit.seq,
-                bytes: commit.bytes.array,
-                effectOffsets: offsets
-            )
+            let bytes = try kept(of: commit)
+            let offsets = try bytes.withView { bytes in
+                try state.checkFoldable(try CommitView(bytes), &declared)
+            }
+            return CheckedContent(seq: commit.seq, bytes: bytes, effectOffsets: offsets)
         } catch let error as ContentError {
             throw .badContent(seq: commit.seq, error)
         } catch let error as ApplyError {
@@ -225,6 +225,12 @@ extension Store.Core {
         } catch {
             preconditionFailure("checking throws nothing else: \(error)")
         }
+    }
+
+    /// What is kept of a commit: on a mirror of chosen trees no more than those, whatever came.
+    private func kept(of commit: CommitView) throws -> [UInt8] {
+        guard let filter = overlay?.filter, filter.trees != nil else { return commit.bytes.array }
+        return try commit.project(permitting: filter.permits)
     }
 
     /// Logs and applies a commit of the authority.

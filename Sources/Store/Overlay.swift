@@ -70,8 +70,8 @@ struct Overlay {
         var isAnywhere = false
     }
 
-    /// The trees whose records are here; nil for all.
-    let trees: Set<TreeName>?
+    /// What is kept of the authority's commits.
+    let filter: BlockFilter
     let time: any TimeSource
     let random: any RandomSource
     private(set) var entries: [Entry] = []
@@ -82,7 +82,7 @@ struct Overlay {
     var confirmed: Confirmed?
 
     init(trees: Set<TreeName>?, time: any TimeSource, random: any RandomSource) {
-        self.trees = trees
+        filter = BlockFilter(trees: trees)
         self.time = time
         self.random = random
     }
@@ -231,7 +231,7 @@ extension Store.Core {
             now: change.madeAt != 0 ? change.madeAt : overlay.time.wallMilliseconds(),
             random: overlay.random,
             role: .preview,
-            visibleTrees: overlay.trees
+            visibleTrees: overlay.filter.trees
         )
         let decision = state.decide(change, context)
         // A refusal may come of what is not shown and yet stands before it in the outbox.

@@ -42,7 +42,10 @@ private typealias Operation = HoldfastRecords.Operation
         }
 
         /// Takes what the authority has, cut to what the mirror may see.
-        func follow() throws {
+        ///
+        /// - Parameter isCut: False sends it whole, as no authority does.
+        /// - Throws: What the stores throw.
+        func follow(isCut: Bool = true) throws {
             life.bench.sync()
             let reader = life.bench.store.logReader()
             let head = mirror.read { $0.confirmedHead }
@@ -51,7 +54,9 @@ private typealias Operation = HoldfastRecords.Operation
             }
             var contents: [[UInt8]] = []
             while let frame = try cursor.next() {
-                contents.append(try CommitView(frame.content).project(permitting: filter.permits))
+                let commit = try CommitView(frame.content)
+                let whole = commit.bytes.array
+                contents.append(isCut ? try commit.project(permitting: filter.permits) : whole)
             }
             _ = try mirror.ingest(contents)
         }
@@ -180,11 +185,14 @@ private typealias Operation = HoldfastRecords.Operation
         }
     }
 
-    @Test("The files of a mirror hold nothing of other trees")
+    @Test("The files of a mirror hold nothing of other trees, even of commits sent whole")
     func files() throws {
-        try Seed.each(Seed.count(usually: 2)) { seed, _ in
+        try Seed.each(Seed.count(usually: 2)) { seed, random in
             let scene = try Scene(seed: seed, trees: [StockModel.bins])
-            for _ in 0..<150 { try scene.life.step() }
+            for _ in 0..<150 {
+                try scene.life.step()
+                if random.oneIn(9) { try scene.follow(isCut: random.oneIn(2)) }
+            }
             let marker = "Pl4nted"
             let write = WriteOperation(
                 tree: StockModel.footprints,
@@ -199,7 +207,7 @@ private typealias Operation = HoldfastRecords.Operation
             )
             let caller = Caller(user: "anna", device: "PC-1", app: marker)
             #expect(scene.life.bench.store.submit(change, by: caller).isAccepted)
-            try scene.follow()
+            try scene.follow(isCut: seed % 2 == 0)
             try scene.compareHashes()
             try scene.reopen()
             try scene.compareHashes()
