@@ -86,6 +86,9 @@ struct BoxTable<R: Record> {
 
     // MARK: Changes
 
+    /// Whether no key is here or on its way in: nothing needs to be forgotten.
+    var isIdle: Bool { count == 0 && loadCount == 0 }
+
     /// A record is read from the log; `finish` is called once for it.
     mutating func beginLoad() { loadCount += 1 }
 

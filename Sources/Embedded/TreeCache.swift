@@ -158,6 +158,7 @@ final class TreeCache<R: Record>: AnyTreeCache {
     func refresh(_ reader: StoreReader, _ keys: [RecordKey]) {
         steps.wrappingAdd(1, ordering: .releasing)
         boxes.withLock { table in
+            guard !table.isIdle else { return }
             for key in keys {
                 if let key = Key<R>(stored: key) { table.forget(key) }
             }
