@@ -38,16 +38,6 @@ public final class Condition<Value>: @unchecked Sendable {
         return try body(&value)
     }
 
-    /// Runs `body` alone, then wakes every waiter.
-    public func signal<T, E: Error>(_ body: (inout Value) throws(E) -> T) throws(E) -> T {
-        pthread_mutex_lock(mutex)
-        defer {
-            pthread_cond_broadcast(condition)
-            pthread_mutex_unlock(mutex)
-        }
-        return try body(&value)
-    }
-
     /// Waits until `ready` holds, then runs `body` in the same critical section.
     public func wait<T, E: Error>(
         until ready: (Value) -> Bool,
@@ -84,20 +74,23 @@ public final class Condition<Value>: @unchecked Sendable {
     }
 
     /// Waits until `ready` holds, runs `body` in the same critical section, then wakes every
-    /// waiter.
+    /// waiter if somebody could go on.
     ///
     /// - Parameters:
     ///   - ready: Is asked first and after every waking; may note in the value that it waits.
+    ///   - wakes: Is asked after `body`; waking a thread that waits for something else costs more
+    ///     than most bodies.
     ///   - body: Runs alone.
     /// - Returns: What `body` returns.
     /// - Throws: What `body` throws.
     public func signal<T, E: Error>(
-        when ready: (inout Value) -> Bool,
+        when ready: (inout Value) -> Bool = { _ in true },
+        if wakes: (Value) -> Bool = { _ in true },
         _ body: (inout Value) throws(E) -> T
     ) throws(E) -> T {
         pthread_mutex_lock(mutex)
         defer {
-            pthread_cond_broadcast(condition)
+            if wakes(value) { pthread_cond_broadcast(condition) }
             pthread_mutex_unlock(mutex)
         }
         while !ready(&value) { pthread_cond_wait(condition, mutex) }

@@ -64,6 +64,7 @@ final class DurableWatch: Sendable {
     ///
     /// - Throws: `poisoned` when it may not be on the disk; `closed`.
     func settle(_ seq: UInt64) async throws(DatabaseError) {
+        if seq <= self.seq { return }
         await withCheckedContinuation { continuation in
             let isSettled = state.withLock { state in
                 if state.isSettled(seq) { return true }

@@ -186,7 +186,7 @@ final class LocalAuthority: Authority {
     func propose(_ draft: ChangeDraft) async throws(DatabaseError) -> Proposal {
         if isClosed { throw .closed }
         let position: HoldfastRecords.Position
-        switch store.submit(draft.change, by: caller) {
+        switch store.submit(draft.change, by: caller, willSync: true) {
         case .refused(_, let refusal): throw error(refusal)
         case .accepted(let accepted, _), .unchanged(let accepted, _), .replayed(let accepted, _):
             position = accepted
@@ -202,7 +202,11 @@ final class LocalAuthority: Authority {
     }
 
     func settle(_ proposal: Proposal) async throws(DatabaseError) {
-        if let position = proposal.position { try await watch.settle(position.seq) }
+        guard let position = proposal.position else { return }
+        // A writer alone does it itself: two threads woken for each other would cost as much again
+        // as the disk.
+        store.syncPromised(position.seq)
+        try await watch.settle(position.seq)
     }
 
     func acceptance(

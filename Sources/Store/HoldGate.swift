@@ -21,6 +21,9 @@ struct HoldGate {
     /// Whether a reader that is not inside may come in.
     var isOpen: Bool { changeCount == 0 }
 
+    /// Whether readers that are let in wait for the disk.
+    var isAwaitingDisk: Bool { readerCount > depths.count }
+
     /// Whether commits may be taken back.
     var isEmpty: Bool { depths.isEmpty }
 
@@ -70,7 +73,7 @@ extension Store {
             core.wait(until: { $0.holds.isOpen }) { $0.holds.approach() }
             core.wait(until: { !durable || $0.isSettled }) { $0.holds.enter() }
         }
-        defer { core.signal { $0.holds.leave() } }
+        defer { core.signal(if: { !$0.holds.isOpen }) { $0.holds.leave() } }
         return try body()
     }
 
@@ -79,11 +82,16 @@ extension Store {
 
     /// Runs `body`, which applies commits, when no reader holds the state.
     func mutate<T, E: Error>(_ body: (inout Core) throws(E) -> T) throws(E) -> T {
-        var isWaiting = false
-        return try core.signal(when: { core in
-            let isFree = core.holds.readerCount == 0
-            return isFree && !isWaiting || core.holds.admit(isFree, &isWaiting)
-        }) { (core) throws(E) in try body(&core) }
+        var (isWaiting, hasWaited) = (false, false)
+        return try core.signal(
+            when: { core in
+                let isFree = core.holds.readerCount == 0
+                if isFree, !isWaiting { return true }
+                hasWaited = true
+                return core.holds.admit(isFree, &isWaiting)
+            },
+            if: { hasWaited || $0.isThreadWanted }
+        ) { (core) throws(E) in try body(&core) }
     }
 
     /// Runs `body`, which takes commits back, when no reader is inside.

@@ -32,6 +32,14 @@ public final class Store: Sendable {
         var isFull = false
         /// When what was written was last synced, on the monotonic clock.
         var syncedAt: UInt64 = 0
+        /// Whether a thread writes or syncs.
+        var isStepping = false
+        /// Threads that wait for their turn to do so.
+        var stepWaiterCount = 0
+        /// How long the last of them took.
+        var stepNanoseconds: UInt64 = 0
+        /// The commit whose writer has promised to sync it.
+        var promised: UInt64?
         var observers: [Observer] = []
         var consumers: [Consumer] = []
         var holds = HoldGate()
@@ -177,11 +185,14 @@ public final class Store: Sendable {
     ///   - caller: Who proposes it.
     ///   - trees: The trees the caller sees, nil for all; it changes no other, and no answer tells
     ///     it of another.
+    ///   - willSync: The caller calls `syncPromised` next; where that serves, the sync thread is
+    ///     not woken.
     /// - Returns: The answer; an accepted change counts when its position is durable.
     public func submit(
         _ change: Change,
         by caller: Caller,
-        seeing trees: Set<TreeName>? = nil
+        seeing trees: Set<TreeName>? = nil,
+        willSync: Bool = false
     ) -> Submission {
         mutate { core in
             // What was accepted before is answered again: nothing is written for it.
@@ -197,6 +208,7 @@ public final class Store: Sendable {
             switch core.state.decide(change, context) {
             case .commit(let commit, let results):
                 core.append(commit)
+                if willSync, core.takesPromises { core.promised = commit.seq }
                 return .accepted(core.state.position, results)
             case .unchanged(let results): return .unchanged(core.state.position, results)
             case .replayed(let offset): return core.replay(change, at: offset)

@@ -1,4 +1,10 @@
-// Writing and syncing: what has gathered goes to the disk, on the one thread that drives it.
+// Writing and syncing: what has gathered goes to the disk, on the sync thread or on that of a
+// writer who has nothing else to do.
+//
+// Invariants:
+// - one step at a time, its observers and the room it prepares included: progress is told in order;
+// - a writer that promises to sync finds nobody at it; whoever comes meanwhile leaves its commit to
+//   the sync thread, which is woken when the writer is through.
 internal import HoldfastBasics
 internal import HoldfastCommitLog
 internal import HoldfastEngine
@@ -15,6 +21,20 @@ extension Store.Core {
         case .never: return false
         }
     }
+
+    /// Whether the sync thread is to be woken.
+    var isThreadWanted: Bool { hasUnwritten && !isStepping && promised == nil }
+
+    /// Whether a writer may take it upon itself to sync its commit.
+    ///
+    /// It blocks a thread that tasks share, so slow disks are left to the sync thread; and so is a
+    /// log whose syncs come later, by the clock.
+    var takesPromises: Bool {
+        if case .every = log.syncing { return false }
+        return !isStepping && promised == nil && stepNanoseconds < Self.promisedNanosecondsMax
+    }
+
+    private static let promisedNanosecondsMax: UInt64 = 2_000_000
 
     /// How long what was written may wait for its sync; nil when it waits for nothing.
     func syncPause(_ now: UInt64) -> UInt64? {
@@ -35,12 +55,38 @@ extension Store {
             let pause = core.withLock { $0.syncPause(time.monotonicNanoseconds()) }
             if pause == 0 { return true }
             let isReady = core.wait(
-                until: { $0.hasUnwritten || $0.isClosing },
+                until: { $0.hasUnwritten && !$0.isStepping || $0.isClosing },
                 nanosecondsMax: pause
             )
             guard isReady else { continue }
-            return core.withLock(\.hasUnwritten)
+            // A writer may have come first.
+            let (hasUnwritten, isClosing) = core.withLock { ($0.hasUnwritten, $0.isClosing) }
+            if hasUnwritten { return true }
+            if isClosing { return false }
         }
+    }
+
+    /// Syncs a commit that was submitted with the promise to do so, if nobody came first.
+    ///
+    /// - Parameter seq: The commit.
+    public func syncPromised(_ seq: UInt64) {
+        if core.withLock({ $0.promised == seq }) { syncStep() }
+    }
+
+    /// Runs `body` when no step is under way.
+    private func onTurn<T>(_ body: (inout Core) throws -> T) rethrows -> T {
+        var isWaiting = false
+        return try core.signal(
+            when: { core in
+                if isWaiting != core.isStepping {
+                    isWaiting = core.isStepping
+                    core.stepWaiterCount += isWaiting ? 1 : -1
+                }
+                return !core.isStepping
+            },
+            if: { _ in false },
+            body
+        )
     }
 
     /// What one step of syncing does.
@@ -53,21 +99,23 @@ extension Store {
     }
 
     private func syncWork(_ now: UInt64) -> SyncWork? {
-        core.withLock { core in
+        onTurn { core in
             guard let writer = core.log.writer else { return nil }
+            core.promised = nil
             let batch = core.log.beginBatch()
             let isSyncing = core.isSyncDue(now)
             guard batch != nil || isSyncing && core.log.synced < core.log.durable else {
                 return nil
             }
             let written = core.log.durable
+            core.isStepping = true
             return SyncWork(writer: writer, batch: batch, isSyncing: isSyncing, written: written)
         }
     }
 
     /// Writes all that has gathered, syncs it where that is due, then tells the observers.
     ///
-    /// Called by one thread at a time.
+    /// Waits for the end of another thread's step first.
     public func syncStep() {
         let started = time.monotonicNanoseconds()
         guard let work = syncWork(started) else { return }
@@ -78,7 +126,7 @@ extension Store {
             }
             if work.batch == nil { try work.writer.sync() }
             let ended = time.monotonicNanoseconds()
-            (progress, observers) = core.signal { core in
+            (progress, observers) = core.signal(if: \.holds.isAwaitingDisk) { core in
                 if let written {
                     core.log.finish(written)
                     core.state.forgetUndo(upTo: core.log.durable)
@@ -98,6 +146,10 @@ extension Store {
         let nanoseconds = time.monotonicNanoseconds() - started
         for observer in observers { observer(progress, nanoseconds) }
         if progress.failure == nil { prepare(work.writer, isSyncing: work.isSyncing) }
+        core.signal(if: { $0.hasUnwritten || $0.stepWaiterCount > 0 }) { core in
+            core.isStepping = false
+            core.stepNanoseconds = nanoseconds
+        }
     }
 
     /// Makes room ahead, and notices a full disk before a commit does.
@@ -138,7 +190,7 @@ extension Store {
     public func close() throws(StoreError) {
         while core.withLock(\.hasUnwritten) { syncStep() }
         do {
-            try core.withLock { try $0.log.close() }
+            try onTurn { try $0.log.close() }
         } catch let error as CommitLogError {
             throw .log(error)
         } catch {

@@ -258,8 +258,34 @@ extension StoreBench {
         #expect(disk.count(.sync) == before.0 + 1)
     }
 
-    @Test("The sync thread makes durable whatever writers bring, and ends when told")
-    func threads() throws {
+    @Test("A writer that promises to sync does it, with what came before and meanwhile")
+    func promises() throws {
+        let bench = try StoreBench()
+        try bench.declareTrees()
+        let store = bench.store
+        func submit(_ name: String, willSync: Bool) -> UInt64 {
+            let change = Change(id: bench.id(), operations: [StoreBench.create(name)])
+            return store.submit(change, by: StoreBench.anna, willSync: willSync).position.seq
+        }
+        let first = submit("a", willSync: true)
+        let second = submit("b", willSync: true)
+        store.syncPromised(second)
+        #expect(store.progress.durable < first, "one promise at a time")
+        store.syncPromised(first)
+        #expect(store.progress.durable == second)
+        store.syncPromised(first)
+        let third = submit("c", willSync: true)
+        bench.sync()
+        #expect(store.progress.durable == third, "another may come first")
+        store.syncPromised(third)
+        try store.compareWithFreshFold()
+    }
+
+    @Test(
+        "The sync thread makes durable what writers do not sync themselves, and ends when told",
+        arguments: [[false], [true], [true, false]]
+    )
+    func threads(promising: [Bool]) throws {
         try withFolder { folder in
             let disk = try PosixDisk(folder, create: true)
             let bench = try StoreBench(disk)
@@ -269,13 +295,16 @@ extension StoreBench {
             store.observe { progress, _ in reached.signal { $0 = progress.durable } }
             let runner = StoreRunner(store)
             let writers = (0..<4).map { writer in
-                Worker {
+                let willSync = promising[writer % promising.count]
+                return Worker {
                     for index in 0..<100 {
                         let change = Change(
                             id: .version7(milliseconds: 1, random: SystemRandom()),
                             operations: [StoreBench.create("w\(writer)-\(index)")]
                         )
-                        let seq = store.submit(change, by: StoreBench.anna).position.seq
+                        let answer = store.submit(change, by: StoreBench.anna, willSync: willSync)
+                        let seq = answer.position.seq
+                        if willSync { store.syncPromised(seq) }
                         reached.wait(until: { $0 >= seq }) { _ in }
                     }
                 }
