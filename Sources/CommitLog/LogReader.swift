@@ -38,7 +38,7 @@ public struct LogReader: Sendable {
 ///
 /// Every frame's checksum is checked as it is read, but by a cursor over what an opening has just
 /// checked.
-public struct LogCursor {
+public struct LogCursor: Sendable {
     private let reader: LogReader
     private let isChecking: Bool
     private var slot = 0

@@ -25,8 +25,14 @@ extension EngineState {
     ///   - commit: Its content.
     ///   - frameOffset: Logical offset of its frame.
     ///   - undoable: Whether `rollback` may be asked to take it back.
+    ///   - remembers: Whether its change is remembered; else `remember` gives all at once.
     /// - Throws: `ApplyError`; the state is then not to be used any more.
-    public func apply(_ commit: CommitView, at frameOffset: UInt64, undoable: Bool) throws {
+    public func apply(
+        _ commit: CommitView,
+        at frameOffset: UInt64,
+        undoable: Bool,
+        remembers: Bool = true
+    ) throws {
         guard commit.seq == head + 1 else {
             throw ApplyError.gap(expected: head + 1, found: commit.seq)
         }
@@ -50,7 +56,7 @@ extension EngineState {
             step.tree.lastSeq = seq
             step.subject?.lastSeq = seq
         }
-        remember(commit.changeID, at: frameOffset, later: !undoable)
+        if remembers { changes.insert(frameOffset, for: commit.changeID) }
         head = seq
         chain = commit.chain
         lastTime = commit.at
@@ -104,7 +110,7 @@ extension EngineState {
                 }
             }
         }
-        forgetChange(commit.changeID)
+        changes.remove(commit.changeID)
         head = before.seq - 1
         chain = before.chain
         lastTime = before.lastTime

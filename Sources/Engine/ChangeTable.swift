@@ -113,7 +113,7 @@ public struct ChangeTable: Sendable {
     /// once, where one insertion after the other would wait for each.
     ///
     /// - Parameter entries: Ids and their words.
-    mutating func insert(_ entries: [(id: UniqueID, offset: UInt64)]) {
+    public mutating func insert(_ entries: [(id: UniqueID, offset: UInt64)]) {
         var seen: UInt64 = 0
         for entry in entries {
             let hash = self.hash(entry.id.high, entry.id.low)

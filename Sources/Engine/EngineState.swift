@@ -23,9 +23,6 @@ public final class EngineState {
     var treesByName = ByteMap<Int>()
     var trees: [TreeState] = []
     var changes = ChangeTable()
-    /// Changes of an opening that are not in the table yet: added together, their places are
-    /// fetched from memory side by side.
-    private var unfiled: [(id: UniqueID, offset: UInt64)] = []
     /// The tree the last effects were on, by its index: most often also the next one's.
     var recentTree = 0
     /// The tree that was looked up last: most often also the next one.
@@ -95,10 +92,7 @@ public final class EngineState {
     }
 
     /// Logical offset of the frame of an accepted change; nil when it is not remembered.
-    public func frameOffset(ofChange id: UniqueID) -> UInt64? {
-        fileChanges()
-        return changes[id]
-    }
+    public func frameOffset(ofChange id: UniqueID) -> UInt64? { changes[id] }
 
     /// The id that carries a value in a unique field, and nil when there is none.
     public func owner(tree: TreeState, field: String, value: ByteView) -> RecordID? {
@@ -119,31 +113,6 @@ public final class EngineState {
         return all
     }
 
-    /// Remembers a change; `later` gathers it with others while a log is folded.
-    func remember(_ id: UniqueID, at frameOffset: UInt64, later: Bool) {
-        guard later else {
-            fileChanges()
-            changes.insert(frameOffset, for: id)
-            return
-        }
-        unfiled.append((id, frameOffset))
-        if unfiled.count == Self.unfiledCountMax { fileChanges() }
-    }
-
-    /// Forgets a change that was taken back.
-    func forgetChange(_ id: UniqueID) {
-        fileChanges()
-        changes.remove(id)
-    }
-
-    private func fileChanges() {
-        guard !unfiled.isEmpty else { return }
-        changes.insert(unfiled)
-        unfiled.removeAll(keepingCapacity: true)
-    }
-
-    private static let unfiledCountMax = 256
-
     func add(_ tree: TreeState) {
         tree.block.withView { treesByName[$0] = trees.count }
         trees.append(tree)
@@ -158,8 +127,11 @@ public final class EngineState {
 }
 
 extension EngineState {
-    /// Makes room for a log of so many commits, before it is folded.
-    public func reserve(commitCount: Int) { changes.reserve(commitCount) }
+    /// Takes the memory of the changes of a log, which was folded without it.
+    public func remember(_ changes: ChangeTable) {
+        precondition(self.changes.count == 0, "the log was folded with its changes")
+        self.changes = changes
+    }
 
     /// Where the last effect on the highest revision of an id lies, be it a removal; nil when the
     /// id was never used.

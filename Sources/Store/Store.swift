@@ -156,26 +156,6 @@ public final class Store: Sendable {
         }
     }
 
-    /// Folds a log that was found whole; effects look back at earlier ones through it.
-    private static func fold(_ log: CommitLog, into state: EngineState) throws(StoreError) {
-        do {
-            var cursor = log.openedCursor()
-            state.reserve(commitCount: Int(log.head + 1 - log.oldest))
-            while let frame = try cursor.next() {
-                let commit = try CommitView(frame.content)
-                try state.apply(commit, at: frame.offset, undoable: false)
-            }
-        } catch let error as ContentError {
-            throw .unfoldable(seq: state.head + 1, .content(error))
-        } catch let error as ApplyError {
-            throw .unfoldable(seq: state.head + 1, error)
-        } catch let error as CommitLogError {
-            throw .log(error)
-        } catch {
-            preconditionFailure("folding throws nothing else: \(error)")
-        }
-    }
-
     // MARK: Writing
 
     /// Decides a change, and logs and applies it when it is accepted.

@@ -320,6 +320,33 @@ extension StoreBench {
 }
 
 @Suite struct MemoryTests {
+    @Test("A log long enough for two threads is folded to the same state and the same memory")
+    func longLog() throws {
+        let bench = try StoreBench(options: LogOptions())
+        try bench.declareTrees()
+        var ids: [UniqueID] = []
+        for index in 0..<10_100 {
+            let id = bench.id()
+            let name = "n\(index % 300)"
+            let submission =
+                index < 300
+                ? bench.submit([StoreBench.name(name)], id: id)
+                : bench.submit([StoreBench.create("p\(index)")], id: id)
+            try #require(submission.isAccepted)
+            ids.append(id)
+        }
+        bench.sync()
+        let before = bench.store.read { ($0.state.chain, $0.state.hashes.map(\.hash)) }
+        try bench.reopen()
+        let after = bench.store.read { ($0.state.chain, $0.state.hashes.map(\.hash)) }
+        #expect(before.0 == after.0 && before.1 == after.1)
+        try bench.store.compareWithFreshFold()
+        for id in [ids[0], ids[5000], ids[10_099]] {
+            #expect(bench.submit([StoreBench.create("x")], id: id).isReplayed)
+        }
+        #expect(bench.submit([StoreBench.create("x")]).isAccepted)
+    }
+
     @Test("Accepted changes are remembered through a reopening: a resend is answered, not done")
     func changes() throws {
         let bench = try StoreBench()

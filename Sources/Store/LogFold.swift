@@ -1,0 +1,83 @@
+// Opening: a log that was found whole becomes the state.
+//
+// The memory of changes depends on nothing but the log, and is a fifth of the work: for a long log
+// it is made on a second thread, which ends before the opening does.
+internal import HoldfastBasics
+internal import HoldfastCommitLog
+internal import HoldfastEngine
+internal import HoldfastRecords
+
+extension Store {
+    /// Folds a log; effects look back at earlier ones through it.
+    static func fold(_ log: CommitLog, into state: EngineState) throws(StoreError) {
+        let count = Int(log.head + 1 - log.oldest)
+        let cursor = log.openedCursor()
+        guard count >= secondThreadCountMin else {
+            try foldRecords(cursor, into: state)
+            try state.remember(changes(cursor, count).get())
+            return
+        }
+        let made = Lock<Result<ChangeTable, StoreError>?>(nil)
+        let worker = Worker {
+            let changes = changes(cursor, count)
+            made.withLock { $0 = changes }
+        }
+        let folded = Result { () throws(StoreError) in try foldRecords(cursor, into: state) }
+        worker.join()
+        try folded.get()
+        if let changes = made.withLock(\.self) { state.remember(try changes.get()) }
+    }
+
+    /// Below it a thread costs more than it saves.
+    private static let secondThreadCountMin = 10_000
+
+    private static func foldRecords(
+        _ start: LogCursor,
+        into state: EngineState
+    ) throws(StoreError) {
+        var cursor = start
+        do {
+            while let frame = try cursor.next() {
+                let commit = try CommitView(frame.content)
+                try state.apply(commit, at: frame.offset, undoable: false, remembers: false)
+            }
+        } catch {
+            throw unfoldable(error, seq: state.head + 1)
+        }
+    }
+
+    /// All changes of a log, and the offsets of their frames.
+    private static func changes(
+        _ start: LogCursor,
+        _ count: Int
+    ) -> Result<ChangeTable, StoreError> {
+        var cursor = start
+        var table = ChangeTable()
+        table.reserve(count)
+        // Added together, their places are fetched from memory side by side.
+        var batch: [(id: UniqueID, offset: UInt64)] = []
+        do {
+            while let frame = try cursor.next() {
+                batch.append((try CommitView(frame.content).changeID, frame.offset))
+                guard batch.count == batchCount else { continue }
+                table.insert(batch)
+                batch.removeAll(keepingCapacity: true)
+            }
+        } catch {
+            return .failure(unfoldable(error, seq: cursor.nextSeq))
+        }
+        table.insert(batch)
+        return .success(table)
+    }
+
+    private static let batchCount = 256
+
+    private static func unfoldable(_ error: any Error, seq: UInt64) -> StoreError {
+        switch error {
+        case let error as ContentError: .unfoldable(seq: seq, .content(error))
+        case let error as ApplyError: .unfoldable(seq: seq, error)
+        case let error as CommitLogError: .log(error)
+        default: preconditionFailure("folding throws nothing else: \(error)")
+        }
+    }
+}
