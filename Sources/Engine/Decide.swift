@@ -25,12 +25,14 @@ extension EngineState {
                     "This change builds on change \(missing), which was not accepted."
                 )
             }
-            for operation in change.operations {
-                try draft.checkIsVisible(operation)
-                if context.role == .preview, draft.isBeyondPreview(operation) {
+            // Lent, not copied: a copy would retain every text and value of every operation.
+            let operations = change.operations.span
+            for index in operations.indices {
+                try draft.checkIsVisible(operations[index])
+                if context.role == .preview, draft.isBeyondPreview(operations[index]) {
                     return .undetermined
                 }
-                try draft.perform(operation)
+                try draft.perform(operations[index])
                 draft.operation += 1
             }
             try draft.checkUniques()
@@ -118,11 +120,15 @@ extension BorrowRecord {
 extension Commit {
     /// Upper bound of the content's size, near enough to refuse before encoding.
     var estimatedByteCount: Int {
-        blocks.reduce(8192) { sum, block in
-            block.effects.reduce(sum + 256) { sum, effect in
-                sum + 640 + (effect.image?.value.count ?? 0)
+        var sum = 8192
+        for block in blocks {
+            sum += 256
+            let effects = block.effects.span
+            for index in effects.indices {
+                sum += 640 + (effects[index].image?.value.count ?? 0)
             }
         }
+        return sum
     }
 }
 
@@ -172,8 +178,10 @@ extension Draft {
     func checkUniques() throws(Refused) {
         var gains: [(index: UniqueIndex, value: [UInt8], id: RecordID, operation: Int)] = []
         var losses: [ObjectIdentifier: [[UInt8]: Int]] = [:]
-        for entry in pending where !entry.tree.uniques.isEmpty {
-            if case .some(let location) = entry.tree.index.location(entry.key) {
+        let entries = pending.span
+        for place in entries.indices where !entries[place].tree.uniques.isEmpty {
+            let entry = entries[place]
+            if case .some(let location) = entry.tree.index.location(entry.effect.key) {
                 state.source.withEffect(at: location) { effect, _ in
                     guard effect.isSet else { return }
                     state.forEachUnique(entry.tree, effect) { index, value in
@@ -181,11 +189,11 @@ extension Draft {
                     }
                 }
             }
-            guard let image = entry.image else { continue }
+            guard let image = entry.effect.image else { continue }
             image.value.withView { document in
                 entry.tree.validator.uniqueFields.forEachValue(in: document) { ordinal, value in
                     let index = entry.tree.uniques[ordinal]
-                    gains.append((index, value.array, entry.key.id, entry.operation))
+                    gains.append((index, value.array, entry.effect.key.id, entry.operation))
                 }
             }
         }

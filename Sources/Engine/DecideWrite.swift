@@ -156,6 +156,7 @@ extension Draft {
                 "Records of \(tree.name) have names. PUT the record by its name."
             )
         }
+        if let id = nextID(tree) { return RecordKey(number: id) }
         let device = Caller.system.device
         // The newest first: it is the one that is not used up.
         for range in ranges.reversed() where range.tree == tree.name && range.device == device {
@@ -170,8 +171,23 @@ extension Draft {
             device: device,
             count: Limits.serverRangeCount
         )
-        lastMade[ObjectIdentifier(tree)] = range.first + 1
+        goOn(tree, with: range.first + 1..<range.end)
         return RecordKey(number: range.first)
+    }
+
+    /// The id after the last one that was made, of the same range; nil when that is used.
+    private mutating func nextID(_ tree: TreeState) -> UInt64? {
+        guard let recent = recentSource, recent.tree == ObjectIdentifier(tree),
+            let id = recent.ids.first, !tree.isUsed(id), !hasEffect(tree, RecordKey(number: id))
+        else { return nil }
+        recentSource = (recent.tree, id + 1..<recent.ids.upperBound)
+        return id
+    }
+
+    /// From now on the ids of a tree come from here.
+    private mutating func goOn(_ tree: TreeState, with ids: Range<UInt64>) {
+        if let recent = recentSource { sources[recent.tree] = recent.ids }
+        recentSource = (ObjectIdentifier(tree), ids)
     }
 
     /// The next id of a range that was never used; nil when it is used up.
@@ -181,11 +197,15 @@ extension Draft {
             id = max(id + 1, tree.usedIDs.nextAbsent(from: id + 1))
         }
         guard id < range.end else { return nil }
-        lastMade[ObjectIdentifier(tree)] = id + 1
+        goOn(tree, with: id + 1..<range.end)
         return RecordKey(number: id)
     }
 
-    private func nextFree(_ tree: TreeState) -> UInt64 { lastMade[ObjectIdentifier(tree)] ?? 0 }
+    private func nextFree(_ tree: TreeState) -> UInt64 {
+        let id = ObjectIdentifier(tree)
+        if let recent = recentSource, recent.tree == id { return recent.ids.lowerBound }
+        return sources[id]?.lowerBound ?? 0
+    }
 
     // MARK: Checks
 

@@ -39,10 +39,7 @@ struct Draft {
     struct Pending {
         let tree: TreeState
         let subject: TreeState?
-        let key: RecordKey
-        var label: Label
-        let previousSeq: UInt64
-        var image: PostImage?
+        var effect: Effect
         var operation: Int
         /// A record made and unmade by this very change leaves no effect.
         var isVoid = false
@@ -61,8 +58,10 @@ struct Draft {
     var ranges: [RangeRecord] = []
     /// Trees this change declares.
     var declared: [TreeName: TreeState] = [:]
-    /// Where the search for the next id of a tree begins.
-    var lastMade: [ObjectIdentifier: UInt64] = [:]
+    /// Where the next ids of each tree come from, for callers that give none.
+    var sources: [ObjectIdentifier: Range<UInt64>] = [:]
+    /// The tree that needed one last, and where its ids go on: most often also the next one's.
+    var recentSource: (tree: ObjectIdentifier, ids: Range<UInt64>)?
     var results: [OperationResult] = []
 
     init(state: EngineState, change: Change, context: DecisionContext) {
@@ -109,7 +108,7 @@ struct Draft {
     func standing(_ tree: TreeState, _ key: RecordKey) -> Standing {
         if let index = slots.find(tree, key, in: pending) {
             let entry = pending[index]
-            guard let image = entry.image else {
+            guard let image = entry.effect.image else {
                 return entry.isVoid ? .absent : .deleted(nil)
             }
             return .live(
@@ -117,7 +116,7 @@ struct Draft {
                     state: image.state,
                     schema: image.schema,
                     created: image.created,
-                    seq: entry.previousSeq,
+                    seq: entry.effect.previousSeq,
                     changeID: change.id,
                     location: nil,
                     value: image.value
@@ -169,11 +168,11 @@ struct Draft {
         _ image: PostImage?
     ) {
         if let index = slots.find(tree, key, in: pending) {
-            pending[index].image = image
+            pending[index].effect.image = image
             pending[index].operation = operation
             // What this change made stays its making, whatever else it does to it.
-            let isNew = pending[index].previousSeq == 0
-            if !isNew || image == nil { pending[index].label = label }
+            let isNew = pending[index].effect.previousSeq == 0
+            if !isNew || image == nil { pending[index].effect.label = label }
             pending[index].isVoid = isNew && image == nil && tree.name.isSystem
             return
         }
@@ -186,10 +185,7 @@ struct Draft {
             Pending(
                 tree: tree,
                 subject: subject,
-                key: key,
-                label: label,
-                previousSeq: previousSeq,
-                image: image,
+                effect: Effect(key: key, label: label, previousSeq: previousSeq, image: image),
                 operation: operation
             )
         )
@@ -243,26 +239,22 @@ struct Draft {
         var blockOf: [BlockName: Int] = [:]
         // Most changes are about one tree: the block of the effect before is tried first.
         var last: (tree: TreeState, subject: TreeState?, index: Int)?
-        for entry in pending where !entry.isVoid {
-            let effect = Effect(
-                key: entry.key,
-                label: entry.label,
-                previousSeq: entry.previousSeq,
-                image: entry.image
-            )
-            if let last, last.tree === entry.tree, last.subject === entry.subject {
-                blocks[last.index].effects.append(effect)
+        let entries = pending.span
+        for place in entries.indices where !entries[place].isVoid {
+            let (tree, subject) = (entries[place].tree, entries[place].subject)
+            if let last, last.tree === tree, last.subject === subject {
+                blocks[last.index].effects.append(entries[place].effect)
                 continue
             }
-            let name = BlockName(tree: entry.tree.name, subject: entry.subject?.name)
+            let name = BlockName(tree: tree.name, subject: subject?.name)
             let index = blockOf[name] ?? blocks.count
             if index == blocks.count {
                 blockOf[name] = index
                 blocks.append(Block(name: name, salt: salt(), effects: []))
                 if blocks.count == 1 { blocks[0].effects.reserveCapacity(pending.count) }
             }
-            blocks[index].effects.append(effect)
-            last = (entry.tree, entry.subject, index)
+            blocks[index].effects.append(entries[place].effect)
+            last = (tree, subject, index)
         }
         return blocks
     }

@@ -29,14 +29,18 @@ struct DraftSlots {
         let hash = Self.hash(tree, key)
         if places.isEmpty {
             for index in hashes.indices where hashes[index] == hash {
-                if pending[index].tree === tree, pending[index].key == key { return index }
+                if pending[index].tree === tree, pending[index].effect.key == key {
+                    return index
+                }
             }
             return nil
         }
         var at = Int(truncatingIfNeeded: hash) & (places.count - 1)
         while places[at] != 0 {
             let index = Int(places[at]) - 1
-            if hashes[index] == hash, pending[index].tree === tree, pending[index].key == key {
+            if hashes[index] == hash, pending[index].tree === tree,
+                pending[index].effect.key == key
+            {
                 return index
             }
             at = (at + 1) & (places.count - 1)

@@ -104,9 +104,11 @@ public struct CommitEncoder: ~Copyable {
         buffer.append(integer: UInt16(name.utf8.count))
         buffer.append(integer: UInt16(0))
         buffer.append(text: name)
-        for effect in block.effects {
+        // Lent, not copied: a copy would retain every text and value.
+        let effects = block.effects.span
+        for index in effects.indices {
             effectOffsets.append(UInt32(buffer.count - contentStart))
-            writeEffect(effect, into: &buffer)
+            writeEffect(effects[index], into: &buffer)
         }
         return endSection(header: header, body: body, into: &buffer)
     }

@@ -48,8 +48,9 @@ extension Store.Core {
                 box.previous.append(contentsOf: block.effects.map { _ in .none })
                 continue
             }
-            for effect in block.effects {
-                box.previous.append(state.location(tree, effect.key) ?? .none)
+            let effects = block.effects.span
+            for index in effects.indices {
+                box.previous.append(state.location(tree, effects[index].key) ?? .none)
             }
         }
         return box
