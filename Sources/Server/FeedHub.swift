@@ -44,7 +44,7 @@ final class FeedHub {
     /// What a delivery costs is its send(2): on a fast disk, where every few commits are a sync of
     /// their own, a round for each sync would cost twice as much. A commit that comes alone waits
     /// for nothing.
-    private static let restMilliseconds = 2
+    private static let restMilliseconds = 3
 
     init(shared: SharedServer, loop: EventLoop) {
         self.shared = shared
