@@ -3,8 +3,10 @@
 // Text that only reads like a key refers to nothing, and the same key in another tree is another
 // record: what depends on a change is decided by this.
 internal import HoldfastBasics
+internal import HoldfastEngine
 internal import HoldfastJSONCoding
 internal import HoldfastRecords
+internal import HoldfastStore
 
 /// A record another one refers to from inside its value.
 struct Reference: Hashable {
