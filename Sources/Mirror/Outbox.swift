@@ -37,10 +37,12 @@ final class Outbox: Sendable {
     /// Most ids a lease covers.
     static let leaseCountMax: UInt64 = 64
 
-    let store: Store
+    let log: Lock<OutboxLog>
     let state: Lock<State>
-    private let time: any TimeSource
-    private let random: any RandomSource
+    let options: OutboxOptions
+    let time: any TimeSource
+    let random: any RandomSource
+    let logger: Logger
     private static let caller = Caller(user: "outbox", device: "outbox")
 
     /// Opens an outbox, making it where there is none.
@@ -54,31 +56,22 @@ final class Outbox: Sendable {
     /// - Throws: `store`, `unreadable`.
     init(
         disk: any Disk,
-        options: LogOptions = LogOptions(segmentByteCount: 4 << 20),
+        options: OutboxOptions = OutboxOptions(),
         time: any TimeSource = SystemTime(),
         random: any RandomSource = SystemRandom(),
         logger: Logger = Logger(level: .error)
     ) throws(MirrorError) {
+        self.options = options
         self.time = time
         self.random = random
+        self.logger = logger
         do {
-            if try !CommitLog.isPresent(disk: disk) {
-                try Store.create(
-                    on: disk,
-                    application: Self.application,
-                    options: options,
-                    time: time,
-                    random: random
-                )
-            }
-            store = try Store(
-                disk: disk,
-                application: Self.application,
-                options: options,
-                time: time,
-                random: random,
-                logger: logger
-            )
+            let disk = try OutboxDisk(disk)
+            let directory = try disk.directory(disk.name)
+            let store = try Self.open(on: directory, options, time, random, logger)
+            log = Lock(OutboxLog(disk: disk, store: store, limit: options.anewByteCount))
+        } catch let error as DiskError {
+            throw .store(.log(.disk(error)))
         } catch let error as StoreError {
             throw .store(error)
         } catch let error as CommitLogError {
@@ -96,12 +89,17 @@ final class Outbox: Sendable {
     ///
     /// - Throws: `store`.
     func close() throws(MirrorError) {
-        do throws(StoreError) {
-            try store.close()
-        } catch {
-            throw .store(error)
+        try log.withLock { (log) throws(MirrorError) in
+            defer { log.disk.release() }
+            do throws(StoreError) {
+                try log.store.close()
+            } catch {
+                throw .store(error)
+            }
         }
     }
+
+    var store: Store { log.withLock(\.store) }
 
     // MARK: Reading
 
@@ -212,6 +210,7 @@ final class Outbox: Sendable {
                 for change in part { state.holds.offer(change, leaving: &state.queue) }
             }
             try unstrand(ids, &state)
+            try beginAnew(state)
         }
     }
 
@@ -351,6 +350,11 @@ final class Outbox: Sendable {
 
     /// Makes operations durable as one step.
     func commit(_ operations: [Operation]) throws(MirrorError) {
+        if let failure = log.withLock(\.failure) { throw .poisoned(failure) }
+        try commit(operations, to: store)
+    }
+
+    func commit(_ operations: [Operation], to store: Store) throws(MirrorError) {
         let id = UniqueID.version7(milliseconds: time.wallMilliseconds(), random: random)
         let change = Change(id: id, operations: operations)
         var answer = store.submit(change, by: Self.caller)

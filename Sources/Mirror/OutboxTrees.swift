@@ -122,12 +122,12 @@ extension Outbox {
 
     func load() throws(MirrorError) -> State {
         var state = State()
-        if let last = try all(.facts).first(where: { $0.name == Self.lastFact }) {
+        if let last = all(.facts).first(where: { $0.name == Self.lastFact }) {
             state.last = UInt64(String(decoding: last.json, as: UTF8.self)) ?? 0
         }
-        for (name, json) in try all(.facts) { state.facts[name] = json }
+        for (name, json) in all(.facts) { state.facts[name] = json }
         var kept = try loadChanges()
-        for (name, json) in try all(.stranded) {
+        for (name, json) in all(.stranded) {
             let record = try read(.stranded, name, json) { (view) throws(FormError) in
                 try StrandedRecord(view)
             }
@@ -145,7 +145,7 @@ extension Outbox {
         for change in kept.values.sorted(by: { $0.deviceSeq < $1.deviceSeq }) {
             state.queue.append(change)
         }
-        for (name, json) in try all(.keys) {
+        for (name, json) in all(.keys) {
             guard let tree = TreeName(name) else { throw unreadable(.keys, name, "its key") }
             let cursor = try read(.keys, name, json) { (view) throws(FormError) in
                 try KeyCursor(view)
@@ -154,7 +154,7 @@ extension Outbox {
             // What a lease covered may have been given out.
             state.nextIDs[tree] = cursor.mark
         }
-        for (name, json) in try all(.holds) {
+        for (name, json) in all(.holds) {
             guard let id = UniqueID(name) else { throw unreadable(.holds, name, "its key") }
             let record = try read(.holds, name, json) { (view) throws(FormError) in
                 try HoldRecord(view)
@@ -166,7 +166,7 @@ extension Outbox {
 
     private func loadChanges() throws(MirrorError) -> [UInt64: Change] {
         var kept: [UInt64: Change] = [:]
-        let records = try all(.changes)
+        let records = all(.changes)
         var index = 0
         while index < records.count {
             let (name, json) = records[index]
@@ -204,7 +204,12 @@ extension Outbox {
         }
     }
 
-    private func all(_ tree: OutboxTree) throws(MirrorError) -> [(name: String, json: [UInt8])] {
+    private func all(_ tree: OutboxTree) -> [(name: String, json: [UInt8])] {
+        Self.all(tree, in: store)
+    }
+
+    /// The records of a tree, in order.
+    static func all(_ tree: OutboxTree, in store: Store) -> [(name: String, json: [UInt8])] {
         var found: [(String, [UInt8])] = []
         store.read { reader in
             guard let state = reader.state.tree(tree.name) else { return }

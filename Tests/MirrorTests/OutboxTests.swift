@@ -14,7 +14,7 @@ import Testing
     private func open(_ disk: SimulatedDisk, seed: UInt64 = 1) throws -> Outbox {
         try Outbox(
             disk: disk,
-            options: StoreBench.small,
+            options: OutboxOptions(log: StoreBench.small),
             time: FakeTime(),
             random: SeededRandom(seed: seed),
             logger: StoreBench.silent

@@ -94,7 +94,7 @@ final class SimulatedMirror {
     ) throws -> Outbox {
         try Outbox(
             disk: disk,
-            options: StoreBench.small,
+            options: OutboxOptions(log: StoreBench.small),
             time: time,
             random: random,
             logger: StoreBench.silent
