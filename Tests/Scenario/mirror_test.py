@@ -413,7 +413,7 @@ class StoryTests(MirrorTests):
         self.ben.start().run("sync")
         path = self.folder / "parts.ndjson"
         path.write_bytes(b"".join(kicad_changes()[-SMALL_COUNT if IS_SMALL else 0:]))
-        done = self.anna.run("import", path=str(path), seconds=600)
+        done = self.anna.run("import", path=str(path), seconds=1800)
         self.assertTrue(IS_SMALL or done["parts"] == PART_COUNT)
         parts = self.stored(self.hub, "parts")
         self.assertEqual(len(parts), done["parts"])
@@ -617,7 +617,7 @@ class StoryTests(MirrorTests):
         last = self.made[-1][1]
         wait_until(
             lambda: last in {commit["id"] for commit in list(self.feed.commits)},
-            "the last change to be accepted", 300)
+            "the last change to be accepted", 600)
         wait_until(lambda: self.anna.run("stranded"), "the refusal")
         self.is_back.set()
         for watcher in watchers:
