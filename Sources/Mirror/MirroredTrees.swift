@@ -10,8 +10,8 @@ internal import HoldfastRecords
 ///
 /// Another choice than before makes a new copy, beside which what waits to be sent stays: fewer
 /// trees at the next opening that reaches the server, more trees at once, or `connect` throws
-/// `offline` and leaves all as it was. A tree with changes that wait stays until they are settled. Give back
-/// what you borrowed in a tree before you leave it out: from then on you cannot.
+/// `offline` and leaves all as it was. A tree with changes that wait stays until they are settled.
+/// Give back what you borrowed in a tree before you leave it out: from then on you cannot.
 public struct MirroredTrees: Hashable, Sendable {
     /// All trees, also those that are declared later.
     public static let all = MirroredTrees(others: nil)

@@ -51,7 +51,7 @@ extension Descriptor {
     /// The records a value refers to; null and members the schema does not know refer to none.
     ///
     /// - Parameter value: A normalised document.
-    /// - Returns: Each once; of a value that does not fit the schema, what stands before the misfit.
+    /// - Returns: Each once; of a value that does not fit, what stands before the misfit.
     func references(in value: ByteView) -> Set<Reference> {
         guard fields.contains(where: { $0.type.mayRefer }) else { return [] }
         var found: Set<Reference> = []
