@@ -199,7 +199,7 @@ extension SimulatedMirror {
         }
         guard isSame, core.store.pending.isEmpty else { return }
         let preview = core.store.preview(change, by: identity.caller)
-        let word = server.store.rehearse(change, by: identity.caller)
+        let word = server.store.rehearse(change, by: identity.caller, seeing: identity.trees)
         tally.count("previews compared")
         switch (preview, word) {
         case (.refused(let refusal), .commit), (.refused(let refusal), .unchanged):

@@ -14,7 +14,7 @@ import HoldfastWire
 /// A server, three mirrors, a program that speaks REST, and a network that fails them.
 final class Simulation {
     /// What the third mirror holds; nil for everything.
-    static let chosenTrees: Set<TreeName>? = [Stock.bins, Stock.footprints]
+    static let chosenTrees: Set<TreeName>? = Stock.chosen
 
     /// The disks of a simulation in which nothing was done yet but the first syncs.
     private struct Beginning {
