@@ -386,7 +386,7 @@ class StoryTests(MirrorTests):
         self.began = (time.monotonic(), time.process_time())
 
     def test_two_mirrors_and_a_machine(self):
-        self.hub = self.server("--heartbeat", "1")
+        self.hub = self.server("--heartbeat", "5")
         self.lines = {name: self.line(self.hub) for name in ("anna", "ben")}
         self.anna, self.ben = (self.mirror(name, line.url) for name, line in self.lines.items())
         self.carl = self.client(self.hub)
@@ -682,8 +682,6 @@ class StoryTests(MirrorTests):
                 self.assertEqual(value.get("label"), label)
         part = self.carl.get(self.held_path).document
         self.assertEqual(part["stock"], self.quantity)
-        replayed = [change for change, is_again in self.lines["anna"].answered if is_again]
-        self.assertEqual(replayed, [])
 
     def stranded_is_what_was_doomed(self):
         [bundle] = self.anna.run("stranded")

@@ -240,8 +240,3 @@ class Proxy:
             for link in self.links:
                 link.flow()
         self.on_loop(work())
-
-    @property
-    def answered(self):
-        """How often each change was accepted, and which were answered as sent again."""
-        return [each for link in self.links for each in link.accepted]
