@@ -181,8 +181,10 @@ struct LogAuditor {
     /// Up to where a device's outcomes are confirmed in the log.
     func confirmed(_ device: String) -> UInt64 { confirmed[device] ?? 0 }
 
-    /// Whether a grant waits for its confirmation.
-    var hasGrant: Bool { borrows.values.contains { $0.state == .granted } }
+    /// Devices whose grants wait for their confirmation.
+    var granted: Set<String> {
+        Set(borrows.values.filter { $0.state == .granted }.map(\.device))
+    }
 
     /// Borrows a device has.
     func borrows(of device: String) -> [UniqueID] {

@@ -184,10 +184,12 @@ extension SimulatedMirror {
     /// Asks the authority for a borrow, gives one back, leaves a line, or confirms a grant.
     func ask(_ known: KnownKeys, _ random: SeededRandom) throws {
         guard core.isConnected else { return }
-        let tree = ownTrees[random.below(ownTrees.count)]
-        let own = core.store.read { reader in
-            (reader.state.tree(tree)?.borrows ?? []).filter { taken.contains($0.id) }
+        let all = core.store.read { reader in
+            ownTrees.flatMap { reader.state.tree($0)?.borrows ?? [] }
         }.sorted { $0.id < $1.id }
+        let isWanted: (BorrowRecord) -> Bool =
+            random.oneIn(2) ? { $0.state == .granted } : { _ in true }
+        let own = all.filter { taken.contains($0.id) && isWanted($0) }
         var operations: [HoldfastRecords.Operation] = []
         if !own.isEmpty, !random.oneIn(3) {
             let borrow = own[random.below(own.count)]
@@ -198,26 +200,23 @@ extension SimulatedMirror {
             case .granted:
                 operations = [
                     .borrow(
-                        BorrowOperation(tree: tree, key: borrow.key, borrow: borrow.id, queue: true)
+                        BorrowOperation(
+                            tree: borrow.tree,
+                            key: borrow.key,
+                            borrow: borrow.id,
+                            queue: true
+                        )
                     )
                 ]
             case .held: operations = [.return(borrow.id)]
             }
+        } else if let held = all.last(where: { $0.device != identity.device }), random.oneIn(2) {
+            operations = [.borrow(taking(held.tree, held.key, random))]
         } else {
+            let tree = ownTrees[random.below(ownTrees.count)]
             for _ in 0..<(random.oneIn(5) ? 2 : 1) {
                 guard let sight = sight(tree, known, random) else { continue }
-                let note = Stock.chosen.contains(tree) ? "note" : Stock.mark + "note"
-                operations.append(
-                    .borrow(
-                        BorrowOperation(
-                            tree: tree,
-                            key: sight.key,
-                            borrow: take(),
-                            note: note,
-                            queue: !random.oneIn(3)
-                        )
-                    )
-                )
+                operations.append(.borrow(taking(tree, sight.key, random)))
             }
         }
         guard !operations.isEmpty else { return }
@@ -229,6 +228,20 @@ extension SimulatedMirror {
         )
         trace.note("\(identity.device) asks \(change.summary)")
         try perform(core.ask(change))
+    }
+
+    private func taking(
+        _ tree: TreeName,
+        _ key: RecordKey,
+        _ random: SeededRandom
+    ) -> BorrowOperation {
+        BorrowOperation(
+            tree: tree,
+            key: key,
+            borrow: take(),
+            note: Stock.chosen.contains(tree) ? "note" : Stock.mark + "note",
+            queue: !random.oneIn(4)
+        )
     }
 
     /// Gives back every borrow its user took; those that creations took are the core's business.

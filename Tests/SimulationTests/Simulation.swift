@@ -90,7 +90,7 @@ final class Simulation {
 
     private func gap(_ random: SeededRandom) -> UInt64 {
         // Long enough for a grant to lapse.
-        if server.auditor.hasGrant, random.oneIn(6) { return 130_000 }
+        if !server.auditor.granted.isEmpty, random.oneIn(6) { return 130_000 }
         return switch random.below(40) {
         case 0: UInt64(random.within(5000...70_000))
         case 1...6: UInt64(random.within(500...5000))
@@ -100,6 +100,11 @@ final class Simulation {
     }
 
     private func step(_ random: SeededRandom) throws {
+        // Whoever is served mostly says so soon.
+        let granted = server.auditor.granted
+        for mirror in mirrors where granted.contains(mirror.identity.device) && random.oneIn(2) {
+            try living(mirror) { try mirror.ask(known, random) }
+        }
         let mirror = mirrors[random.below(mirrors.count)]
         switch random.below(100) {
         case 0..<40: try write(mirror, random)
