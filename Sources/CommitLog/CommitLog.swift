@@ -91,6 +91,9 @@ public final class CommitLog {
     /// When batches are synced.
     public var syncing: Syncing { options.syncing }
 
+    /// Whether commits can be appended: it is open for writing, not closed, and no write failed.
+    public var takesCommits: Bool { writer != nil && !isPoisoned }
+
     private var isLoose: Bool { options.syncing != .batches }
 
     // MARK: Appending
@@ -111,7 +114,7 @@ public final class CommitLog {
         previous: [Location],
         chainBefore: Hash128
     ) -> UInt64 {
-        precondition(writer != nil && !isPoisoned, "the log takes no commits")
+        precondition(takesCommits, "the log takes no commits")
         precondition(seq == head + 1, "commits are numbered without gaps")
         precondition(effectOffsets.count == previous.count, "one earlier version per effect")
         let frame = FrameLayout.byteCount(content: content.count, effects: effectOffsets.count)

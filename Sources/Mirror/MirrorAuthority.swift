@@ -121,6 +121,7 @@ final class MirrorAuthority: Authority {
         let (connection, runner, answers, bells) = state.withLock { state in
             state.isClosed = true
             state.inbox = MirrorInbox()
+            state.isSynced = false
             defer { (state.answers, state.bells) = ([:], [:]) }
             let bells = Array(state.bells.values)
             return (state.connection, state.runner, Array(state.answers.values), bells)
@@ -228,6 +229,8 @@ final class MirrorAuthority: Authority {
     private static let pauseNanoseconds: UInt64 = 2_000_000
 
     func round() {
+        // Its turn may come after the end: nothing is taken then, what was not is asked for anew.
+        if state.withLock(\.isClosed) { return }
         let now = time.monotonicNanoseconds()
         let pendingCount = outbox.pendingCount
         let (isSynced, taken, held) = state.withLock {

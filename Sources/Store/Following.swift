@@ -64,7 +64,7 @@ extension Store {
     public func ingest(_ contents: [[UInt8]]) throws(StoreError) -> Ingestion {
         try mutate { (core) throws(StoreError) in
             precondition(core.overlay != nil, "only a mirror takes commits of an authority")
-            if let why = core.isPoisonedOrFull { throw .readOnly(why) }
+            if let why = core.ingestionRefusal { throw .readOnly(why) }
             let accepted = try core.checkContents(contents)
             guard !accepted.isEmpty else {
                 return Ingestion(head: core.state.position(of: core.confirmedHead), settled: [])
@@ -144,9 +144,10 @@ struct CheckedContent {
 
 extension Store.Core {
     /// Why no commit is taken; nil when they are.
-    var isPoisonedOrFull: String? {
+    var ingestionRefusal: String? {
         if failure != nil { return "A write to the disk failed; open the mirror anew." }
         if log.writer == nil { return "The mirror is open for reading alone." }
+        if !log.takesCommits { return "The mirror is closed." }
         return isFull ? "The disk is full; make room." : nil
     }
 

@@ -29,6 +29,7 @@ extension Store.Core {
         if log.writer == nil {
             return Refusal(.readOnly, "The database is open for reading alone.")
         }
+        if !log.takesCommits { return Refusal(.readOnly, "The database is closed.") }
         if isFull {
             return Refusal(.full, "The disk is full. Reads go on; make room to write again.")
         }

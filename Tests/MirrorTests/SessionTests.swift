@@ -58,7 +58,7 @@ final class MirrorFolder {
 
 /// Waits until something holds.
 func eventually(_ what: String, _ test: () throws -> Bool) async throws {
-    let end = ContinuousClock.now + .seconds(60)
+    let end = ContinuousClock.now + .seconds(300)
     while try !test() {
         guard ContinuousClock.now < end else { throw Disagreement("never: \(what)") }
         try await Task.sleep(for: .milliseconds(2))
@@ -159,6 +159,28 @@ func eventually(_ what: String, _ test: () throws -> Bool) async throws {
             return try await group.reduce(0) { $0 + ($1 ? 1 : 0) }
         }
         #expect(count == 290)
+        try await db.close()
+        try server.stop()
+    }
+
+    @Test("Closed in the middle of much: it ends in order, and delivers after the next opening")
+    func closedBusy() async throws {
+        let server = try TestServer()
+        let folder = MirrorFolder()
+        let before = count(server)
+        for round in 1...2 {
+            let db = try await folder.connect(server.address)
+            try await db.firstSync()
+            for number in 0..<300 {
+                try await db.write { tx in
+                    for _ in 0..<4 { _ = try tx.create(SessionBin(place: "\(number)")) }
+                }
+            }
+            try await db.close()
+            #expect(count(server) <= before + round * 1200)
+        }
+        let db = try await folder.connect(server.address)
+        try await eventually("all is accepted") { count(server) == before + 2400 }
         try await db.close()
         try server.stop()
     }

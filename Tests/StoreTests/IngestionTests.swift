@@ -52,6 +52,16 @@ import Testing
         try scene.bench.check()
     }
 
+    @Test("A closed mirror takes nothing")
+    func closed() throws {
+        let scene = try Scene(seed: 6)
+        try scene.bench.store.close()
+        guard case .readOnly = try scene.refuse(scene.next) else {
+            Issue.record("a closed mirror took commits")
+            return
+        }
+    }
+
     @Test("Any changed byte is refused, wherever it stands in the batch")
     func damage() throws {
         let scene = try Scene(seed: 2)

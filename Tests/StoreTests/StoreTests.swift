@@ -119,6 +119,20 @@ extension StoreBench {
         try bench.store.close()
     }
 
+    @Test("A closed store is read, and refuses writes")
+    func closed() throws {
+        let bench = try StoreBench(SimulatedDisk())
+        let life = try StockLife(bench, seed: 4)
+        for _ in 0..<20 { try life.step() }
+        try bench.store.close()
+        let late = StoreBench.create("late")
+        #expect(bench.submit([late]).refusal == .readOnly)
+        #expect(bench.store.read { $0.state.head } == bench.store.progress.durable)
+        try bench.reopen()
+        #expect(bench.submit([late]).refusal == nil)
+        try bench.store.close()
+    }
+
     @Test("A database is made, written, closed and opened again, on a simulated disk")
     func simulated() throws { try roundTrip(SimulatedDisk()) }
 
