@@ -162,10 +162,9 @@ public final class ByteStream {
     // MARK: Input
 
     /// Reads and delivers nothing until `resumeReading`.
-    public func pauseReading() {
-        isPaused = true
-        updateReading()
-    }
+    ///
+    /// The event stays until input comes: most pauses end before, and cost no system call.
+    public func pauseReading() { isPaused = true }
 
     /// Reads again; what was left over is delivered when the tick ends.
     public func resumeReading() {

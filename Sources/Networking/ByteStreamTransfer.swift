@@ -15,6 +15,7 @@ extension ByteStream {
     /// The socket has input, or has ended.
     func readable() {
         if phase == .lingering { return throwAway() }
+        if isPaused { return updateReading() }
         for _ in 0..<Self.readCountMax {
             guard phase == .open, !isPaused, !isOutputFull else { return }
             let count = holdfast_receive(descriptor, loop.scratch.baseAddress, loop.scratch.count)
