@@ -15,6 +15,8 @@ final class TailPiece: @unchecked Sendable {
     private(set) var capacity = 0
     /// Offset of its first byte in the file; 0 when it begins the segment.
     private(set) var start = 0
+    /// Where the mark of the batch it begins stands in the buffer.
+    var markOffset = 0
 
     /// Begins anew, for a segment and a place in it.
     func begin(_ segment: Segment, at start: Int) {

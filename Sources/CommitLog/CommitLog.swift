@@ -46,7 +46,6 @@ public final class CommitLog {
     // Logical offset up to which bytes are written, and synced if batches are.
     private var writtenEnd: UInt64
     private var gathering: [TailPiece] = []
-    private var markOffset = 0
     private var onItsWay: Batch?
     private var spares: [TailPiece] = []
     private var isClean: Bool
@@ -85,8 +84,8 @@ public final class CommitLog {
         return last.base + UInt64(last.end) - first.base
     }
 
-    /// Bytes that wait for the next batch.
-    public var gatheredByteCount: Int { gathering.reduce(0) { $0 + $1.buffer.count } }
+    /// Whether commits wait for the next batch.
+    public var hasGathered: Bool { !gathering.isEmpty }
 
     /// When batches are synced.
     public var syncing: Syncing { options.syncing }
@@ -94,7 +93,7 @@ public final class CommitLog {
     /// Whether commits can be appended: it is open for writing, not closed, and no write failed.
     public var takesCommits: Bool { writer != nil && !isPoisoned }
 
-    private var isLoose: Bool { options.syncing != .batches }
+    private var isLoose: Bool { options.syncing.isLoose }
 
     // MARK: Appending
 
@@ -120,7 +119,8 @@ public final class CommitLog {
         let frame = FrameLayout.byteCount(content: content.count, effects: effectOffsets.count)
         precondition(frame <= FrameLayout.frameByteCountMax, "a commit above its limit")
         let mark = FrameLayout.markByteCount
-        var wanted = frame + (gathering.isEmpty ? mark : 0)
+        let beginsBatch = gathering.isEmpty || options.syncing == .commits
+        var wanted = frame + (beginsBatch ? mark : 0)
         let slot = segments.count - 1
         if segments[slot].end + wanted + Self.reservedByteCount > segments[slot].capacity {
             // Every segment must tell by itself that its commits may be exposed unsynced.
@@ -131,14 +131,14 @@ public final class CommitLog {
                 appendMark(seq)
                 wanted = frame
             }
-        } else if gathering.isEmpty {
+        } else if beginsBatch {
             gathering.append(freshPiece(segments[slot], at: segments[slot].end))
         }
         let last = segments.count - 1
         let piece = gathering[gathering.count - 1]
         let salt = segments[last].salt
         if wanted > frame {
-            markOffset = piece.buffer.count
+            piece.markOffset = piece.buffer.count
             appendMark(seq)
         }
         let start = piece.end
@@ -215,7 +215,7 @@ public final class CommitLog {
         precondition(onItsWay == nil, "one batch is on its way at a time")
         guard !isPoisoned, let first = gathering.first else { return nil }
         // The mark was made with the first commit; more may have become durable since.
-        let firstSeq = first.buffer.view.integer(UInt64.self, at: markOffset + 16)
+        let firstSeq = first.buffer.view.integer(UInt64.self, at: first.markOffset + 16)
         let slot = segments.slot(ofOffset: first.logicalStart)
         var mark = ByteBuffer(capacity: FrameLayout.markByteCount)
         FrameLayout.appendMark(
@@ -223,10 +223,15 @@ public final class CommitLog {
             salt: segments[slot].salt,
             to: &mark
         )
-        first.buffer.replace(mark.view, at: markOffset)
-        let batch = Batch(pieces: gathering, lastSeq: head)
+        first.buffer.replace(mark.view, at: first.markOffset)
+        // Where every commit is a batch, it is one piece.
+        let isAll = options.syncing != .commits || gathering.count == 1
+        let batch = Batch(
+            pieces: isAll ? gathering : [first],
+            lastSeq: isAll ? head : firstSeq
+        )
         onItsWay = batch
-        gathering = []
+        gathering.removeFirst(batch.pieces.count)
         isClean = false
         return batch
     }

@@ -7,10 +7,20 @@ public import HoldfastBasics
 public enum Syncing: Hashable, Sendable {
     /// With every batch.
     case batches
+    /// With every commit: a batch holds one.
+    case commits
     /// When so many milliseconds have passed since the last time.
     case every(milliseconds: Int64)
     /// When a segment ends, and in the end.
     case never
+
+    /// Whether commits may be exposed before they are synced.
+    var isLoose: Bool {
+        switch self {
+        case .batches, .commits: false
+        case .every, .never: true
+        }
+    }
 }
 
 /// How a log is opened.
@@ -23,8 +33,8 @@ public struct LogOptions: Sendable {
     public var isWritable: Bool
     /// When batches are synced.
     ///
-    /// Other than `batches`, an opening that finds the log not closed in order begins a new epoch:
-    /// what others have seen may be gone.
+    /// Where commits may be exposed before they are synced, an opening that finds the log not closed
+    /// in order begins a new epoch: what others have seen may be gone.
     public var syncing: Syncing
 
     /// Segments of 64 MiB, zeroed 4 MiB ahead, for writing, every batch synced, unless told

@@ -22,7 +22,7 @@ extension CommitLog {
         after scan: SegmentScan,
         of entry: LogFiles.Entry
     ) throws(CommitLogError) {
-        let isLoose = options.syncing != .batches
+        let isLoose = options.syncing.isLoose
         let needsEpoch = scan.isLoose && !scan.isClean
         guard isLoose || needsEpoch, let last = opening.segments.last else { return }
         if needsEpoch {

@@ -24,7 +24,8 @@ extension Database {
 
         var syncing: Syncing {
             switch self {
-            case .group, .each: .batches
+            case .group: .batches
+            case .each: .commits
             case .interval(let duration):
                 .every(
                     milliseconds: duration.components.seconds * 1000

@@ -47,7 +47,7 @@ public final class Store: Sendable {
         var overlay: Overlay?
 
         /// Whether commits wait for the sync thread.
-        var hasUnwritten: Bool { failure == nil && log.gatheredByteCount > 0 }
+        var hasUnwritten: Bool { failure == nil && log.hasGathered }
 
         var progress: Progress {
             Progress(durable: log.durable, lostUpTo: lostUpTo, failure: failure)

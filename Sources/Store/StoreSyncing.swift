@@ -15,7 +15,7 @@ extension Store.Core {
     func isSyncDue(_ now: UInt64) -> Bool {
         guard failure == nil else { return false }
         switch log.syncing {
-        case .batches: return true
+        case .batches, .commits: return true
         case .every(let milliseconds):
             return now >= syncedAt + UInt64(max(0, milliseconds)) * 1_000_000
         case .never: return false

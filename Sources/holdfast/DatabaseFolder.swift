@@ -17,10 +17,15 @@ struct DatabaseFolder {
     private static let harmlessNames: Set = ["LOCK", "log", "IDENTITY.new", "lost+found"]
 
     /// Opens the database for writing; makes one where there is none and `application` is named.
-    func open(application: String?, logger: Logger) throws(CommandFailure) -> Store {
+    func open(
+        application: String?,
+        syncing: Syncing,
+        logger: Logger
+    ) throws(CommandFailure) -> Store {
+        let options = LogOptions(syncing: syncing)
         let disk = try existing()
         if let disk, try isPresent(disk) {
-            return try store(disk, application, LogOptions(), logger)
+            return try store(disk, application, options, logger)
         }
         guard let application else {
             throw CommandFailure(
@@ -30,7 +35,7 @@ struct DatabaseFolder {
             )
         }
         if let disk { try refuseForeign(disk) }
-        return try store(make(application, logger), application, LogOptions(), logger)
+        return try store(make(application, logger), application, options, logger)
     }
 
     /// Opens the disk for looking only.

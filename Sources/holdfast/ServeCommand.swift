@@ -37,6 +37,7 @@ enum ServeCommand {
         raiseDescriptorLimit(settings.configuration.connectionCountMax, logger)
         let store = try DatabaseFolder(settings.data).open(
             application: settings.application,
+            syncing: settings.syncing,
             logger: logger
         )
         let runner = StoreRunner(store)

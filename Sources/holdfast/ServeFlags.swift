@@ -1,6 +1,7 @@
 // Every setting of `holdfast serve`, and how the texts become a configuration.
 internal import Glibc
 internal import HoldfastBasics
+internal import HoldfastCommitLog
 internal import HoldfastNetworking
 internal import HoldfastServer
 
@@ -27,7 +28,7 @@ enum ServeFlags {
             .text,
             "group",
             environment: true,
-            "when a write is answered: after the sync of its batch"
+            "when a write is answered: after a sync it shares (group), or one of its own (each)"
         ),
         Flag("web", .text, "DIR", environment: true, "folder of the viewer; none without it"),
         Flag("config", .text, "FILE", environment: true, "JSON file of these settings"),
@@ -91,6 +92,7 @@ struct ServeSettings {
     let data: String
     let application: String?
     let level: Logger.Level
+    let syncing: Syncing
     let configuration: ServerConfiguration
 
     static let defaultAddress = "127.0.0.1:7070"
@@ -104,7 +106,7 @@ struct ServeSettings {
         data = try arguments.required("data")
         application = try Self.application(arguments)
         level = try Self.level(arguments)
-        try Self.checkDurability(arguments)
+        syncing = try Self.syncing(arguments)
         let address = try Self.address(arguments)
         var configuration = ServerConfiguration(host: address.host, port: address.port)
         configuration.loopCount = Self.processorCount
@@ -161,9 +163,16 @@ struct ServeSettings {
         return level
     }
 
-    private static func checkDurability(_ arguments: Arguments) throws(CommandFailure) {
-        guard let setting = arguments.setting("durability"), setting.text != "group" else { return }
-        throw setting.failure("this version knows group only: one sync for each batch of writes")
+    private static func syncing(_ arguments: Arguments) throws(CommandFailure) -> Syncing {
+        guard let setting = arguments.setting("durability") else { return .batches }
+        switch setting.text {
+        case "group": return .batches
+        case "each": return .commits
+        default:
+            throw setting.failure(
+                "give group (writes that come together share a sync) or each (one sync a write)"
+            )
+        }
     }
 
     /// Loopback only: without tokens and TLS whoever reaches the port may write.

@@ -24,7 +24,7 @@ import Testing
     func readable() throws {
         try Seed.each(8) { seed, random in
             let disk = SimulatedDisk()
-            var driver = try LogDriver(disk, seed: seed)
+            var driver = try LogDriver(disk, seed: seed, options: LogDriver.options(seed))
             for _ in 0..<200 {
                 switch random.below(12) {
                 case 0: try driver.flush()
@@ -84,6 +84,30 @@ import Testing
         }
         #expect(try reader.cursor(before: 0) == nil)
         #expect(try reader.cursor(before: UInt64(durable) + 2) == nil)
+    }
+
+    @Test("Where every commit is a batch, each is durable by a sync of its own")
+    func commitsAlone() throws {
+        var options = LogDriver.small
+        options.syncing = .commits
+        let disk = SimulatedDisk()
+        let driver = try LogDriver(disk, options: options)
+        let writer = try #require(driver.log.writer)
+        // Over the ends of segments, too.
+        for _ in 0..<20 {
+            for _ in 0..<3 { driver.append() }
+            for _ in 0..<3 {
+                let next = driver.log.durable + 1
+                let batch = try #require(driver.log.beginBatch())
+                #expect(batch.lastSeq == next)
+                try check(driver)
+                driver.log.finish(try writer.write(batch))
+                #expect(driver.log.durable == next && driver.log.synced == next)
+            }
+            #expect(driver.log.beginBatch() == nil)
+        }
+        try driver.close()
+        #expect(try LogDriver(disk).commits == driver.commits)
     }
 
     @Test("A frame longer than a segment gets a segment of its own, also as the very first")

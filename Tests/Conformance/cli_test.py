@@ -3,6 +3,7 @@
 
 import json
 import os
+import re
 import shutil
 import tempfile
 import unittest
@@ -199,6 +200,38 @@ class CommandLineTest(unittest.TestCase):
         for command in ("verify", "log"):
             with self.subTest(command):
                 self.check(66, run(command, "--data", self.data))
+
+    def test_each_write_gets_a_sync_of_its_own(self):
+        server = Server("--durability", "each", data=self.data)
+        try:
+            def exchange(method, path, body=None, kind="application/json"):
+                connection = server.connection()
+                connection.request(method, path, body=body, headers={"Content-Type": kind})
+                response = connection.getresponse()
+                answer = response.read().decode()
+                connection.close()
+                self.assertLess(response.status, 300, answer)
+                return answer
+
+            def syncs():
+                found = re.search(r"^holdfast_sync_duration_seconds_count (\d+)$",
+                                  exchange("GET", "/metrics"), re.MULTILINE)
+                return int(found[1])
+
+            exchange("PUT", "/v1/trees/notes", '{"keys":"name"}')
+            before = syncs()
+            # They come together: by default many of them would share a sync.
+            lines = [{"operations": [{"put": {
+                "tree": "notes", "key": {"name": f"n{number}"}, "expects": "absent",
+                "value": number}}]}
+                     for number in range(60)]
+            answers = exchange("POST", "/v1/changes",
+                               "".join(json.dumps(line) + "\n" for line in lines),
+                               "application/x-ndjson")
+            self.assertEqual(json.loads(answers.splitlines()[-1])["done"]["accepted"], 60, answers)
+            self.assertEqual(syncs() - before, 60)
+        finally:
+            self.assertEqual(server.stop(), 0)
 
     def test_flags_by_environment(self):
         self.check(64, run("serve", environment={

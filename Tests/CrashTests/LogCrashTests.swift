@@ -15,7 +15,8 @@ import Testing
     /// A random life of a log, until something throws.
     private func live(_ disk: SimulatedDisk, _ run: Run, seed: UInt64, steps: Int) throws {
         let random = SeededRandom(seed: seed)
-        var driver = try LogDriver(disk, seed: seed)
+        let options = LogDriver.options(seed)
+        var driver = try LogDriver(disk, seed: seed, options: options)
         run.appended = driver.commits
         run.acknowledged = driver.commits.count
         for _ in 0..<steps {
@@ -28,7 +29,7 @@ import Testing
             case 4 where random.oneIn(5):
                 try driver.close()
                 run.acknowledged = driver.commits.count
-                driver = try LogDriver(disk, seed: random.next())
+                driver = try LogDriver(disk, seed: random.next(), options: options)
             default:
                 driver.append(byteCount: random.oneIn(30) ? 3000 : nil)
                 run.appended = driver.commits

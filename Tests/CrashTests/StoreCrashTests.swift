@@ -9,7 +9,14 @@ import HoldfastTestSupport
 import Testing
 
 @Suite struct StoreCrashTests {
-    private static let options = LogOptions(segmentByteCount: 4096, growByteCount: 1024)
+    /// Of every other seed each commit gets a sync of its own.
+    private static func options(_ seed: UInt64) -> LogOptions {
+        LogOptions(
+            segmentByteCount: 4096,
+            growByteCount: 1024,
+            syncing: seed.isMultiple(of: 2) ? .batches : .commits
+        )
+    }
 
     /// Lives until the disk fails or the steps are over.
     private func live(_ life: StockLife, _ random: SeededRandom, steps: Int) throws {
@@ -31,7 +38,7 @@ import Testing
             image,
             seed: seed,
             time: life.bench.time,
-            options: Self.options
+            options: Self.options(seed)
         )
         let head = bench.store.read { $0.state.head }
         guard head >= durable else {
@@ -48,7 +55,7 @@ import Testing
         var (kept, lost) = (0, 0)
         try Seed.each(Seed.count(usually: 60)) { seed, random in
             var disk = SimulatedDisk(seed: seed)
-            let bench = try StoreBench(disk, seed: seed, options: Self.options)
+            let bench = try StoreBench(disk, seed: seed, options: Self.options(seed))
             var life = try StockLife(bench, seed: seed, keepsHistory: true)
             bench.sync()
             for generation in 1...4 {
@@ -82,7 +89,7 @@ import Testing
     func kills() throws {
         try Seed.each(Seed.count(usually: 20)) { seed, random in
             let disk = SimulatedDisk(seed: seed)
-            let bench = try StoreBench(disk, seed: seed, options: Self.options)
+            let bench = try StoreBench(disk, seed: seed, options: Self.options(seed))
             let life = try StockLife(bench, seed: seed, keepsHistory: true)
             bench.sync()
             disk.halt(afterOperations: random.within(5...60))

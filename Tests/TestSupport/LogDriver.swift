@@ -104,16 +104,24 @@ public final class LogDriver {
         offsets.append(offset)
     }
 
+    /// Small segments; of every other seed each commit is a batch of its own.
+    public static func options(_ seed: UInt64) -> LogOptions {
+        var options = small
+        options.syncing = seed.isMultiple(of: 2) ? .batches : .commits
+        return options
+    }
+
     /// Writes and syncs what has gathered.
     ///
     /// - Throws: What the disk throws, after the log has forgotten what was not durable.
     public func flush() throws(DiskError) {
-        guard let batch = log.beginBatch(), let writer = log.writer else { return }
-        do throws(DiskError) {
-            log.finish(try writer.write(batch))
-        } catch {
-            log.discard()
-            throw error
+        while let batch = log.beginBatch(), let writer = log.writer {
+            do throws(DiskError) {
+                log.finish(try writer.write(batch))
+            } catch {
+                log.discard()
+                throw error
+            }
         }
     }
 

@@ -92,7 +92,12 @@ public final class StoreBench {
     }
 
     /// Syncs what has gathered; `progress` says how it went.
-    public func sync() { store.syncStep() }
+    public func sync() {
+        let head = store.read(\.confirmedHead)
+        repeat {
+            store.syncStep()
+        } while store.progress.failure == nil && store.progress.durable < head
+    }
 }
 
 extension Submission {
