@@ -33,8 +33,8 @@ public struct LogOptions: Sendable {
     public var isWritable: Bool
     /// When batches are synced.
     ///
-    /// Where commits may be exposed before they are synced, an opening that finds the log not closed
-    /// in order begins a new epoch: what others have seen may be gone.
+    /// Where commits may be exposed before they are synced, an opening that finds the log not
+    /// closed in order begins a new epoch: what others have seen may be gone.
     public var syncing: Syncing
 
     /// Segments of 64 MiB, zeroed 4 MiB ahead, for writing, every batch synced, unless told

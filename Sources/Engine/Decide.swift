@@ -178,22 +178,21 @@ extension Draft {
     func checkUniques() throws(Refused) {
         var gains: [(index: UniqueIndex, value: [UInt8], id: RecordID, operation: Int)] = []
         var losses: [ObjectIdentifier: [[UInt8]: Int]] = [:]
-        let entries = pending.span
-        for place in entries.indices where !entries[place].tree.uniques.isEmpty {
-            let entry = entries[place]
-            if case .some(let location) = entry.tree.index.location(entry.effect.key) {
+        for place in marks.indices where !marks[place].tree.uniques.isEmpty {
+            let (tree, operation) = (marks[place].tree, marks[place].operation)
+            let key = effects[place].key
+            if case .some(let location) = tree.index.location(key) {
                 state.source.withEffect(at: location) { effect, _ in
                     guard effect.isSet else { return }
-                    state.forEachUnique(entry.tree, effect) { index, value in
+                    state.forEachUnique(tree, effect) { index, value in
                         losses[ObjectIdentifier(index), default: [:]][value.array, default: 0] += 1
                     }
                 }
             }
-            guard let image = entry.effect.image else { continue }
+            guard let image = effects[place].image else { continue }
             image.value.withView { document in
-                entry.tree.validator.uniqueFields.forEachValue(in: document) { ordinal, value in
-                    let index = entry.tree.uniques[ordinal]
-                    gains.append((index, value.array, entry.effect.key.id, entry.operation))
+                tree.validator.uniqueFields.forEachValue(in: document) { ordinal, value in
+                    gains.append((tree.uniques[ordinal], value.array, key.id, operation))
                 }
             }
         }

@@ -1,6 +1,7 @@
 // A change while it is decided: the state as it would stand after the operations so far.
 //
-// Invariants: at most one effect per key; the state itself is never touched.
+// Invariants: at most one effect per key; `marks[n]` tells of `effects[n]`; the state itself is
+// never touched.
 internal import HoldfastBasics
 internal import HoldfastRecords
 
@@ -36,10 +37,10 @@ struct Draft {
         let key: RecordKey
     }
 
-    struct Pending {
+    /// What is known of an effect beside itself.
+    struct Mark {
         let tree: TreeState
         let subject: TreeState?
-        var effect: Effect
         var operation: Int
         /// A record made and unmade by this very change leaves no effect.
         var isVoid = false
@@ -51,7 +52,8 @@ struct Draft {
     /// Commit time.
     let at: Int64
     var operation = 0
-    private(set) var pending: [Pending] = []
+    private(set) var effects: [Effect] = []
+    private(set) var marks: [Mark] = []
     private var slots = DraftSlots()
     var lines: [Slot: [UniqueID]] = [:]
     var borrows: [UniqueID: BorrowRecord?] = [:]
@@ -102,21 +104,26 @@ struct Draft {
 
     /// Whether this change did something to a record, also when it undid it again.
     func hasEffect(_ tree: TreeState, _ key: RecordKey) -> Bool {
-        slots.find(tree, key, in: pending) != nil
+        effect(on: tree, key) != nil
+    }
+
+    /// The number of this change's effect on a record; nil when there is none.
+    private func effect(on tree: TreeState, _ key: RecordKey) -> Int? {
+        if marks.isEmpty { return nil }
+        return slots.find(DraftSlots.hash(tree, key), tree, key, effects, marks)
     }
 
     func standing(_ tree: TreeState, _ key: RecordKey) -> Standing {
-        if let index = slots.find(tree, key, in: pending) {
-            let entry = pending[index]
-            guard let image = entry.effect.image else {
-                return entry.isVoid ? .absent : .deleted(nil)
+        if let index = effect(on: tree, key) {
+            guard let image = effects[index].image else {
+                return marks[index].isVoid ? .absent : .deleted(nil)
             }
             return .live(
                 LiveRecord(
                     state: image.state,
                     schema: image.schema,
                     created: image.created,
-                    seq: entry.effect.previousSeq,
+                    seq: effects[index].previousSeq,
                     changeID: change.id,
                     location: nil,
                     value: image.value
@@ -167,28 +174,23 @@ struct Draft {
         _ label: Label,
         _ image: PostImage?
     ) {
-        if let index = slots.find(tree, key, in: pending) {
-            pending[index].effect.image = image
-            pending[index].operation = operation
+        let hash = DraftSlots.hash(tree, key)
+        if let index = slots.find(hash, tree, key, effects, marks) {
+            effects[index].image = image
+            marks[index].operation = operation
             // What this change made stays its making, whatever else it does to it.
-            let isNew = pending[index].effect.previousSeq == 0
-            if !isNew || image == nil { pending[index].effect.label = label }
-            pending[index].isVoid = isNew && image == nil && tree.name.isSystem
+            let isNew = effects[index].previousSeq == 0
+            if !isNew || image == nil { effects[index].label = label }
+            marks[index].isVoid = isNew && image == nil && tree.name.isSystem
             return
         }
         var previousSeq: UInt64 = 0
         if let location = tree.index.location(key) {
             previousSeq = state.source.withEffect(at: location) { $1.seq }
         }
-        slots.append(tree, key)
-        pending.append(
-            Pending(
-                tree: tree,
-                subject: subject,
-                effect: Effect(key: key, label: label, previousSeq: previousSeq, image: image),
-                operation: operation
-            )
-        )
+        slots.append(hash)
+        effects.append(Effect(key: key, label: label, previousSeq: previousSeq, image: image))
+        marks.append(Mark(tree: tree, subject: subject, operation: operation))
     }
 
     /// A record of a system tree.
@@ -235,26 +237,25 @@ struct Draft {
 
     /// The effects by tree, in the order in which the trees were first touched.
     private func blocks() -> [Block] {
+        guard let first = marks.first else { return [] }
+        // Most changes are about one tree: their effects are its block, and no effect is copied.
+        let isOne = marks.allSatisfy {
+            $0.tree === first.tree && $0.subject === first.subject && !$0.isVoid
+        }
+        if isOne {
+            let name = BlockName(tree: first.tree.name, subject: first.subject?.name)
+            return [Block(name: name, salt: salt(), effects: effects)]
+        }
         var blocks: [Block] = []
         var blockOf: [BlockName: Int] = [:]
-        // Most changes are about one tree: the block of the effect before is tried first.
-        var last: (tree: TreeState, subject: TreeState?, index: Int)?
-        let entries = pending.span
-        for place in entries.indices where !entries[place].isVoid {
-            let (tree, subject) = (entries[place].tree, entries[place].subject)
-            if let last, last.tree === tree, last.subject === subject {
-                blocks[last.index].effects.append(entries[place].effect)
-                continue
-            }
-            let name = BlockName(tree: tree.name, subject: subject?.name)
+        for (mark, effect) in zip(marks, effects) where !mark.isVoid {
+            let name = BlockName(tree: mark.tree.name, subject: mark.subject?.name)
             let index = blockOf[name] ?? blocks.count
             if index == blocks.count {
                 blockOf[name] = index
                 blocks.append(Block(name: name, salt: salt(), effects: []))
-                if blocks.count == 1 { blocks[0].effects.reserveCapacity(pending.count) }
             }
-            blocks[index].effects.append(entries[place].effect)
-            last = (tree, subject, index)
+            blocks[index].effects.append(effect)
         }
         return blocks
     }

@@ -20,16 +20,22 @@ struct DraftSlots {
     /// The number of the effect on a key; nil when there is none.
     ///
     /// - Parameters:
+    ///   - hash: Of the two that follow.
     ///   - tree: The key's tree.
     ///   - key: The key.
-    ///   - pending: The draft's effects, in the order in which they were added here.
+    ///   - effects: The draft's effects, in the order in which they were added here.
+    ///   - marks: Their trees.
     /// - Returns: Its number.
-    func find(_ tree: TreeState, _ key: RecordKey, in pending: [Draft.Pending]) -> Int? {
-        if hashes.isEmpty { return nil }
-        let hash = Self.hash(tree, key)
+    func find(
+        _ hash: UInt64,
+        _ tree: TreeState,
+        _ key: RecordKey,
+        _ effects: [Effect],
+        _ marks: [Draft.Mark]
+    ) -> Int? {
         if places.isEmpty {
             for index in hashes.indices where hashes[index] == hash {
-                if pending[index].tree === tree, pending[index].effect.key == key {
+                if marks[index].tree === tree, effects[index].key == key {
                     return index
                 }
             }
@@ -38,9 +44,7 @@ struct DraftSlots {
         var at = Int(truncatingIfNeeded: hash) & (places.count - 1)
         while places[at] != 0 {
             let index = Int(places[at]) - 1
-            if hashes[index] == hash, pending[index].tree === tree,
-                pending[index].effect.key == key
-            {
+            if hashes[index] == hash, marks[index].tree === tree, effects[index].key == key {
                 return index
             }
             at = (at + 1) & (places.count - 1)
@@ -48,9 +52,9 @@ struct DraftSlots {
         return nil
     }
 
-    /// Adds the next effect; its key must not be there.
-    mutating func append(_ tree: TreeState, _ key: RecordKey) {
-        hashes.append(Self.hash(tree, key))
+    /// Adds the next effect, of the hash of its tree and key; they must not be there.
+    mutating func append(_ hash: UInt64) {
+        hashes.append(hash)
         guard hashes.count > Self.fewCount else { return }
         guard hashes.count * 2 > places.count else {
             place(hashes.count - 1)
@@ -66,7 +70,8 @@ struct DraftSlots {
         places[at] = UInt32(index + 1)
     }
 
-    private static func hash(_ tree: TreeState, _ key: RecordKey) -> UInt64 {
+    /// The hash of a tree and a key.
+    static func hash(_ tree: TreeState, _ key: RecordKey) -> UInt64 {
         var hash = FoldHash(seed: seed)
         hash.combine(UInt64(UInt(bitPattern: ObjectIdentifier(tree))))
         switch key.id {
