@@ -161,7 +161,7 @@ private typealias Operation = HoldfastRecords.Operation
         var seen: [String: Int] = [:]
         try Seed.each(Seed.count(usually: 10)) { seed, random in
             let scene = try Scene(seed: seed, trees: Self.choices[Int(seed) % Self.choices.count])
-            scene.life.beforeProposal = { change, caller in
+            scene.life.beforeProposal = { [unowned scene] change, caller in
                 try scene.follow()
                 try scene.compareHashes()
                 seen[try scene.judge(change, caller), default: 0] += 1
