@@ -121,5 +121,12 @@ import Testing
         let decision = room.bench.submit([.borrow(taking), .put(write), .return(id)])
         guard case .commit(let commit, _) = decision else { throw Unexpected(decision) }
         #expect(commit.blocks.map(\.name.description) == ["parts"])
+        // With nothing in between nothing has happened.
+        let again = room.bench.id()
+        let idle = BorrowOperation(tree: Stockroom.parts, key: key, borrow: again)
+        guard case .unchanged = room.bench.submit([.borrow(idle), .return(again)]) else {
+            Issue.record("a change without an effect became a commit")
+            return
+        }
     }
 }
