@@ -71,7 +71,7 @@ import Testing
         .enabled(if: ProcessInfo.processInfo.environment[childVariable] != nil)
     )
     func idleChild() async throws {
-        let heartbeat = 0.5
+        let heartbeat = 1.0
         let server = try TestServer { $0.heartbeatSeconds = heartbeat }
         let folder = MirrorFolder()
         let db = try await folder.connect(server.address)
@@ -81,7 +81,7 @@ import Testing
         try await eventually("the hold is given back") { try db.borrows().isEmpty }
         try await Task.sleep(for: .seconds(heartbeat))
         let (cpu, clock) = (Self.processorSeconds, ContinuousClock.now)
-        try await Task.sleep(for: .seconds(8 * heartbeat))
+        try await Task.sleep(for: .seconds(5 * heartbeat))
         let elapsed = Double((ContinuousClock.now - clock) / .milliseconds(1)) / 1000
         let share = (Self.processorSeconds - cpu) / elapsed
         print("idle share", share)

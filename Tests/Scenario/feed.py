@@ -29,10 +29,12 @@ def open_feed(server, start, receive_bytes=None):
 
 
 def cut(feed):
-    """Ends a feed at once, without the closing handshake: its other end may be stuck."""
+    """Ends a feed at once, without the closing handshake: its other end may be stuck.
+
+    The socket is closed by the feed's own thread: closed under its select, it would wait for ever.
+    """
     with contextlib.suppress(OSError):
         feed.socket.shutdown(socket.SHUT_RDWR)
-    feed.socket.close()
 
 
 def from_the_beginning(hello):
@@ -61,6 +63,7 @@ class Subscriber:
         if self.feed:
             cut(self.feed)
         self.thread.join(WAIT_SECONDS)
+        assert not self.thread.is_alive(), "the subscriber's thread goes on"
 
     @property
     def head(self):
