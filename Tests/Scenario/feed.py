@@ -79,6 +79,9 @@ class Subscriber:
         while not self.is_stopped:
             try:
                 self.feed, _ = open_feed(self.server, self.start)
+                if self.is_stopped:  # while it was opened
+                    cut(self.feed)
+                    return
                 self.connection_count += 1
                 for text in self.feed:
                     self.receive(json.loads(text))
