@@ -239,8 +239,12 @@ struct Draft {
     private func blocks() -> [Block] {
         guard let first = marks.first else { return [] }
         // Most changes are about one tree: their effects are its block, and no effect is copied.
-        let isOne = marks.allSatisfy {
-            $0.tree === first.tree && $0.subject === first.subject && !$0.isVoid
+        let entries = marks.span
+        var isOne = true
+        for place in entries.indices where isOne {
+            isOne =
+                entries[place].tree === first.tree && entries[place].subject === first.subject
+                && !entries[place].isVoid
         }
         if isOne {
             let name = BlockName(tree: first.tree.name, subject: first.subject?.name)
@@ -248,14 +252,21 @@ struct Draft {
         }
         var blocks: [Block] = []
         var blockOf: [BlockName: Int] = [:]
-        for (mark, effect) in zip(marks, effects) where !mark.isVoid {
-            let name = BlockName(tree: mark.tree.name, subject: mark.subject?.name)
+        var last: (tree: TreeState, subject: TreeState?, index: Int)?
+        for place in entries.indices where !entries[place].isVoid {
+            let (tree, subject) = (entries[place].tree, entries[place].subject)
+            if let last, last.tree === tree, last.subject === subject {
+                blocks[last.index].effects.append(effects[place])
+                continue
+            }
+            let name = BlockName(tree: tree.name, subject: subject?.name)
             let index = blockOf[name] ?? blocks.count
             if index == blocks.count {
                 blockOf[name] = index
                 blocks.append(Block(name: name, salt: salt(), effects: []))
             }
-            blocks[index].effects.append(effect)
+            blocks[index].effects.append(effects[place])
+            last = (tree, subject, index)
         }
         return blocks
     }

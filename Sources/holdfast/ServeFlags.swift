@@ -28,7 +28,7 @@ enum ServeFlags {
             .text,
             "group|each",
             environment: true,
-            "when a write is answered: after a sync it may share\n(group), or after one of its own (each)"
+            "when a write is answered: after a sync it may share\n(group, the default), or one of its own (each)"
         ),
         Flag("web", .text, "DIR", environment: true, "folder of the viewer; none without it"),
         Flag("config", .text, "FILE", environment: true, "JSON file of these settings"),

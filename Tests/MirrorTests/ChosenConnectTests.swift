@@ -112,14 +112,6 @@ private struct Label: Record, Hashable {
         }
     }
 
-    private func eventually(_ what: String, _ test: () throws -> Bool) async throws {
-        let end = ContinuousClock.now + .seconds(300)
-        while try !test() {
-            guard ContinuousClock.now < end else { throw Disagreement("never: \(what)") }
-            try await Task.sleep(for: .milliseconds(5))
-        }
-    }
-
     /// Waits until nothing is borrowed any more by creations.
     private func allGivenBack(_ scene: Scene, but except: String = "") async throws {
         try await eventually("what creations held is given back") {

@@ -69,18 +69,6 @@ private struct Label: Record, Hashable {
         )
     }
 
-    /// Waits until something holds.
-    private func eventually(
-        _ what: String,
-        _ test: () throws -> Bool
-    ) async throws {
-        let end = ContinuousClock.now + .seconds(300)
-        while try !test() {
-            guard ContinuousClock.now < end else { throw Disagreement("never: \(what)") }
-            try await Task.sleep(for: .milliseconds(5))
-        }
-    }
-
     @Test("Two mirrors and REST show each other's changes")
     func together() async throws {
         let server = try TestServer()

@@ -81,15 +81,6 @@ import Testing
         )
     }
 
-    /// Waits until something holds.
-    private func eventually(_ what: String, _ test: () throws -> Bool) async throws {
-        let end = ContinuousClock.now + .seconds(300)
-        while try !test() {
-            guard ContinuousClock.now < end else { throw Disagreement("never: \(what)") }
-            try await Task.sleep(for: .milliseconds(5))
-        }
-    }
-
     @Test("Every Swift block of the README is code that these tests run")
     func same() throws {
         var blocks = try blocks()
