@@ -7,4 +7,7 @@ public struct ThreadID: Hashable, Sendable {
 
     /// The calling thread.
     public static var current: ThreadID { ThreadID(rawValue: UInt(pthread_self())) }
+
+    /// A number that differs between most threads: threads stand at least a page apart.
+    var spread: Int { Int(truncatingIfNeeded: rawValue >> 12 ^ rawValue >> 20) }
 }

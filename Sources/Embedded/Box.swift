@@ -131,38 +131,28 @@ struct BoxOrigins {
 }
 
 /// One decoded version of a record, shared by everybody who reads it.
-final class Box<R: Record>: Sendable {
-    /// Whose value.
-    let key: Key<R>
+typealias Box<R: Record> = SharedObject<Key<R>, Version<R>>
+
+/// What a box keeps.
+struct Version<R: Record>: Sendable {
+    /// Seq of its commit; stands here because a read looks at it together with the key.
+    let seq: UInt64
     /// The value.
     let value: R
-    /// Seq of its commit.
-    let seq: UInt64
     private let createdAt: Int64
     private let modifiedAt: Int64
     private let origin: BoxOrigin
     private let state: HoldfastRecords.RecordState
-    private let documentByteCount: UInt32
-
-    /// What a box costs beside the value: its header, what is known of it and its slot.
-    private static var overhead: Int { 128 }
 
     /// Keeps a decoded version.
-    init(key: Key<R>, value: R, facts: RecordFacts, origin: BoxOrigin, documentByteCount: Int) {
-        self.key = key
+    init(value: R, facts: RecordFacts, origin: BoxOrigin) {
         self.value = value
         seq = facts.version.seq
         createdAt = facts.createdAt
         modifiedAt = facts.modifiedAt
         self.origin = origin
         state = facts.state
-        self.documentByteCount = UInt32(documentByteCount)
     }
-
-    /// What it weighs in the cache.
-    ///
-    /// Unit: bytes, estimated.
-    var byteCount: Int { Self.overhead + MemoryLayout<R>.size + Int(documentByteCount) }
 
     /// What is known beside the value.
     var meta: Meta {
@@ -180,5 +170,21 @@ final class Box<R: Record>: Sendable {
     }
 
     /// An owned copy of everything.
-    var entry: Entry<R> { Entry(key: key, value: value, meta: meta) }
+    func entry(_ key: Key<R>) -> Entry<R> { Entry(key: key, value: value, meta: meta) }
+
+    /// What a box costs beside value and document: its header, what is known of it and its slot.
+    static var overhead: Int { 128 }
+}
+
+extension Key {
+    /// A hash that spreads ids that were given out in a row, which is the common case.
+    var spread: UInt64 {
+        let number: UInt64
+        if let id = id as? Number {
+            number = id.rawValue
+        } else {
+            number = UInt64(truncatingIfNeeded: id.hashValue)
+        }
+        return (number &+ UInt64(revision) &* 0xD6E8_FEB8_6659_FD93) &* 0x9E37_79B9_7F4A_7C15
+    }
 }

@@ -33,7 +33,7 @@ public final class Database: Sendable {
     let watch: DurableWatch?
     /// Tasks of this process that wait for one another's borrows.
     let lines = LocalLines()
-    private let caches: [(type: ObjectIdentifier, cache: any AnyTreeCache)]
+    private let caches: ObjectsByType
     private let isClosed = Atomic<Bool>(false)
 
     /// Puts a database together, before any thread works on its store.
@@ -62,7 +62,8 @@ public final class Database: Sendable {
         self.gate = gate
         self.time = time
         self.random = random
-        caches = trees.caches(store, byteCountMax: cacheByteCount)
+        let caches = trees.caches(store, byteCountMax: cacheByteCount)
+        self.caches = ObjectsByType(caches.map { ($0.type, $0.cache) })
         watch = authority.exposesOnlyDurable ? DurableWatch(store) : nil
         let byName = Dictionary(uniqueKeysWithValues: caches.map { ($0.cache.name, $0.cache) })
         let (news, isShown) = (news, watch == nil)
@@ -91,12 +92,15 @@ public final class Database: Sendable {
         Tree(database: self, cache: cache(type))
     }
 
-    func cache<R: Record>(_: R.Type) -> TreeCache<R> {
-        let type = ObjectIdentifier(R.self)
-        for entry in caches where entry.type == type {
-            if let cache = entry.cache as? TreeCache<R> { return cache }
-        }
-        preconditionFailure("\(R.self) is none of the types this database was opened with")
+    func cache<R: Record>(_ type: R.Type) -> TreeCache<R> { withCache(type) { $0 } }
+
+    /// Lends the cache of a tree.
+    func withCache<R: Record, T>(
+        _ type: R.Type,
+        _ body: (TreeCache<R>) throws -> T
+    ) rethrows -> T {
+        if let result = try caches.lend(type, as: TreeCache<R>.self, body) { return result }
+        preconditionFailure("\(type) is none of the types this database was opened with")
     }
 
     /// What the caches hold: boxes, and their weight in bytes.

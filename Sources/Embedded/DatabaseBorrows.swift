@@ -118,7 +118,7 @@ extension Database {
                     Refusal(.notFound, "There is no record \(key) in '\(cache.name)'.")
                 )
             }
-            var value = try cache.box(of: base, key).value
+            var value = try cache.box(of: base, key).content.value
             let result = try await body(&value)
             try Task.checkCancellation()
             let write = WriteOperation(

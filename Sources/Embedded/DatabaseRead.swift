@@ -7,8 +7,9 @@ internal import HoldfastStore
 extension Database {
     /// Lends the value of a record.
     ///
-    /// Copies no field and allocates nothing when the record is in the cache: it costs one retain
-    /// and release of the record's box. No lock is held while `body` runs.
+    /// Copies no field, counts no reference and allocates nothing when the record is in the cache.
+    /// No lock is held while `body` runs. What other threads replace meanwhile is kept in memory
+    /// until it has ended, so keep it short.
     ///
     /// - Parameters:
     ///   - key: Which record, which revision.
@@ -20,8 +21,7 @@ extension Database {
         _ body: (borrowing R) throws -> T
     ) throws -> T? {
         try checkOpen()
-        guard let box = try cache(R.self).box(key, watch) else { return nil }
-        return try body(box.value)
+        return try withCache(R.self) { try $0.lend(key, watch, body) }
     }
 
     /// A record with its key and its facts.
@@ -31,14 +31,14 @@ extension Database {
     /// - Throws: `undecodable`, `closed`.
     public func record<R: Record>(_ key: Key<R>) throws(DatabaseError) -> Entry<R>? {
         try checkOpen()
-        return try cache(R.self).box(key, watch)?.entry
+        return try cache(R.self).box(key, watch).map { $0.content.entry($0.key) }
     }
 
     /// The value of a record; nil when there is none.
     public subscript<R: Record>(_ key: Key<R>) -> R? {
         get throws(DatabaseError) {
             try checkOpen()
-            return try cache(R.self).box(key, watch)?.value
+            return try cache(R.self).box(key, watch)?.content.value
         }
     }
 
@@ -97,15 +97,14 @@ public struct ReadView: ~Copyable {
         _ key: Key<R>,
         _ body: (borrowing R) throws -> T
     ) throws -> T? {
-        guard let box = try database.cache(R.self).box(key, nil) else { return nil }
-        return try body(box.value)
+        try database.withCache(R.self) { try $0.lend(key, nil, body) }
     }
 
     /// A record with its key and its facts; nil when there is no such record.
     ///
     /// - Throws: `undecodable`.
     public func record<R: Record>(_ key: Key<R>) throws(DatabaseError) -> Entry<R>? {
-        try database.cache(R.self).box(key, nil)?.entry
+        try database.cache(R.self).box(key, nil).map { $0.content.entry($0.key) }
     }
 
     /// The record that carries a value in a unique field: the latest revision of its id.
@@ -118,7 +117,7 @@ public struct ReadView: ~Copyable {
     ) throws(DatabaseError) -> Entry<R>? {
         let cache = database.cache(R.self)
         guard let key = cache.owner(index, value) else { return nil }
-        return try cache.box(key, nil)?.entry
+        return try cache.box(key, nil).map { $0.content.entry($0.key) }
     }
 
     /// The latest revision of an id.
@@ -136,14 +135,14 @@ public struct ReadView: ~Copyable {
     ) throws(DatabaseError) -> Entry<R>? {
         let cache = database.cache(type)
         guard let key = cache.latestKey(id, released: released) else { return nil }
-        return try cache.box(key, nil)?.entry
+        return try cache.box(key, nil).map { $0.content.entry($0.key) }
     }
 
     /// The rows of a query.
     ///
     /// - Throws: `undecodable`.
     public func fetch<R: Record>(_ query: Query<R>) throws(DatabaseError) -> [Entry<R>] {
-        try query.rows().map(\.entry)
+        try query.rows().map { $0.content.entry($0.key) }
     }
 }
 

@@ -41,14 +41,16 @@ final class LiveCursor<R: Record>: UpdateCursor {
         let rows = try query.rows()
         self.steps = steps
         if let shown, shown.count == rows.count,
-            zip(shown, rows).allSatisfy({ $0 === $1 || ($0.key == $1.key && $0.meta == $1.meta) })
+            zip(shown, rows).allSatisfy({
+                $0 === $1 || ($0.key == $1.key && $0.content.meta == $1.content.meta)
+            })
         {
             return nil
         }
         let difference = rows.map(\.key).difference(from: (shown ?? []).map(\.key))
         shown = rows
         return Live(
-            rows: rows.map(\.entry),
+            rows: rows.map { $0.content.entry($0.key) },
             difference: difference,
             position: position,
             freshness: query.database.status

@@ -60,8 +60,8 @@ public struct Query<R: Record>: Sendable {
     ) -> Query<R> {
         var query = self
         query.orders.append { a, b in
-            let x = IndexValue(a.value[keyPath: path])
-            let y = IndexValue(b.value[keyPath: path])
+            let x = IndexValue(a.content.value[keyPath: path])
+            let y = IndexValue(b.content.value[keyPath: path])
             if x == y { return .orderedSame }
             return (x < y) == (order == .forward) ? .orderedAscending : .orderedDescending
         }
@@ -106,7 +106,7 @@ public struct Query<R: Record>: Sendable {
         let rows = try database.snapshot { (_) throws(DatabaseError) -> [Box<R>] in
             try self.rows()
         }
-        for row in rows { try body(row.key, row.value) }
+        for row in rows { try body(row.key, row.content.value) }
     }
 
     /// The rows now, and again after every change of them.
@@ -134,7 +134,7 @@ public struct Query<R: Record>: Sendable {
         guard countMax > 0 else { return rows }
         try forEachKey { (key) throws(DatabaseError) in
             guard let key = Key<R>(stored: key), let box = try cache.box(key, nil),
-                tests.allSatisfy({ $0(box.value) })
+                tests.allSatisfy({ $0(box.content.value) })
             else { return true }
             rows.append(box)
             return !orders.isEmpty || rows.count < countMax

@@ -50,7 +50,10 @@ public struct RecordTrees: Sendable {
     }
 
     /// Caches for the trees, in the order of the types.
-    func caches(_ store: Store, byteCountMax: Int) -> [(type: ObjectIdentifier, any AnyTreeCache)] {
+    func caches(
+        _ store: Store,
+        byteCountMax: Int
+    ) -> [(type: ObjectIdentifier, cache: any AnyTreeCache)] {
         schemas.map { ($0.type, $0.cache(store, byteCountMax: byteCountMax)) }
     }
 }

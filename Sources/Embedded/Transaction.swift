@@ -205,7 +205,7 @@ public struct Transaction: ~Copyable {
         let slot = TransactionState.Slot(tree: cache.name, key: stored)
         switch state.standing(slot) {
         case .nothing: return nil
-        case .stored(let record, _): return try cache.box(of: record, key).entry
+        case .stored(let record, _): return try cache.box(of: record, key).content.entry(key)
         case .own(let own): return try entry(key, stored, own, cache)
         }
     }

@@ -27,7 +27,8 @@ final class TreeCache<R: Record>: AnyTreeCache {
     /// The store tells this cache of its steps; whoever reads through it holds the database, which
     /// holds the store.
     unowned let store: Store
-    private let boxes: Lock<BoxTable<R>>
+    private let boxes: SharedCache<Key<R>, Version<R>>
+    private let loads = Lock(Loads())
     private let origins = Lock(BoxOrigins())
     /// One place per declared index, then one for text search; nil until first asked for.
     private let indexes: Lock<[(any TreeIndex<R>)?]>
@@ -39,7 +40,7 @@ final class TreeCache<R: Record>: AnyTreeCache {
     init(_ schema: RecordSchema<R>, store: Store, byteCountMax: Int) {
         self.schema = schema
         self.store = store
-        boxes = Lock(BoxTable(byteCountMax: byteCountMax))
+        boxes = SharedCache(byteCountMax: byteCountMax)
         indexes = Lock(Array(repeating: nil, count: schema.indexes.count + 1))
     }
 
@@ -57,8 +58,29 @@ final class TreeCache<R: Record>: AnyTreeCache {
     /// - Throws: `undecodable`.
     func box(_ key: Key<R>, _ watch: DurableWatch?) throws(DatabaseError) -> Box<R>? {
         let seqMax = watch?.seq ?? .max
-        if let box = boxes.withLock({ $0.find(key, upTo: seqMax) }) { return box }
+        if let box = boxes.object(key, key.spread), box.content.seq <= seqMax { return box }
         return try load(key, watch)
+    }
+
+    /// Lends the value of the version that stands; nil when there is no such record.
+    ///
+    /// - Parameters:
+    ///   - key: Which record.
+    ///   - watch: Waits until what is shown is durable; nil shows what stands.
+    ///   - body: Is lent the value.
+    /// - Returns: What `body` returns.
+    /// - Throws: `undecodable`, and what `body` throws.
+    func lend<T>(
+        _ key: Key<R>,
+        _ watch: DurableWatch?,
+        _ body: (borrowing R) throws -> T
+    ) throws -> T? {
+        let seqMax = watch?.seq ?? .max
+        let lent = try boxes.lend(key, key.spread) { box in
+            box.content.seq <= seqMax ? Optional(try body(box.content.value)) : nil
+        }
+        if let lent, let result = lent { return result }
+        return try load(key, watch).map { try body($0.content.value) }
     }
 
     @inline(never)
@@ -71,12 +93,9 @@ final class TreeCache<R: Record>: AnyTreeCache {
             case .early(let seq): watch?.block(until: seq)
             case .record(let record):
                 let decoded = Result { () throws(DatabaseError) in try box(of: record, key) }
-                boxes.withLock { table in
-                    if case .success(let box) = decoded {
-                        table.finishLoad(box)
-                    } else {
-                        table.finishLoad(nil)
-                    }
+                loads.withLock { loads in
+                    let isSame = loads.finish(key)
+                    if isSame, case .success(let box) = decoded { boxes.insert(box) }
                 }
                 return try decoded.get()
             }
@@ -97,10 +116,34 @@ final class TreeCache<R: Record>: AnyTreeCache {
                 let location = reader.state.location(tree, stored)
             else { return .nothing }
             if watch != nil, let seq = reader.wait(for: location) { return .early(seq) }
-            if let box = boxes.withLock({ $0.find(key) }) { return .box(box) }
+            if let box = boxes.object(key, key.spread) { return .box(box) }
             guard let record = StoredRecord(reader, at: location) else { return .nothing }
-            boxes.withLock { $0.beginLoad() }
+            loads.withLock { $0.begin() }
             return .record(record)
+        }
+    }
+
+    /// Records on their way from the log into the cache.
+    private struct Loads {
+        private var count = 0
+        /// Keys that changed since the oldest of them began.
+        private var touched: Set<Key<R>> = []
+
+        var isEmpty: Bool { count == 0 }
+
+        /// A record is read; `finish` is called once for it.
+        mutating func begin() { count += 1 }
+
+        /// A record changed.
+        mutating func touch(_ key: Key<R>) { if count > 0 { touched.insert(key) } }
+
+        /// A record came back.
+        ///
+        /// - Returns: Whether it is still the one that stands.
+        mutating func finish(_ key: Key<R>) -> Bool {
+            defer { if count == 0 { touched.removeAll() } }
+            count -= 1
+            return !touched.contains(key)
         }
     }
 
@@ -112,10 +155,10 @@ final class TreeCache<R: Record>: AnyTreeCache {
         }
         return Box(
             key: key,
-            value: decoded.value,
-            facts: record.facts,
-            origin: origin,
-            documentByteCount: record.document.count
+            hash: key.spread,
+            content: Version(value: decoded.value, facts: record.facts, origin: origin),
+            // An estimate: what is decoded weighs about what was written.
+            byteCount: Version<R>.overhead + MemoryLayout<R>.size + record.document.count
         )
     }
 
@@ -148,19 +191,21 @@ final class TreeCache<R: Record>: AnyTreeCache {
     }
 
     /// Boxes held and what they weigh, in bytes.
-    var usage: (count: Int, byteCount: Int) { boxes.withLock { ($0.count, $0.byteCount) } }
+    var usage: (count: Int, byteCount: Int) { boxes.usage }
 
     /// Lets go of all boxes.
-    func empty() { boxes.withLock { $0.removeAll() } }
+    func empty() { boxes.removeAll() }
 
     // MARK: Steps
 
     func refresh(_ reader: StoreReader, _ keys: [RecordKey]) {
         steps.wrappingAdd(1, ordering: .releasing)
-        boxes.withLock { table in
-            guard !table.isIdle else { return }
+        loads.withLock { loads in
+            if loads.isEmpty, boxes.usage.count == 0 { return }
             for key in keys {
-                if let key = Key<R>(stored: key) { table.forget(key) }
+                guard let key = Key<R>(stored: key) else { continue }
+                loads.touch(key)
+                boxes.remove(key, key.spread)
             }
         }
         indexes.withLock { indexes in
@@ -242,7 +287,7 @@ final class TreeCache<R: Record>: AnyTreeCache {
     /// Compares every index that was built with one built anew, while the state is held; the first
     /// difference in words, or nil.
     func checkInvariants() -> String? {
-        if let broken = boxes.withLock({ $0.checkInvariants() }) { return broken }
+        if let broken = boxes.checkInvariants() { return broken }
         let built = indexes.withLock { indexes in indexes.map { ($0?.fresh(), $0?.lines) } }
         for (place, (fresh, lines)) in built.enumerated() {
             guard let fresh, let lines else { continue }
