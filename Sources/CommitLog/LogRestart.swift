@@ -25,15 +25,7 @@ extension CommitLog {
         let isLoose = options.syncing.isLoose
         let needsEpoch = scan.isLoose && !scan.isClean
         guard isLoose || needsEpoch, let last = opening.segments.last else { return }
-        if needsEpoch {
-            // Zero is no epoch, and one that was is none either.
-            var epoch = Epoch(rawValue: random.next())
-            while opening.lineage.contains(where: { $0.epoch == epoch }) {
-                epoch = Epoch(rawValue: random.next())
-            }
-            opening.lineage.append(EpochStart(epoch: epoch, firstSeq: opening.head + 1))
-            opening.recovery.beganEpoch = true
-        }
+        if needsEpoch { appendEpoch(random, &opening) }
         if needsEpoch || last.end + Self.reservedByteCount > last.capacity {
             let chain = try scan.lastChain(entry)
             try beginSegment(disk, options, random, &opening, after: chain, isLoose: isLoose)
@@ -41,6 +33,19 @@ extension CommitLog {
             try appendMark(&opening)
         }
         opening.isClean = false
+    }
+
+    /// The numbers go on under a new epoch from the next commit on; `beginSegment` writes it.
+    static func appendEpoch(_ random: any RandomSource, _ opening: inout LogOpening) {
+        var epoch = Epoch(rawValue: random.next())
+        // One that was is none, also where IDENTITY alone still knows of it.
+        while epoch == opening.identity.epoch
+            || opening.lineage.contains(where: { $0.epoch == epoch })
+        {
+            epoch = Epoch(rawValue: random.next())
+        }
+        opening.lineage.append(EpochStart(epoch: epoch, firstSeq: opening.head + 1))
+        opening.recovery.beganEpoch = true
     }
 
     /// Brings IDENTITY to the epoch the log is in.
@@ -79,7 +84,7 @@ extension CommitLog {
     }
 
     /// Begins the segment after the last one, or in the place of one without commits.
-    private static func beginSegment(
+    static func beginSegment(
         _ disk: any Disk,
         _ options: LogOptions,
         _ random: any RandomSource,

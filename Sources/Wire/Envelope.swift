@@ -55,6 +55,32 @@ public enum Envelope {
         buffer.append(effect.value)
         buffer.append("}")
     }
+
+    /// Appends that a record was removed.
+    ///
+    /// Shape: `{"tree","key","removed":true,"version","modified"}`.
+    ///
+    /// - Parameters:
+    ///   - effect: The record's last effect, which removes it.
+    ///   - commit: The commit of the effect.
+    ///   - facts: What stands elsewhere.
+    ///   - buffer: Gets the object.
+    public static func appendRemoval(
+        _ effect: EffectView,
+        of commit: CommitView,
+        _ facts: RecordFacts,
+        to buffer: inout ByteBuffer
+    ) {
+        buffer.append("{\"tree\":")
+        buffer.appendJSONString(facts.tree.description)
+        buffer.append(",\"key\":")
+        buffer.appendKey(of: effect)
+        buffer.append(",\"removed\":true,\"version\":")
+        buffer.appendQuoted(facts.version)
+        buffer.append(",\"modified\":")
+        buffer.appendStamp(commit.at, commit.user, commit.device)
+        buffer.append("}")
+    }
 }
 
 extension ByteBuffer {

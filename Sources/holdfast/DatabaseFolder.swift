@@ -51,7 +51,8 @@ struct DatabaseFolder {
         try store(disk, nil, LogOptions(isWritable: false), Logger(level: .error))
     }
 
-    private func existing() throws(CommandFailure) -> PosixDisk? {
+    /// The directory, whatever it holds; nil when there is none.
+    func existing() throws(CommandFailure) -> PosixDisk? {
         do throws(DiskError) {
             return try PosixDisk(path)
         } catch {
@@ -189,7 +190,8 @@ extension CommandFailure {
             self.init(
                 .damaged,
                 "\(directory): \(error); nothing was changed: keep a copy of the directory, "
-                    + "`holdfast verify --data \(directory)` tells all that is damaged"
+                    + "`holdfast verify --data \(directory)` tells all that is damaged, "
+                    + "`holdfast salvage` copies out what is whole"
             )
         case .unsupportedFormat:
             self.init(.damaged, "\(directory): \(error); use a newer holdfast")

@@ -8,7 +8,7 @@ enum Tool {
     static let commands = [
         ServeCommand.command, GetCommand.command, PutCommand.command, ListCommand.command,
         ImportCommand.command, ExportCommand.command, TailCommand.command,
-        VerifyCommand.command, LogCommand.command,
+        VerifyCommand.command, LogCommand.command, SalvageCommand.command,
     ]
 
     /// Runs a command line without its first word; failures are told on standard error.

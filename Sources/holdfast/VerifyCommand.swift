@@ -90,7 +90,10 @@ enum VerifyCommand {
             lines.append(try place(of: offset, disk, folder) + "commit \(seq): \(error)")
         }
         guard !lines.isEmpty else { return }
-        lines.append("keep a copy of \(folder.path) before anything else is tried")
+        lines.append(
+            "keep a copy of \(folder.path) before anything else is tried; `holdfast salvage` copies "
+                + "out what is whole"
+        )
         throw CommandFailure(.damaged, lines.joined(separator: "\n"))
     }
 

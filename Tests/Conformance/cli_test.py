@@ -5,10 +5,11 @@ import json
 import os
 import re
 import shutil
+import subprocess
 import tempfile
 import unittest
 
-from server import Server, run
+from server import BINARY, Server, run
 
 MARK = "a-value-that-is-easy-to-find-in-the-log"
 
@@ -89,7 +90,8 @@ class CommandLineTest(unittest.TestCase):
     def test_help(self):
         for arguments in [["--help"]] + [
             [command, "--help"] for command in (
-                "serve", "get", "put", "ls", "import", "export", "tail", "verify", "log")
+                "serve", "get", "put", "ls", "import", "export", "tail", "verify", "log",
+                "salvage")
         ]:
             with self.subTest(arguments):
                 code, out, errors = run(*arguments)
@@ -116,6 +118,8 @@ class CommandLineTest(unittest.TestCase):
             ("ls without a tree", ["ls"]),
             ("verify without data", ["verify"]),
             ("log without data", ["log"]),
+            ("salvage without data", ["salvage", "--to", self.data]),
+            ("salvage without a place", ["salvage", "--data", self.data]),
         ]
         for name, arguments in rows:
             with self.subTest(name):
@@ -194,6 +198,225 @@ class CommandLineTest(unittest.TestCase):
         self.database()
         name, place = self.forge()
         self.check(65, run("verify", "--data", self.data), name, f"byte {place}", "the hash at byte")
+
+    # MARK: Salvage
+
+    def segment(self):
+        """The only segment of the database."""
+        folder = os.path.join(self.data, "log")
+        name, = [name for name in os.listdir(folder) if name.endswith(".seg")]
+        return os.path.join(folder, name)
+
+    def change(self, change):
+        """Puts other bytes in place of the segment's."""
+        with open(self.segment(), "r+b") as file:
+            log = bytearray(file.read())
+            change(log)
+            file.seek(0)
+            file.write(log)
+            file.truncate()
+
+    def files(self):
+        """Every file of the database, with its bytes and when it was changed."""
+        found = {}
+        for folder, _, names in os.walk(self.data):
+            for name in names:
+                path = os.path.join(folder, name)
+                with open(path, "rb") as file:
+                    found[path] = (file.read(), os.stat(path).st_mtime_ns)
+        return found
+
+    def exchange(self, server, method, path, body=None, **fields):
+        connection = server.connection()
+        connection.request(method, path, body=body,
+                           headers={"Content-Type": "application/json", **fields})
+        response = connection.getresponse()
+        answer = response.read().decode()
+        connection.close()
+        return response.status, answer, response.headers.get("ETag")
+
+    def story(self):
+        """A stopped database whose second commit makes n1, and which goes on with it."""
+        server = Server(data=self.data)
+        absent = {"If-None-Match": "*"}
+        put = lambda name, value, **fields: self.exchange(
+            server, "PUT", f"/v1/records/notes/{name}", value, **fields)
+        status, answer, _ = self.exchange(server, "PUT", "/v1/trees/notes", '{"keys":"name"}')
+        self.assertEqual(status, 201, answer)
+        versions = {}
+        for name in ("n1", "n2", "n3"):
+            status, answer, versions[name] = put(name, f'"{MARK}"', **absent)
+            self.assertEqual(status, 201, answer)
+        status, answer, _ = put("n1", '"changed"', **{"If-Match": versions["n1"]})
+        self.assertEqual(status, 200, answer)
+        status, answer, _ = self.exchange(server, "DELETE", "/v1/records/notes/n2",
+                                          **{"If-Match": versions["n2"]})
+        self.assertEqual(status, 204, answer)
+        epoch, database = server.epoch, server.database_id
+        self.assertEqual(server.stop(), 0)
+        return epoch, database
+
+    def head(self, log):
+        """Ruins the head of the segment, the salt included."""
+        for place in range(8, 40):
+            log[place] ^= 0x55
+
+    def last_frame(self, log):
+        """Cuts the log in its last commit: nothing says that it was synced."""
+        del log[log.rindex(b"HLFC") + 60:]
+
+    def first_value(self, log):
+        log[log.index(MARK.encode())] ^= 1
+
+    def test_salvage(self):
+        # The last version of each: seq, name, value.
+        later = [(4, "n3", MARK), (5, "n1", "changed"), (6, "n2", None)]
+        # What is damaged, the last commit kept, what is found behind, whether there is damage.
+        rows = [
+            ("a bit of the first value", lambda: self.change(self.first_value), 1, later, True),
+            ("a forged value", self.forge, 1, later, True),
+            ("the head", lambda: self.change(self.head), 0, later, True),
+            ("a torn tail", lambda: self.change(self.last_frame), 5, [], False),
+            ("nothing", lambda: None, 6, [], False),
+        ]
+        for name, damage, kept, found, is_damaged in rows:
+            with self.subTest(name):
+                shutil.rmtree(self.data, ignore_errors=True)
+                target = os.path.join(self.folder, name.replace(" ", "-"))
+                epoch, database = self.story()
+                damage()
+                before = self.files()
+                code, out, errors = run("salvage", "--data", self.data, "--to", target)
+                self.assertEqual((code, errors), (0, ""), out)
+                self.assertEqual(self.files(), before, "the damaged database is only read")
+                self.assertIn("none\n" if kept == 0 else f"commits 1 to {kept}\n", out)
+                self.assertEqual(" at byte " in out, is_damaged, out)
+                code, report, errors = run("verify", "--data", target)
+                self.assertEqual(code, 0, errors)
+                self.assertEqual(f"epoch        {epoch}\n" not in report, is_damaged, report)
+                self.check_salvaged(target, epoch, found, is_damaged)
+                self.check_served(target, epoch, database, kept, is_damaged)
+
+    def check_salvaged(self, target, epoch, found, is_damaged):
+        """The list of what is behind the damage; no file where there is nothing."""
+        path = os.path.join(target, "salvaged.ndjson")
+        if not is_damaged:
+            self.assertFalse(os.path.exists(path))
+            return
+        with open(path, encoding="utf-8") as file:
+            lines = [json.loads(line) for line in file]
+        for line in lines:
+            self.assertIn("modified", line)
+            if line["tree"] == "notes":
+                self.assertEqual(("value" in line, "state" in line, "created" in line),
+                                 ("removed" not in line,) * 3, line)
+        self.assertEqual(
+            [(f"{epoch}:{seq}", name, value) for seq, name, value in found],
+            [(line["version"], line["key"]["name"], line.get("value"))
+             for line in lines if line["tree"] == "notes"])
+
+    def check_served(self, target, epoch, database, kept, is_damaged):
+        """The new database is the old one in another epoch, and takes back what is put back."""
+        server = Server(data=target)
+        try:
+            self.assertEqual(server.database_id, database)
+            for name, seq in (("n1", 2), ("n3", 4)):
+                status, answer, _ = self.exchange(server, "GET", f"/v1/records/notes/{name}")
+                self.assertEqual(status, 200 if kept >= seq else 404, answer)
+            if not is_damaged:
+                return
+            # As README says.
+            with open(os.path.join(target, "salvaged.ndjson"), encoding="utf-8") as file:
+                lines = [json.loads(line) for line in file]
+            if kept == 0:
+                self.assertEqual(
+                    self.exchange(server, "PUT", "/v1/trees/notes", '{"keys":"name"}')[0], 201)
+            back = os.path.join(self.folder, "back.ndjson")
+            with open(back, "w", encoding="utf-8") as file:
+                for line in lines:
+                    if line["tree"] == "notes" and "value" in line:
+                        put = {name: line[name] for name in ("tree", "key", "value")}
+                        change = {"operations": [{"put": {**put, "expects": "absent"}}]}
+                        file.write(json.dumps(change) + "\n")
+            url = ["--url", f"http://127.0.0.1:{server.port}"]
+            code, _, errors = run("import", back, *url)
+            self.assertEqual(code, 0, errors)
+            self.assertEqual(run("get", "notes", "n1", *url)[1], '"changed"\n')
+            self.assertNotIn(epoch, run("ls", "notes", "--meta", *url)[1])
+        finally:
+            self.assertEqual(server.stop(), 0)
+        self.assertEqual(run("verify", "--data", target)[0], 0)
+
+    def test_salvage_refuses(self):
+        target = os.path.join(self.folder, "new")
+        used = os.path.join(self.folder, "used")
+        os.mkdir(used)
+        with open(os.path.join(used, "letter.txt"), "w", encoding="utf-8"):
+            pass
+        nothing = os.path.join(self.folder, "nothing")
+        mirror = os.path.join(self.folder, "mirror")
+        os.mkdir(nothing)
+        os.makedirs(os.path.join(mirror, "outbox"))
+        self.story()
+        identity = os.path.join(self.data, "IDENTITY")
+
+        def spoil():
+            with open(identity, "r+b") as file:
+                file.seek(30)
+                file.write(b"x")
+
+        def cut():
+            self.change(lambda log: log.__delitem__(slice(50, None)))
+
+        rows = [
+            ("a directory that is not empty", None, self.data, used, 73, "letter.txt"),
+            ("a file", None, self.data, os.path.join(used, "letter.txt"), 73, "letter.txt"),
+            ("the database itself", None, self.data, self.data, 64, self.data),
+            ("a directory in it", None, self.data, os.path.join(self.data, "a", "b"), 64, "read"),
+            ("no directory", None, os.path.join(self.folder, "gone"), target, 66, "gone"),
+            ("no database", None, nothing, target, 66, nothing),
+            ("a mirror", None, mirror, target, 78, "connect anew"),
+            ("an IDENTITY that is damaged", spoil, self.data, target, 65, "IDENTITY is damaged"),
+            ("no IDENTITY", lambda: os.remove(identity), self.data, target, 65,
+             "IDENTITY is missing"),
+            ("nothing whole", cut, self.data, target, 65, "no commit is whole"),
+        ]
+        whole = os.path.join(self.folder, "whole")
+        shutil.copytree(self.data, whole)
+        for name, damage, data, to, code, word in rows:
+            with self.subTest(name):
+                shutil.rmtree(self.data)
+                shutil.copytree(whole, self.data)
+                if damage:
+                    damage()
+                before = self.files()
+                self.check(code, run("salvage", "--data", data, "--to", to), word)
+                self.assertEqual(self.files(), before)
+                self.assertFalse(os.path.exists(target), "nothing is made")
+                self.assertEqual(os.listdir(used), ["letter.txt"])
+        shutil.rmtree(self.data)
+        shutil.copytree(whole, self.data)
+        server = Server(data=self.data)
+        try:
+            self.check(75, run("salvage", "--data", self.data, "--to", target), self.data)
+            self.assertFalse(os.path.exists(target), "nothing is made")
+        finally:
+            self.assertEqual(server.stop(), 0)
+
+    def test_salvage_that_ends_early_leaves_no_database(self):
+        self.story()
+        self.change(self.first_value)
+        target = os.path.join(self.folder, "new")
+        # A file of a megabyte at most: the new epoch's segment is longer.
+        limited = 'trap "" XFSZ; ulimit -f 1024; exec "$@"'
+        done = subprocess.run(
+            ["bash", "-c", limited, "bash", BINARY, "salvage", "--data", self.data,
+             "--to", target], capture_output=True, text=True, timeout=30)
+        self.check(74, (done.returncode, done.stdout, done.stderr), "not finished", target)
+        self.check(73, run("serve", "--data", target, "--application", "conformance",
+                           "--listen", "127.0.0.1:0"), "salvaged.ndjson")
+        self.check(66, run("verify", "--data", target))
+        self.check(73, run("salvage", "--data", self.data, "--to", target), "not empty")
 
     def test_no_database_there(self):
         os.mkdir(self.data)
