@@ -61,6 +61,14 @@ public struct Digest256: Hashable, Sendable, CustomStringConvertible {
     /// The digest's bytes, 32 of them.
     public let bytes: [UInt8]
 
+    /// Takes a digest that was written down.
+    ///
+    /// - Precondition: There are 32 bytes.
+    public init(bytes: [UInt8]) {
+        precondition(bytes.count == 32, "SHA-256 has 32 bytes")
+        self.bytes = bytes
+    }
+
     /// 64 lower-case hexadecimal digits.
     public var description: String {
         bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()

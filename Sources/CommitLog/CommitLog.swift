@@ -177,7 +177,10 @@ public final class CommitLog {
             lineage: lineage,
             role: role
         )
-        precondition(header.base < 1 << 46, "the log is longer than a location can tell")
+        precondition(
+            header.base < Location.parts.lowerBound,
+            "the log is longer than a location can tell"
+        )
         if replaces {
             segments.removeLast()
             writtenEnd = last.base
@@ -333,13 +336,24 @@ public final class CommitLog {
         LogReader(segments: segments, oldest: oldest, head: durable, end: writtenEnd)
     }
 
-    /// A cursor from the oldest commit over what the opening has read and found whole: checksums
-    /// are not taken a second time.
+    /// A cursor over what the opening has read and found whole: checksums are not taken a second
+    /// time.
     ///
     /// Used before anything is appended.
-    public func openedCursor() -> LogCursor {
+    ///
+    /// - Parameter seq: The commit before the first; `oldest - 1` for all, at most `head`.
+    public func openedCursor(after seq: UInt64) -> LogCursor {
         precondition(gathering.isEmpty && onItsWay == nil, "the log has gone on")
-        return LogCursor(reader(), isChecking: false)
+        precondition(seq >= oldest - 1 && seq <= head, "the log does not have what follows it")
+        var cursor = LogCursor(reader(), isChecking: false)
+        if seq >= oldest {
+            do throws(CommitLogError) {
+                try cursor.move(after: seq)
+            } catch {
+                preconditionFailure("what was found whole cannot be read: \(error)")
+            }
+        }
+        return cursor
     }
 
     @inline(__always)

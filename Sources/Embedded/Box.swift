@@ -50,7 +50,7 @@ extension Date {
 
 extension Location {
     /// Whether a mirror's pending change lies there: its commits stand above every log's offsets.
-    var isProvisional: Bool { frameOffset >= 1 << 46 }
+    var isProvisional: Bool { frameOffset >= Location.parts.upperBound }
 }
 
 /// A stored version, copied out of the log.

@@ -14,6 +14,8 @@ public enum ApplyError: Error, Equatable, Sendable {
     case gap(expected: UInt64, found: UInt64)
     /// An effect on a tree nobody declared.
     case unknownTree(String, seq: UInt64)
+    /// A checkpoint has two last effects of one record.
+    case repeated(tree: String, seq: UInt64)
     /// The value of a system record is not of its shape.
     case badSystemRecord(tree: String, seq: UInt64, what: String)
 }
@@ -130,7 +132,7 @@ extension EngineState {
 
     // MARK: One effect
 
-    private struct Step {
+    struct Step {
         let tree: TreeState
         /// The tree that records of `_borrows` and `_ranges` are about.
         let subject: TreeState?
@@ -138,7 +140,7 @@ extension EngineState {
         let block: TreeHash.Block
     }
 
-    private func resolve(_ block: ByteView, seq: UInt64) throws -> Step {
+    func resolve(_ block: ByteView, seq: UInt64) throws -> Step {
         if recentTree < trees.count {
             let tree = trees[recentTree]
             if tree.block.withView({ $0 == block }) {
@@ -172,7 +174,7 @@ extension EngineState {
     }
 
     /// Puts what an effect sets into everything derived.
-    private func enter(_ step: Step, _ effect: EffectView, seq: UInt64) throws {
+    func enter(_ step: Step, _ effect: EffectView, seq: UInt64) throws {
         if let number = effect.number { step.tree.usedIDs.insert(number) }
         guard effect.isSet else { return }
         add(step, hash: TreeHash.record(effect, step.block, seq: seq))

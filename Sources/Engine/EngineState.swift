@@ -118,6 +118,24 @@ public final class EngineState {
         trees.append(tree)
     }
 
+    /// Puts the declared trees in an order.
+    ///
+    /// - Returns: False when these are not their names.
+    func arrange(_ names: [String]) -> Bool {
+        let declared = trees.dropFirst(TreeName.system.count)
+        let byName = Dictionary(uniqueKeysWithValues: declared.map { ($0.name.description, $0) })
+        let ordered = names.compactMap { byName[$0] }
+        guard ordered.count == names.count, names.count == byName.count,
+            Set(names).count == names.count
+        else { return false }
+        trees = Array(trees.prefix(TreeName.system.count)) + ordered
+        for (index, tree) in trees.enumerated() {
+            tree.block.withView { treesByName[$0] = index }
+        }
+        recentTree = 0
+        return true
+    }
+
     func removeLast(_ tree: TreeState) {
         precondition(trees.last === tree, "trees are undone in reverse order")
         trees.removeLast()

@@ -20,15 +20,24 @@ extension EngineState {
     ///   - seq: The pinned position.
     /// - Returns: Where it lies; nil when none stood.
     public func version(from location: Location, at seq: UInt64) -> Location? {
+        let last = lastEffect(from: location, at: seq)
+        return last.isSet ? last.location : nil
+    }
+
+    /// The last effect on a record up to `seq`; nil, and not set, when there was none.
+    func lastEffect(
+        from location: Location,
+        at seq: UInt64
+    ) -> (location: Location?, isSet: Bool) {
         var location = location
         while location != .none {
             let (isVisible, isSet) = source.withEffect(at: location) { effect, commit in
                 (commit.seq <= seq, effect.isSet)
             }
-            if isVisible { return isSet ? location : nil }
+            if isVisible { return (location, isSet) }
             location = source.previous(of: location)
         }
-        return nil
+        return (nil, false)
     }
 
     /// The key of the latest revision of an id that stood at `seq`.

@@ -96,6 +96,9 @@ public struct CommitView {
         return bytes[start..<start + deviceLength]
     }
 
+    /// What stands before the details and the blocks: who, when, from where.
+    var envelope: ByteView { bytes[0..<textEnd] }
+
     var hasDetails: Bool { bytes[1] & ContentLayout.flagDetails != 0 }
 
     // MARK: Sections
@@ -139,6 +142,22 @@ public struct CommitView {
         guard offset == bytes.count else {
             throw ContentError.malformed(offset: offset, what: "bytes follow the last block")
         }
+    }
+
+    /// The name of the block that holds an effect, of a commit that was read to its end before.
+    ///
+    /// - Parameter ordinal: The effect's number in the commit, from 0; traps when there is none.
+    public func block(of ordinal: Int) -> ByteView {
+        var found: ByteView?
+        do {
+            try forEachBlock { block, first in
+                if ordinal >= first, ordinal < first + block.effectCount { found = block.name }
+            }
+        } catch {
+            preconditionFailure("a commit that was read before cannot be read: \(error)")
+        }
+        guard let found else { preconditionFailure("no such effect") }
+        return found
     }
 
     /// Computes all hashes anew and compares them and the chain with what is written.

@@ -5,7 +5,8 @@ public import HoldfastBasics
 ///
 /// Valid as long as the bytes it was made of.
 public struct EffectView {
-    private let bytes: ByteView
+    /// The effect as it was written.
+    let bytes: ByteView
     /// Length of the effect.
     public let byteCount: Int
     private let nameEnd: Int
@@ -91,5 +92,13 @@ public struct EffectView {
     public var image: PostImage? {
         guard isSet else { return nil }
         return PostImage(state: state, schema: schema, created: created, value: value.array)
+    }
+}
+
+extension EffectView {
+    /// CRC-32C of the key, which decides where parts end: revision, then number or name.
+    public var keyChecksum: UInt32 {
+        let revision = CRC32C.extend(0, bytes[4..<8])
+        return CRC32C.extend(revision, number == nil ? name : bytes[24..<32])
     }
 }

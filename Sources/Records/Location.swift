@@ -25,4 +25,16 @@ public struct Location: Hashable, Sendable {
 
     /// No place: a record that has no earlier version.
     public static let none = Location(rawValue: .max)
+
+    /// No place that can be told in advance: the version lies in the commit of its seq.
+    public static let bySeq = Location(rawValue: .max - 1)
+
+    /// The offsets at which frames lie in parts of a checkpoint; those of the log are below it, and
+    /// those of a mirror's pending changes above.
+    ///
+    /// Unit: bytes of logical offset.
+    public static let parts: Range<UInt64> = 1 << 45..<1 << 46
+
+    /// Whether a checkpoint's part holds it.
+    public var isInPart: Bool { Self.parts.contains(frameOffset) }
 }

@@ -260,7 +260,7 @@ extension Store.Core {
             let end = block.name.firstIndex(of: UInt8(ascii: "/")) ?? block.name.count
             let tree = TreeName(any: block.name[0..<end].text).flatMap { state.tree($0) }
             try block.forEachEffect { effect in
-                previous.append(tree.flatMap { state.location($0, effect.key) } ?? .none)
+                previous.append(tree.map { state.storedLocation($0, effect.key) } ?? .none)
             }
         }
         return previous

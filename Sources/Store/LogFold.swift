@@ -8,21 +8,70 @@ internal import HoldfastEngine
 internal import HoldfastRecords
 
 extension Store {
-    /// Folds a log; effects look back at earlier ones through it.
-    static func fold(_ log: CommitLog, into state: EngineState) throws(StoreError) {
+    /// Folds a log, behind a checkpoint where there is one; effects look back through the source.
+    ///
+    /// The log has everything that a checkpoint has: one that cannot be read to its end is no loss.
+    static func fold(
+        _ log: CommitLog,
+        _ checkpoint: Checkpoint?,
+        _ logger: Logger
+    ) throws(StoreError) -> (EngineState, LogSource) {
+        if let checkpoint {
+            let source = LogSource(log, checkpoint)
+            let state = emptyState(log, source)
+            do {
+                try adopt(checkpoint, into: state)
+                try fold(log, after: checkpoint.manifest.seq, into: state)
+                return (state, source)
+            } catch let error as StoreError {
+                throw error
+            } catch {
+                logger.log(.warning, "checkpoint.unused", ["why": "\(error)"])
+            }
+        }
+        let source = LogSource(log)
+        let state = emptyState(log, source)
+        try fold(log, after: log.oldest - 1, into: state)
+        return (state, source)
+    }
+
+    private static func emptyState(_ log: CommitLog, _ source: LogSource) -> EngineState {
+        EngineState(lineage: log.lineage.map { ($0.epoch, $0.firstSeq) }, source: source)
+    }
+
+    private static func adopt(_ checkpoint: Checkpoint, into state: EngineState) throws {
+        try checkpoint.forEachFrame { _, frame in
+            try state.adopt(try CommitView(frame.content), at: frame.offset)
+        }
+        let manifest = checkpoint.manifest
+        try state.resume(
+            after: manifest.seq,
+            chain: manifest.chain,
+            time: manifest.time,
+            trees: manifest.trees
+        )
+    }
+
+    /// Folds what a log has after a commit, and remembers the changes of all of it.
+    private static func fold(
+        _ log: CommitLog,
+        after seq: UInt64,
+        into state: EngineState
+    ) throws(StoreError) {
         let count = Int(log.head + 1 - log.oldest)
-        let cursor = log.openedCursor()
+        let all = log.openedCursor(after: log.oldest - 1)
+        let rest = log.openedCursor(after: seq)
         guard count >= secondThreadCountMin else {
-            try foldRecords(cursor, into: state)
-            try state.remember(changes(cursor, count).get())
+            try foldRecords(rest, into: state)
+            try state.remember(changes(all, count).get())
             return
         }
         let made = Lock<Result<ChangeTable, StoreError>?>(nil)
         let worker = Worker {
-            let changes = changes(cursor, count)
+            let changes = changes(all, count)
             made.withLock { $0 = changes }
         }
-        let folded = Result { () throws(StoreError) in try foldRecords(cursor, into: state) }
+        let folded = Result { () throws(StoreError) in try foldRecords(rest, into: state) }
         worker.join()
         try folded.get()
         if let changes = made.withLock(\.self) { state.remember(try changes.get()) }

@@ -8,7 +8,7 @@ internal import HoldfastRecords
 /// Content of provisional commits, by offsets no log reaches.
 final class ProvisionalArena {
     /// The offset of the first frame: `CommitLog` keeps its own below.
-    static let base: UInt64 = 1 << 46
+    static let base = Location.parts.upperBound
 
     private struct Frame {
         let content: [UInt8]

@@ -58,6 +58,8 @@ public final class Store: Sendable {
     public let identity: Identity
     /// What was repaired when it was opened.
     public let recovery: LogRecovery
+    /// Seq of the checkpoint the state was taken up from; nil when the log alone was folded.
+    public let checkpointSeq: UInt64?
     let core: Condition<Core>
     let time: any TimeSource
     let disk: any Disk
@@ -90,14 +92,10 @@ public final class Store: Sendable {
         if let application, log.identity.application != application {
             throw .otherApplication(expected: application, found: log.identity.application)
         }
-        let source = LogSource(log)
-        let state = EngineState(
-            lineage: log.lineage.map { ($0.epoch, $0.firstSeq) },
-            source: source
-        )
-        try Self.fold(log, into: state)
+        let (state, source) = try Self.fold(log, Self.checkpoint(disk, of: log, logger), logger)
         identity = log.identity
         recovery = log.recovery
+        checkpointSeq = source.checkpointSeq
         var overlay: Overlay?
         if case .mirror(let trees) = log.role {
             overlay = Overlay(trees: trees, time: time, random: random)

@@ -51,7 +51,7 @@ extension Store.Core {
             }
             let effects = block.effects.span
             for index in effects.indices {
-                box.previous.append(state.location(tree, effects[index].key) ?? .none)
+                box.previous.append(state.storedLocation(tree, effects[index].key))
             }
         }
         return box
@@ -87,5 +87,13 @@ extension Store.Core {
         failure = reason
         putOverlayOn(&touched)
         tell(touched.all)
+    }
+}
+
+extension EngineState {
+    /// Where a record's last effect lies, as a frame may say it: parts come and go, seqs stay.
+    func storedLocation(_ tree: TreeState, _ key: RecordKey) -> Location {
+        guard let location = location(tree, key) else { return .none }
+        return location.isInPart ? .bySeq : location
     }
 }

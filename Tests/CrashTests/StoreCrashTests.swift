@@ -24,6 +24,12 @@ import Testing
             guard life.bench.store.writeRefusal == nil else { return }
             try life.step()
             if random.oneIn(8) { life.bench.sync() }
+            guard random.oneIn(25) else { continue }
+            do throws(StoreError) {
+                try life.bench.store.checkpoint(sizes: PartSizes(least: 500, most: 4096, mask: 3))
+            } catch {
+                // The disk has failed: what was there before is there still.
+            }
         }
     }
 

@@ -122,8 +122,18 @@ extension Store {
         let copy = try LogCopy(logReader())
         let (changes, keys) = (copy.changes, try copy.keys())
         let lineage = read { $0.state.lineage }
-        let expected = dump(try copy.fold(lineage: lineage), changes: changes, keys: keys)
-        let found = read { dump($0.state, changes: changes, keys: keys) }
+        // A checkpoint's parts have other places than the log: what lies there counts.
+        func describe(_ effect: EffectView, _ commit: CommitView) -> String {
+            "\(effect.key) of \(commit.seq) \(commit.chain), set \(effect.isSet)"
+        }
+        let expected = dump(try copy.fold(lineage: lineage), changes: changes, keys: keys) {
+            copy.withEffect(at: $0, describe)
+        }
+        let found = read { reader in
+            dump(reader.state, changes: changes, keys: keys) {
+                reader.withEffect(at: $0, describe)
+            }
+        }
         try compare(found, expected, "the state with a fresh fold")
     }
 }

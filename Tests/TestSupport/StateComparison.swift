@@ -9,11 +9,13 @@ public import HoldfastRecords
 ///   - state: Which one.
 ///   - changes: Ids to look up in the memory of changes.
 ///   - keys: Keys to look up in the index; deleted records are found by them alone.
+///   - place: Describes where an effect lies.
 /// - Returns: One line per thing.
 public func dump(
     _ state: EngineState,
     changes: [UniqueID] = [],
-    keys: [(tree: TreeName, key: RecordKey)] = []
+    keys: [(tree: TreeName, key: RecordKey)] = [],
+    place: (Location) -> String = { String($0.rawValue) }
 ) -> [String] {
     var lines = ["head \(state.head) chain \(state.chain) time \(state.lastTime)"]
     for (block, hash) in state.hashes { lines.append("hash \(block) \(hash)") }
@@ -21,7 +23,7 @@ public func dump(
         lines.append("tree \(tree.name) count \(tree.count) entries \(tree.entryCount)")
         lines.append("declaration \(tree.name) \(tree.declaration)")
         _ = state.scan(tree, after: nil, prefix: nil, .all, at: .max, entryCountMax: .max) {
-            lines.append("record \(tree.name) \($0) \($1.rawValue)")
+            lines.append("record \(tree.name) \($0) \(place($1))")
             return true
         }
         for borrow in tree.borrows.sorted(by: { $0.id < $1.id }) {
@@ -34,8 +36,8 @@ public func dump(
         lines.append("change \(id) \(state.frameOffset(ofChange: id).map(String.init) ?? "-")")
     }
     for (name, key) in keys {
-        let place = state.tree(name).flatMap { state.location($0, key) }
-        lines.append("place \(name) \(key) \(place.map { String($0.rawValue) } ?? "-")")
+        let location = state.tree(name).flatMap { state.location($0, key) }
+        lines.append("place \(name) \(key) \(location.map(place) ?? "-")")
     }
     return lines
 }

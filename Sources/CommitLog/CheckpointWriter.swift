@@ -1,0 +1,70 @@
+// Writes a checkpoint beside everything else.
+//
+// Order: parts, each by a rename after a sync; their directory; the manifest; its directory. Killed
+// anywhere it leaves the old checkpoint or the new one. What no manifest names any more is removed
+// when the new one is in place.
+internal import HoldfastBasics
+public import HoldfastStorage
+
+/// Writes the files of one checkpoint.
+public struct CheckpointWriter {
+    private let disk: any Disk
+    /// Parts that are there: their names came after their bytes, so they are whole.
+    private var present: Set<String>
+    /// Parts written; the others were there already.
+    public private(set) var writtenCount = 0
+    /// What they weigh.
+    ///
+    /// Unit: bytes.
+    public private(set) var writtenByteCount = 0
+
+    /// Makes the directories.
+    ///
+    /// - Throws: `disk`.
+    public init(_ disk: any Disk) throws(CommitLogError) {
+        self.disk = disk
+        present = try onDisk { () throws(DiskError) in
+            try disk.makeDirectory(PartReference.directory)
+            try disk.makeDirectory(Manifest.directory)
+            try disk.syncDirectory("")
+            return Set(try disk.names(in: PartReference.directory))
+        }
+    }
+
+    /// Writes a part, unless it is there already.
+    ///
+    /// - Throws: `disk`.
+    public mutating func write(_ part: BuiltPart) throws(CommitLogError) {
+        guard present.insert(part.reference.digest.description).inserted else { return }
+        let path = part.reference.path
+        try onDisk { () throws(DiskError) in
+            let file = try disk.open(path + ".new", .create)
+            try file.write(part.bytes, at: 0)
+            try file.sync()
+            try disk.rename(path + ".new", to: path)
+        }
+        writtenCount += 1
+        writtenByteCount += part.bytes.count
+    }
+
+    /// Puts the checkpoint in place of the one before.
+    ///
+    /// - Parameter manifest: Names parts that were all written.
+    /// - Throws: `disk`.
+    public func finish(_ manifest: Manifest) throws(CommitLogError) {
+        try onDisk { () throws(DiskError) in
+            try disk.syncDirectory(PartReference.directory)
+            try disk.replace(Manifest.path(seq: manifest.seq), with: manifest.bytes)
+        }
+        let older = try Checkpoint.seqs(disk).filter { $0 != manifest.seq }
+        let kept = Set(manifest.parts.map(\.digest.description))
+        try onDisk { () throws(DiskError) in
+            for seq in older { try disk.remove(Manifest.path(seq: seq)) }
+            // Only a manifest that is gone for good needs its parts no more.
+            try disk.syncDirectory(Manifest.directory)
+            for name in try disk.names(in: PartReference.directory) where !kept.contains(name) {
+                try disk.remove(PartReference.directory + "/" + name)
+            }
+        }
+    }
+}

@@ -1,0 +1,122 @@
+// Cuts the records of a block into parts.
+//
+// What becomes a part depends on the effects alone, which come in the order of their keys: a part
+// ends after a key whose checksum says so, so that a record that is put in or taken out changes
+// the part it lies in and leaves the others as they are, on every node alike.
+internal import HoldfastBasics
+public import HoldfastRecords
+
+/// A part that is to be written.
+public struct BuiltPart: Sendable {
+    /// How the manifest names it.
+    public let reference: PartReference
+    /// The file's content.
+    public let bytes: [UInt8]
+}
+
+/// Makes the parts of one kind of one block; confined to one thread.
+public final class PartBuilder {
+    private let kind: PartKind
+    private let block: [UInt8]
+    private let sizes: PartSizes
+    private var excerpt = ExcerptEncoder()
+    private var frames = ByteBuffer()
+    private var effectCount = 0
+
+    /// Begins with no part.
+    ///
+    /// - Parameters:
+    ///   - kind: What the parts hold.
+    ///   - block: Of which block, as commits name it.
+    ///   - sizes: Where parts end.
+    public init(_ kind: PartKind, of block: [UInt8], sizes: PartSizes = PartSizes()) {
+        self.kind = kind
+        self.block = block
+        self.sizes = sizes
+    }
+
+    /// Adds the next effect, in the order of keys.
+    ///
+    /// - Parameters:
+    ///   - effect: The last on its record.
+    ///   - commit: Which made it.
+    /// - Returns: Whether a part ends with it, so that `finish` is to be called next.
+    public func add(_ effect: EffectView, of commit: CommitView) -> Bool {
+        if excerpt.seq != commit.seq || excerpt.byteCount >= Self.excerptByteCount
+            || excerpt.effectOffsets.count == Self.excerptEffectCount
+        {
+            flush()
+            block.withView { excerpt.begin(commit, block: $0) }
+        }
+        excerpt.add(effect)
+        effectCount += 1
+        let byteCount = frames.count + excerpt.byteCount
+        guard byteCount >= sizes.least else { return false }
+        return byteCount >= sizes.most || sizes.ends(effect.keyChecksum)
+    }
+
+    /// Ends a part; nil when nothing was added since the one before.
+    public func finish() -> BuiltPart? {
+        flush()
+        guard effectCount > 0 else { return nil }
+        let name = block.withView(\.text)
+        let header = PartHeader(kind: kind, effectCount: effectCount, block: name).bytes
+        var hasher = SHA256()
+        hasher.update(header.view)
+        hasher.update(frames.view)
+        let reference = PartReference(
+            digest: hasher.finish(),
+            byteCount: header.count + frames.count,
+            kind: kind,
+            block: name,
+            effectCount: effectCount
+        )
+        let bytes = header.array + frames.array
+        frames.removeAll()
+        effectCount = 0
+        return BuiltPart(reference: reference, bytes: bytes)
+    }
+
+    /// An excerpt becomes a frame.
+    private func flush() {
+        guard let seq = excerpt.seq else { return }
+        excerpt.finish { content, offsets in
+            FrameLayout.append(
+                seq: seq,
+                content: content,
+                effectOffsets: offsets,
+                previous: Array(repeating: .bySeq, count: offsets.count),
+                salt: PartHeader.salt,
+                to: &frames
+            )
+        }
+    }
+
+    /// Effects that follow one another in one commit share a frame up to here.
+    private static let excerptByteCount = 256 << 10
+    private static let excerptEffectCount = 4096
+}
+
+/// Where parts end.
+public struct PartSizes: Sendable {
+    /// No part ends before it, but a block's last.
+    ///
+    /// Unit: bytes.
+    let least: Int
+    /// None goes on behind it.
+    let most: Int
+    /// A part ends after a key whose checksum has none of these bits.
+    let mask: UInt32
+
+    /// Those of every database: from 4 to 16 MiB.
+    public init() { self.init(least: 4 << 20, most: 16 << 20, mask: 4095) }
+
+    /// Others, for tests: parts of different sizes are different parts.
+    public init(least: Int, most: Int, mask: UInt32) {
+        self.least = least
+        self.most = most
+        self.mask = mask
+    }
+
+    func ends(_ checksum: UInt32) -> Bool { checksum & mask == 0 }
+}

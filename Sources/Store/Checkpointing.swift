@@ -1,0 +1,184 @@
+// Checkpoints: the state after a commit written as parts, beside reads and writes, and taken up
+// again when the database is opened.
+//
+// Everything is read as it stood after the last durable commit, a page at a time under the lock;
+// hashing and writing go on without it.
+internal import HoldfastBasics
+public import HoldfastCommitLog
+internal import HoldfastEngine
+internal import HoldfastRecords
+internal import HoldfastStorage
+
+/// What writing a checkpoint did.
+public struct CheckpointReport: Sendable, Equatable {
+    /// The commit it is the state after.
+    public let seq: UInt64
+    /// Its parts.
+    public let partCount: Int
+    /// What they weigh.
+    ///
+    /// Unit: bytes.
+    public let byteCount: Int
+    /// Parts that were written; the others were there already.
+    public let writtenCount: Int
+    /// What those weigh.
+    ///
+    /// Unit: bytes.
+    public let writtenByteCount: Int
+}
+
+extension Store {
+    /// Writes the durable state as a checkpoint, in place of the one before.
+    ///
+    /// Reads and writes go on meanwhile. For one thread at a time.
+    ///
+    /// - Parameter sizes: Where parts end.
+    /// - Returns: What was written; nil before the first commit.
+    /// - Throws: `log` when the disk refuses; the checkpoint before is in place then.
+    @discardableResult
+    public func checkpoint(
+        sizes: PartSizes = PartSizes()
+    ) throws(StoreError) -> CheckpointReport? {
+        guard let frame = core.withLock({ CheckpointFrame($0) }) else { return nil }
+        do throws(CommitLogError) {
+            var writer = try CheckpointWriter(disk)
+            var parts: [PartReference] = []
+            for tree in frame.allTrees { parts += try write(tree, frame.seq, sizes, &writer) }
+            let manifest = Manifest(
+                databaseID: identity.databaseID,
+                seq: frame.seq,
+                chain: frame.chain,
+                time: frame.time,
+                trees: frame.trees.map(\.description),
+                parts: parts
+            )
+            try writer.finish(manifest)
+            return CheckpointReport(
+                seq: frame.seq,
+                partCount: parts.count,
+                byteCount: parts.reduce(0) { $0 + $1.byteCount },
+                writtenCount: writer.writtenCount,
+                writtenByteCount: writer.writtenByteCount
+            )
+        } catch {
+            throw .log(error)
+        }
+    }
+
+    /// Writes the parts of one tree's blocks.
+    private func write(
+        _ name: TreeName,
+        _ seq: UInt64,
+        _ sizes: PartSizes,
+        _ writer: inout CheckpointWriter
+    ) throws(CommitLogError) -> [PartReference] {
+        var builders: [PartKey: PartBuilder] = [:]
+        var parts: [PartKey: [PartReference]] = [:]
+        func take(_ key: PartKey, _ writer: inout CheckpointWriter) throws(CommitLogError) {
+            guard let part = builders[key]?.finish() else { return }
+            try writer.write(part)
+            parts[key, default: []].append(part.reference)
+        }
+        var after: RecordKey?
+        repeat {
+            var ended: PartKey?
+            after = core.withLock { core in
+                guard let tree = core.state.tree(name) else { return nil }
+                var room = Self.pageByteCount
+                return core.state.scanLastEffects(
+                    tree,
+                    after: after,
+                    at: seq,
+                    entryCountMax: Self.pageEntryCount
+                ) { effect, commit, block in
+                    let key = PartKey(block.array, effect.isSet ? .records : .tombstones)
+                    let builder =
+                        builders[key] ?? PartBuilder(key.kind, of: key.block, sizes: sizes)
+                    builders[key] = builder
+                    room -= effect.byteCount
+                    if builder.add(effect, of: commit) { ended = key }
+                    return ended == nil && room > 0
+                }
+            }
+            if let ended { try take(ended, &writer) }
+        } while after != nil
+        for key in builders.keys { try take(key, &writer) }
+        return parts.sorted { $0.key < $1.key }.flatMap(\.value)
+    }
+
+    /// What is looked at under one lock.
+    private static let pageEntryCount = 512
+    private static let pageByteCount = 1 << 20
+}
+
+/// What the parts of one kind of one block are gathered by, in the order of a manifest.
+private struct PartKey: Hashable, Comparable {
+    let block: [UInt8]
+    let kind: PartKind
+
+    init(_ block: [UInt8], _ kind: PartKind) {
+        self.block = block
+        self.kind = kind
+    }
+
+    static func < (a: PartKey, b: PartKey) -> Bool {
+        a.block == b.block
+            ? a.kind.rawValue < b.kind.rawValue : a.block.lexicographicallyPrecedes(b.block)
+    }
+}
+
+/// The position a checkpoint is of, and what a manifest says of it.
+private struct CheckpointFrame {
+    let seq: UInt64
+    let chain: Hash128
+    let time: Int64
+    /// Trees that were declared then, in that order.
+    let trees: [TreeName]
+
+    /// Nil before the first durable commit.
+    init?(_ core: Store.Core) {
+        seq = core.log.durable
+        guard seq > 0, let location = core.log.location(ofSeq: seq) else { return nil }
+        let seq = seq
+        (chain, time) = core.source.withCommit(at: location.frameOffset) { ($0.chain, $0.at) }
+        let state = core.state
+        trees = state.allTrees.map(\.name).filter { name in
+            guard !name.isSystem, let declarations = state.tree(.trees),
+                let last = state.location(declarations, RecordKey(name: name.description))
+            else { return false }
+            return state.version(from: last, at: seq) != nil
+        }
+    }
+
+    /// System trees too; that of the declarations first, as all others need it.
+    var allTrees: [TreeName] {
+        [.trees] + TreeName.system.filter { $0 != .trees } + trees
+    }
+}
+
+extension Store {
+    /// The checkpoint a log's state can be folded from; nil when there is none, or none that fits.
+    ///
+    /// The log has everything that a checkpoint has: one that cannot be read is no loss.
+    static func checkpoint(_ disk: any Disk, of log: CommitLog, _ logger: Logger) -> Checkpoint? {
+        do throws(CommitLogError) {
+            guard let found = try Checkpoint.newest(on: disk) else { return nil }
+            let manifest = found.manifest
+            guard manifest.databaseID == log.identity.databaseID, manifest.seq <= log.head,
+                let location = log.location(ofSeq: manifest.seq)
+            else {
+                logger.log(.warning, "checkpoint.unused", ["why": "the log does not go so far"])
+                return nil
+            }
+            let chain = LogSource(log).withCommit(at: location.frameOffset, \.chain)
+            guard chain == manifest.chain else {
+                logger.log(.warning, "checkpoint.unused", ["why": "it is of another history"])
+                return nil
+            }
+            return found
+        } catch {
+            logger.log(.warning, "checkpoint.unused", ["why": "\(error)"])
+            return nil
+        }
+    }
+}
