@@ -3,6 +3,22 @@ internal import HoldfastBasics
 public import HoldfastRecords
 public import HoldfastStorage
 
+/// Half of the logical offsets of parts: while one checkpoint takes another's place, both are read.
+public enum Half: Sendable {
+    /// The lower half, and the upper.
+    case lower, upper
+
+    /// The other half.
+    public var other: Half { self == .lower ? .upper : .lower }
+
+    /// The offsets.
+    var offsets: Range<UInt64> {
+        let all = Location.parts
+        let middle = all.lowerBound + UInt64(all.count / 2)
+        return self == .lower ? all.lowerBound..<middle : middle..<all.upperBound
+    }
+}
+
 /// A checkpoint that is open for reading.
 ///
 /// Its parts are mapped; each has a place of its own among the logical offsets.
@@ -16,14 +32,22 @@ public final class Checkpoint: Sendable {
 
     /// What it is made of.
     public let manifest: Manifest
+    /// Which of the logical offsets are its parts'.
+    public let half: Half
     private let entries: [Entry]
 
     /// Opens the parts of a manifest and checks their heads.
     ///
     /// - Throws: `damaged`, `unsupportedFormat`, `disk`.
-    private init(_ manifest: Manifest, _ disk: any Disk) throws(CommitLogError) {
+    private init(
+        _ manifest: Manifest,
+        _ disk: any Disk,
+        _ half: Half
+    ) throws(CommitLogError) {
         self.manifest = manifest
-        var base = Location.parts.lowerBound
+        self.half = half
+        let range = half.offsets
+        var base = range.lowerBound
         var entries: [Entry] = []
         for part in manifest.parts {
             let path = part.path
@@ -41,7 +65,7 @@ public final class Checkpoint: Sendable {
             entries.append(Entry(base: base, header: header, path: path, map: map))
             base += UInt64(FrameLayout.padded(part.byteCount))
         }
-        guard base <= Location.parts.upperBound else {
+        guard base <= range.upperBound else {
             throw .damaged(file: Manifest.path(seq: manifest.seq), offset: 0, why: "it is too long")
         }
         self.entries = entries
@@ -115,14 +139,80 @@ public final class Checkpoint: Sendable {
         }
     }
 
+    /// Whether one of its parts holds a place.
+    public func holds(_ location: Location) -> Bool { half.offsets.contains(location.frameOffset) }
+
+    /// The effect a commit left last on a record.
+    ///
+    /// Complexity: a walk over one part.
+    ///
+    /// - Parameters:
+    ///   - key: Which record.
+    ///   - block: Of which block, as commits name it.
+    ///   - seq: The commit.
+    /// - Returns: Nil when another was the last.
+    public func location(of key: RecordKey, in block: [UInt8], at seq: UInt64) -> Location? {
+        for kind in [PartKind.records, .tombstones] {
+            let slots = entries.indices.filter {
+                entries[$0].header.kind == kind && Array(entries[$0].header.block.utf8) == block
+            }
+            // The last part that does not begin behind the key.
+            guard let slot = slots.last(where: { firstKey($0).map { $0 <= key } ?? false }) else {
+                continue
+            }
+            var found: Location?
+            walk(slot) { frame in
+                guard frame.seq == seq else { return }
+                for ordinal in 0..<frame.effectCount where effect(frame, ordinal).key == key {
+                    found = frame.location(ordinal)
+                }
+            }
+            if let found { return found }
+        }
+        return nil
+    }
+
+    private func firstKey(_ slot: Int) -> RecordKey? {
+        let entry = entries[slot]
+        guard manifest.parts[slot].byteCount > entry.header.byteCount else { return nil }
+        let place = Location(frame: entry.base + UInt64(entry.header.byteCount), effect: 0)
+        return withFrame(at: place) { effect($0, 0).key }
+    }
+
+    /// Runs `body` over the frames of a part that was checked before.
+    private func walk(_ slot: Int, _ body: (Frame) -> Void) {
+        let entry = entries[slot]
+        var offset = entry.base + UInt64(entry.header.byteCount)
+        let end = entry.base + UInt64(manifest.parts[slot].byteCount)
+        while offset < end {
+            offset += withFrame(at: Location(frame: offset, effect: 0)) { frame in
+                body(frame)
+                return UInt64(frame.byteCount)
+            }
+        }
+    }
+
+    private func effect(_ frame: Frame, _ ordinal: Int) -> EffectView {
+        do throws(ContentError) {
+            return try EffectView(frame.effectBytes(ordinal))
+        } catch {
+            preconditionFailure("a part changed: \(error)")
+        }
+    }
+
     // MARK: Files
 
     /// The newest checkpoint of a directory.
     ///
-    /// - Parameter disk: The database's directory.
+    /// - Parameters:
+    ///   - disk: The database's directory.
+    ///   - half: Where its parts lie among the logical offsets.
     /// - Returns: Nil when there is none.
     /// - Throws: `damaged`, `unsupportedFormat`, `disk`.
-    public static func newest(on disk: any Disk) throws(CommitLogError) -> Checkpoint? {
+    public static func newest(
+        on disk: any Disk,
+        in half: Half = .lower
+    ) throws(CommitLogError) -> Checkpoint? {
         guard let seq = try seqs(disk).last else { return nil }
         let path = Manifest.path(seq: seq)
         let bytes = try onDisk { () throws(DiskError) in try disk.contents(of: path) }
@@ -130,7 +220,7 @@ public final class Checkpoint: Sendable {
         guard manifest.seq == seq else {
             throw .damaged(file: path, offset: 32, why: "the name is another manifest's")
         }
-        return try Checkpoint(manifest, disk)
+        return try Checkpoint(manifest, disk, half)
     }
 
     static func seqs(_ disk: any Disk) throws(CommitLogError) -> [UInt64] {

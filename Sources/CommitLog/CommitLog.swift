@@ -13,7 +13,7 @@
 // under the lock alone, and views into it end with the closure they were lent to.
 public import HoldfastBasics
 public import HoldfastRecords
-internal import HoldfastStorage
+public import HoldfastStorage
 
 /// An append-only log of commits in segment files.
 ///
@@ -76,7 +76,13 @@ public final class CommitLog {
     public var oldest: UInt64 { segments.first?.firstSeq ?? 1 }
 
     /// Chain of the commit before `oldest`, for whoever verifies from the beginning.
-    public let chainBeforeOldest: Hash128
+    public private(set) var chainBeforeOldest: Hash128
+
+    /// Logical offset behind what has gathered.
+    public var endOffset: UInt64 { segments.last.map { $0.base + UInt64($0.end) } ?? 0 }
+
+    /// Logical offset of the first byte the log still has.
+    public var oldestOffset: UInt64 { segments.first?.base ?? 0 }
 
     /// Bytes of the log, from its first segment to what has gathered.
     public var byteCount: UInt64 {
@@ -331,6 +337,66 @@ public final class CommitLog {
         }
     }
 
+    // MARK: Dropping
+
+    /// The first commit of the segment that holds what follows a durable commit: everything before
+    /// it can be dropped, and nothing else.
+    ///
+    /// - Parameter seq: Durable.
+    /// - Returns: `oldest` when nothing can be dropped.
+    public func droppable(upTo seq: UInt64) -> UInt64 {
+        guard let slot = segments.slot(ofSeq: seq + 1) else { return oldest }
+        // One that is not written yet cannot be the first.
+        return segments[0...slot].last { $0.map != nil }?.firstSeq ?? oldest
+    }
+
+    /// Forgets the segments before the one that begins with a commit; their files stay.
+    ///
+    /// Whoever reads the log without the lock still reads them.
+    ///
+    /// - Parameter seq: As `droppable` gave it.
+    /// - Throws: `damaged` when that segment's head cannot be read any more; nothing is forgotten.
+    public func drop(before seq: UInt64) throws(CommitLogError) {
+        guard let slot = segments.firstIndex(where: { $0.firstSeq == seq }), slot > 0,
+            let map = segments[slot].map
+        else { return }
+        let path = segments[slot].path
+        let header = try SegmentHeader(map.view[0..<segments[slot].end], file: path)
+        chainBeforeOldest = header.chainBefore
+        segments.removeFirst(slot)
+        writer?.forget(before: seq)
+    }
+
+    /// Removes the files of dropped segments, oldest first, so that what a crash leaves is a log.
+    ///
+    /// Called without the lock.
+    ///
+    /// - Parameters:
+    ///   - seq: The oldest commit that stays.
+    ///   - disk: The database's directory.
+    /// - Returns: Bytes that were freed.
+    /// - Throws: `disk`.
+    public static func removeFiles(
+        before seq: UInt64,
+        on disk: any Disk
+    ) throws(CommitLogError) -> Int {
+        try onDisk { () throws(DiskError) in
+            var freed = 0
+            for name in try disk.names(in: Segment.directory) {
+                guard let first = Segment.firstSeq(ofName: name), first < seq else { continue }
+                freed += try disk.open(Segment.path(firstSeq: first), .read).size()
+                try disk.remove(Segment.path(firstSeq: first))
+                do throws(DiskError) {
+                    try disk.remove(Segment.indexPath(firstSeq: first))
+                } catch {
+                    if !error.isMissing { throw error }
+                }
+            }
+            if freed > 0 { try disk.syncDirectory(Segment.directory) }
+            return freed
+        }
+    }
+
     /// What is durable now, for reading without the lock.
     public func reader() -> LogReader {
         LogReader(segments: segments, oldest: oldest, head: durable, end: writtenEnd)
@@ -342,6 +408,7 @@ public final class CommitLog {
     /// Used before anything is appended.
     ///
     /// - Parameter seq: The commit before the first; `oldest - 1` for all, at most `head`.
+    /// - Returns: A cursor before the commit after it.
     public func openedCursor(after seq: UInt64) -> LogCursor {
         precondition(gathering.isEmpty && onItsWay == nil, "the log has gone on")
         precondition(seq >= oldest - 1 && seq <= head, "the log does not have what follows it")

@@ -169,6 +169,11 @@ public final class LogWriter: Sendable {
     /// Takes note that a segment has ended, for its index file.
     func seal(_ segment: Segment) { sealed.withLock { $0.append(segment) } }
 
+    /// Takes note that segments are dropped: they get no index file any more.
+    func forget(before seq: UInt64) {
+        sealed.withLock { $0.removeAll { $0.firstSeq < seq } }
+    }
+
     /// Writes and syncs bytes at the end: a mark, which says what was synced before it.
     func append(_ bytes: [UInt8]) throws(DiskError) {
         try locked { state throws(DiskError) in

@@ -36,6 +36,9 @@ public struct Manifest: Equatable, Sendable {
         self.parts = parts
     }
 
+    /// Its place in the database's directory.
+    public var path: String { Self.path(seq: seq) }
+
     static let directory = "manifest"
     private static let magic: UInt64 = 0x494E_414D_444C_4F48  // "HOLDMANI", little-endian
     private static let fixedByteCount = 72

@@ -13,6 +13,8 @@ public enum PartKind: UInt8, Sendable, CaseIterable {
     case records = 1
     /// Removals of records that do not.
     case tombstones = 2
+    /// What changes did whose commits the log has no more, for those who send them again.
+    case changes = 3
 }
 
 /// A part as a manifest names it.
@@ -25,7 +27,7 @@ public struct PartReference: Hashable, Sendable {
     public let byteCount: Int
     /// What it holds.
     public let kind: PartKind
-    /// Of which block, as commits name it.
+    /// Of which block, as commits name it; empty for changes, which touch several.
     public let block: String
     /// How many effects it holds.
     public let effectCount: Int

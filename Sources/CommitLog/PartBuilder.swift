@@ -46,7 +46,8 @@ public final class PartBuilder {
             || excerpt.effectOffsets.count == Self.excerptEffectCount
         {
             flush()
-            block.withView { excerpt.begin(commit, block: $0) }
+            excerpt.begin(commit)
+            block.withView { excerpt.begin(block: $0) }
         }
         excerpt.add(effect)
         effectCount += 1
@@ -55,10 +56,25 @@ public final class PartBuilder {
         return byteCount >= sizes.most || sizes.ends(effect.keyChecksum)
     }
 
+    /// Adds what a change did, in the order of commits.
+    ///
+    /// - Parameter commit: Which the change became, or an excerpt of it.
+    /// - Returns: Whether a part ends with it, so that `finish` is to be called next.
+    /// - Throws: `ContentError`.
+    public func add(change commit: CommitView) throws -> Bool {
+        flush()
+        excerpt.begin(commit)
+        try excerpt.addDeeds(of: commit)
+        effectCount += excerpt.effectOffsets.count
+        let byteCount = frames.count + excerpt.byteCount
+        guard byteCount >= sizes.least else { return false }
+        return byteCount >= sizes.most || commit.seq & UInt64(sizes.mask) == 0
+    }
+
     /// Ends a part; nil when nothing was added since the one before.
     public func finish() -> BuiltPart? {
         flush()
-        guard effectCount > 0 else { return nil }
+        guard !frames.isEmpty else { return nil }
         let name = block.withView(\.text)
         let header = PartHeader(kind: kind, effectCount: effectCount, block: name).bytes
         var hasher = SHA256()

@@ -25,6 +25,8 @@ public final class Database: Sendable {
     let store: Store
     let authority: any Authority
     let gate: WriterGate
+    /// One compaction at a time.
+    let upkeep = WriterGate()
     let time: any TimeSource
     let random: any RandomSource
     /// Rings when something new can be read.
@@ -136,14 +138,16 @@ public final class Database: Sendable {
 
     /// Ends the database: syncs what is left, ends its threads, lets go of its directory.
     ///
-    /// Writers that wait for their turn, and everything after it, get `closed`. Called again, it
-    /// does nothing.
+    /// Writers that wait for their turn, and everything after it, get `closed`; a compaction that
+    /// runs is waited for. Called again, it does nothing.
     ///
     /// - Throws: `poisoned` when the end cannot be written.
     public func close() async throws(DatabaseError) {
         guard !isClosed.exchange(true, ordering: .acquiringAndReleasing) else { return }
         await authority.drain()
-        await enterGateUncancelled()
+        await enterUncancelled(upkeep)
+        defer { upkeep.leave() }
+        await enterUncancelled(gate)
         defer { gate.leave() }
         let result: Result<Void, DatabaseError>
         do throws(DatabaseError) {
@@ -157,9 +161,8 @@ public final class Database: Sendable {
         try result.get()
     }
 
-    /// Waits for the gate also in a cancelled task.
-    func enterGateUncancelled() async {
-        let gate = gate
+    /// Waits for a gate also in a cancelled task.
+    func enterUncancelled(_ gate: WriterGate) async {
         let entering = Task.detached {
             do throws(CancellationError) {
                 try await gate.enter()

@@ -30,6 +30,8 @@ public enum DatabaseError: Error, Hashable, Sendable {
     case damaged(file: String, offset: UInt64)
     /// The disk is full; reads go on.
     case full
+    /// A file of a compaction cannot be read or written: what stands is in no danger.
+    case diskFailed(String)
     /// The directory cannot be opened as a database.
     case unavailable(directory: String, reason: String)
 
@@ -57,6 +59,7 @@ extension DatabaseError: CustomStringConvertible {
             "Writing to the disk failed, nothing is written until a restart: \(reason)"
         case .damaged(let file, let offset): "\(file) is damaged at byte \(offset)."
         case .full: "The disk is full: make room; reads go on."
+        case .diskFailed(let reason): "The disk failed, nothing was lost: \(reason)."
         case .unavailable(let directory, let reason): "Cannot open \(directory): \(reason)."
         case .offline: "The server cannot be reached, and this needs it."
         case .wrongServer(let expected, let found):

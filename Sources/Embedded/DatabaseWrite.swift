@@ -87,7 +87,7 @@ extension Database {
         var draft = ChangeDraft(id: newID(), why: why ?? "", madeAt: time.wallMilliseconds())
         draft.operations = operations
         draft.requires = requires
-        await enterGateUncancelled()
+        await enterUncancelled(gate)
         do {
             try checkOpen()
         } catch {

@@ -55,6 +55,8 @@ final class EventCursor: UpdateCursor {
                     guard nextSeq <= reader.head, reader.head > 0 else {
                         return .wait(bell, past: count)
                     }
+                    // A reader that was away while the database was compacted.
+                    guard nextSeq >= reader.oldest else { throw compacted(nextSeq - 1) }
                     cursor = try reader.cursor(before: nextSeq)
                 }
                 guard let frame = try cursor?.next() else {
@@ -64,6 +66,8 @@ final class EventCursor: UpdateCursor {
                 nextSeq = frame.seq + 1
                 if let event = try event(frame) { return .element(event) }
             }
+        } catch let error as DatabaseError {
+            throw error
         } catch let error as CommitLogError {
             throw self.error(error)
         } catch {
@@ -86,11 +90,13 @@ final class EventCursor: UpdateCursor {
                 Refusal(.diverged, "Position \(start) is of another history; read everything anew.")
             )
         }
-        guard start.seq >= oldest else {
-            throw .refused(
-                Refusal(.compacted, "The log begins after \(start); read everything anew.")
-            )
-        }
+        guard start.seq >= oldest else { throw compacted(start.seq) }
+    }
+
+    private func compacted(_ seq: UInt64) -> DatabaseError {
+        .refused(
+            Refusal(.compacted, "The log begins after commit \(seq); read everything anew.")
+        )
     }
 
     // MARK: One commit
@@ -134,7 +140,7 @@ final class EventCursor: UpdateCursor {
         let name = block.name
         if name.firstIndex(of: UInt8(ascii: "/")) != nil {
             guard name[0..<8].equals("_borrows") else { return nil }
-            return try borrow(effect, frame.previous(ordinal))
+            return try borrow(effect, ordinal, frame)
         }
         guard let tree = TreeName(name.text), let kind = Self.kind(effect) else { return nil }
         let facts = RecordFacts(
@@ -149,19 +155,18 @@ final class EventCursor: UpdateCursor {
         return RecordEvent(
             kind: kind,
             key: AnyKey(tree: tree, key: effect.key),
-            before: document(at: frame.previous(ordinal)),
+            before: document(before: ordinal, of: frame),
             after: effect.isSet ? JSONDocument(stored: effect.value) : nil,
             facts: facts,
             database: database
         )
     }
 
-    private func document(at location: Location) -> JSONDocument? {
-        guard location != .none else { return nil }
-        return database.store.read { reader in
-            reader.withEffect(at: location) { effect, _ in
+    private func document(before ordinal: Int, of frame: Frame) -> JSONDocument? {
+        database.store.read { reader in
+            reader.withEffect(before: ordinal, of: frame) { effect in
                 effect.isSet ? JSONDocument(stored: effect.value) : nil
-            }
+            } ?? nil
         }
     }
 
@@ -177,7 +182,8 @@ final class EventCursor: UpdateCursor {
     }
 
     /// An effect on `_borrows`, as what it means to the record.
-    private func borrow(_ effect: EffectView, _ previous: Location) throws -> RecordEvent? {
+    private func borrow(_ effect: EffectView, _ ordinal: Int, _ frame: Frame) throws -> RecordEvent?
+    {
         let kind: RecordEvent.Kind
         switch effect.label {
         case .borrow, .grant, .setHolder: kind = .borrowed
@@ -188,13 +194,11 @@ final class EventCursor: UpdateCursor {
         let record: BorrowRecord?
         if effect.isSet {
             record = try BorrowRecord(key: effect.key, json: effect.value)
-        } else if previous == .none {
-            record = nil
         } else {
             record = try database.store.read { reader in
-                try reader.withEffect(at: previous) { effect, _ in
+                try reader.withEffect(before: ordinal, of: frame) { effect in
                     effect.isSet ? try BorrowRecord(key: effect.key, json: effect.value) : nil
-                }
+                } ?? nil
             }
         }
         guard let record else { return nil }

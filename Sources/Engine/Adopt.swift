@@ -1,7 +1,7 @@
 // Folding a checkpoint: the state after a commit, from the last effect of every record.
 //
-// The same steps as `apply`, but for what only a history has: effects come in the order of keys, and
-// none has a version before it here.
+// The same steps as `apply`, but for what only a history has: effects come in the order of keys,
+// and none has a version before it here.
 public import HoldfastBasics
 public import HoldfastRecords
 
@@ -28,6 +28,36 @@ extension EngineState {
             step.tree.lastSeq = max(step.tree.lastSeq, seq)
             step.subject.map { $0.lastSeq = max($0.lastSeq, seq) }
         }
+    }
+
+    /// Points the index at the same effects in another place, before theirs goes away.
+    ///
+    /// - Parameters:
+    ///   - excerpt: Last effects of some records at an earlier commit.
+    ///   - frameOffset: Logical offset of its frame, which the source can read already.
+    ///   - isLeaving: Whether a place goes away; records that changed since stand elsewhere.
+    /// - Throws: `ApplyError`.
+    public func move(
+        _ excerpt: CommitView,
+        to frameOffset: UInt64,
+        from isLeaving: (Location) -> Bool
+    ) throws {
+        try excerpt.forEachBlock { block, firstOrdinal in
+            let step = try resolve(block.name, seq: excerpt.seq)
+            var ordinal = firstOrdinal
+            try block.forEachEffect { effect in
+                if let place = step.tree.index.location(effect.key), isLeaving(place) {
+                    let location = Location(frame: frameOffset, effect: ordinal)
+                    step.tree.index.replace(effect, with: location)
+                }
+                ordinal += 1
+            }
+        }
+    }
+
+    /// Remembers a change in another place, before its commit goes away.
+    public func move(change id: UniqueID, to frameOffset: UInt64) {
+        changes.insert(frameOffset, for: id)
     }
 
     /// Goes on after the commit whose state was adopted.

@@ -12,6 +12,8 @@ enum ContentLayout {
     static let blockBodyByteCount = 24
     static let detailsByteCount = 20
     static let effectByteCount = 52
+    /// Where an effect says how long its value is.
+    static let valueLengthOffset = 12
     static let flagDetails: UInt8 = 1
 }
 

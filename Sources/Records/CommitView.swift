@@ -147,6 +147,7 @@ public struct CommitView {
     /// The name of the block that holds an effect, of a commit that was read to its end before.
     ///
     /// - Parameter ordinal: The effect's number in the commit, from 0; traps when there is none.
+    /// - Returns: As commits name it.
     public func block(of ordinal: Int) -> ByteView {
         var found: ByteView?
         do {

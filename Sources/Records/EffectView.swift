@@ -96,6 +96,9 @@ public struct EffectView {
 }
 
 extension EffectView {
+    /// What stands before the value.
+    var head: ByteView { bytes[0..<valueStart] }
+
     /// CRC-32C of the key, which decides where parts end: revision, then number or name.
     public var keyChecksum: UInt32 {
         let revision = CRC32C.extend(0, bytes[4..<8])

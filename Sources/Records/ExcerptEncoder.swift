@@ -2,7 +2,7 @@
 // "Parts"; `CommitView` and `EffectView` read them as they read commits.
 public import HoldfastBasics
 
-/// Writes excerpts: the envelope of a commit and some of the effects of one of its blocks.
+/// Writes excerpts: the envelope of a commit and some of its effects.
 ///
 /// An excerpt is a function of the commit and the effects alone: salts and hashes are zero, as the
 /// name of the part stands for every byte, and details are left out.
@@ -13,7 +13,9 @@ public struct ExcerptEncoder: ~Copyable {
     public private(set) var effectOffsets: [UInt32] = []
     /// Seq of the commit the excerpt is of; nil while none has begun.
     public private(set) var seq: UInt64?
-    private var bodyStart = 0
+    private var blockCount: UInt16 = 0
+    /// Where the body of the last block begins, and the ordinal of its first effect.
+    private var block = (start: 0, ordinal: 0)
 
     /// Begins with no excerpt.
     public init() {}
@@ -24,33 +26,51 @@ public struct ExcerptEncoder: ~Copyable {
     public var byteCount: Int { buffer.count }
 
     /// Begins the excerpt of a commit.
-    ///
-    /// - Parameters:
-    ///   - commit: Whose envelope is taken.
-    ///   - block: Of which block effects follow.
-    public mutating func begin(_ commit: CommitView, block: ByteView) {
+    public mutating func begin(_ commit: CommitView) {
         buffer.removeAll()
         effectOffsets.removeAll(keepingCapacity: true)
+        blockCount = 0
         seq = commit.seq
         buffer.append(commit.envelope)
-        // No details, one block.
-        buffer.replace(integer: UInt8(0), at: 1)
-        buffer.replace(integer: UInt16(1), at: 2)
+    }
+
+    /// Begins a block.
+    ///
+    /// - Parameter name: As commits name it.
+    public mutating func begin(block name: ByteView) {
+        endBlock()
+        blockCount += 1
         buffer.append(integer: UInt32(1))
         buffer.append(integer: UInt32(0))
         buffer.append(Hash128.zero)
-        bodyStart = buffer.count
+        block = (buffer.count, effectOffsets.count)
         buffer.append(Hash128.zero)
         buffer.append(integer: UInt32(0))
-        buffer.append(integer: UInt16(block.count))
+        buffer.append(integer: UInt16(name.count))
         buffer.append(integer: UInt16(0))
-        buffer.append(block)
+        buffer.append(name)
     }
 
-    /// Adds an effect as it lies in the commit.
+    /// Adds an effect to the block, as it lies in the commit.
     public mutating func add(_ effect: EffectView) {
         effectOffsets.append(UInt32(buffer.count))
         buffer.append(effect.bytes)
+    }
+
+    /// Adds all blocks of a commit, without the values its effects set: what was done is kept, not
+    /// what was written.
+    ///
+    /// - Throws: `malformed`.
+    public mutating func addDeeds(of commit: CommitView) throws {
+        try commit.forEachBlock { block, _ in
+            begin(block: block.name)
+            try block.forEachEffect { effect in
+                let start = buffer.count
+                effectOffsets.append(UInt32(start))
+                buffer.append(effect.head)
+                buffer.replace(integer: UInt32(0), at: start + ContentLayout.valueLengthOffset)
+            }
+        }
     }
 
     /// Ends the excerpt.
@@ -58,9 +78,18 @@ public struct ExcerptEncoder: ~Copyable {
     /// - Parameter body: Is lent the content, and where its effects begin in it.
     /// - Returns: What `body` makes of it.
     public mutating func finish<T>(_ body: (ByteView, [UInt32]) -> T) -> T {
-        buffer.replace(integer: UInt32(buffer.count - bodyStart), at: bodyStart - 20)
-        buffer.replace(integer: UInt32(effectOffsets.count), at: bodyStart + 16)
+        endBlock()
+        // No details.
+        buffer.replace(integer: UInt8(0), at: 1)
+        buffer.replace(integer: blockCount, at: 2)
         seq = nil
         return body(buffer.view, effectOffsets)
+    }
+
+    private mutating func endBlock() {
+        guard blockCount > 0 else { return }
+        let count = effectOffsets.count - block.ordinal
+        buffer.replace(integer: UInt32(buffer.count - block.start), at: block.start - 20)
+        buffer.replace(integer: UInt32(count), at: block.start + 16)
     }
 }

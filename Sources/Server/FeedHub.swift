@@ -126,7 +126,7 @@ final class FeedHub {
             payload.removeAll()
             let store = shared.store
             let before: CommitMessage.Before? =
-                wish.before ? { ordinal in Self.value(frame.previous(ordinal), store) } : nil
+                wish.before ? { ordinal in Self.value(before: ordinal, of: frame, store) } : nil
             let isMessage = try FeedMessages.appendCommit(
                 CommitView(frame.content),
                 wish.filter,
@@ -138,12 +138,15 @@ final class FeedHub {
         return last
     }
 
-    private static func value(_ location: Location, _ store: Store) -> [UInt8]? {
-        guard location != .none else { return nil }
-        return store.read { reader in
-            reader.withEffect(at: location) { effect, _ in
+    private static func value(
+        before ordinal: Int,
+        of frame: Frame,
+        _ store: Store
+    ) -> [UInt8]? {
+        store.read { reader in
+            reader.withEffect(before: ordinal, of: frame) { effect in
                 effect.isSet ? effect.value.array : nil
-            }
+            } ?? nil
         }
     }
 

@@ -39,11 +39,20 @@ extension Store {
     public func checkpoint(
         sizes: PartSizes = PartSizes()
     ) throws(StoreError) -> CheckpointReport? {
-        guard let frame = core.withLock({ CheckpointFrame($0) }) else { return nil }
+        guard let frame = core.withLock({ CheckpointFrame($0, keepingFrom: 1) }) else { return nil }
+        return try checkpoint(frame, sizes)
+    }
+
+    /// Writes the state of a position, and what changes did that the log is about to lose.
+    func checkpoint(
+        _ frame: CheckpointFrame,
+        _ sizes: PartSizes
+    ) throws(StoreError) -> CheckpointReport {
         do throws(CommitLogError) {
             var writer = try CheckpointWriter(disk)
             var parts: [PartReference] = []
             for tree in frame.allTrees { parts += try write(tree, frame.seq, sizes, &writer) }
+            parts += try writeChanges(frame, sizes, &writer)
             let manifest = Manifest(
                 databaseID: identity.databaseID,
                 seq: frame.seq,
@@ -106,6 +115,38 @@ extension Store {
         return parts.sorted { $0.key < $1.key }.flatMap(\.value)
     }
 
+    /// Writes what changes did: those of the checkpoint before, then those of the log that goes.
+    private func writeChanges(
+        _ frame: CheckpointFrame,
+        _ sizes: PartSizes,
+        _ writer: inout CheckpointWriter
+    ) throws(CommitLogError) -> [PartReference] {
+        let builder = PartBuilder(.changes, of: [], sizes: sizes)
+        var parts: [PartReference] = []
+        func take() throws(CommitLogError) {
+            guard let part = builder.finish() else { return }
+            try writer.write(part)
+            parts.append(part.reference)
+        }
+        do {
+            try frame.before?.forEachFrame { part, excerpt in
+                guard part.kind == .changes, excerpt.seq < frame.log.oldest else { return }
+                if try builder.add(change: CommitView(excerpt.content)) { try take() }
+            }
+            if var cursor = try frame.log.cursor(before: frame.log.oldest) {
+                while let commit = try cursor.next(), commit.seq < frame.first {
+                    if try builder.add(change: CommitView(commit.content)) { try take() }
+                }
+            }
+            try take()
+        } catch let error as CommitLogError {
+            throw error
+        } catch {
+            preconditionFailure("a commit that was applied cannot be read: \(error)")
+        }
+        return parts
+    }
+
     /// What is looked at under one lock.
     private static let pageEntryCount = 512
     private static let pageByteCount = 1 << 20
@@ -128,15 +169,28 @@ private struct PartKey: Hashable, Comparable {
 }
 
 /// The position a checkpoint is of, and what a manifest says of it.
-private struct CheckpointFrame {
+struct CheckpointFrame {
     let seq: UInt64
     let chain: Hash128
     let time: Int64
     /// Trees that were declared then, in that order.
     let trees: [TreeName]
+    /// The log as it is.
+    let log: LogReader
+    /// The first commit that stays in it.
+    let first: UInt64
+    /// The checkpoint in use.
+    let before: Checkpoint?
 
-    /// Nil before the first durable commit.
-    init?(_ core: Store.Core) {
+    /// The durable position; nil before the first commit.
+    ///
+    /// - Parameters:
+    ///   - core: The store.
+    ///   - limit: The oldest commit that must stay in the log.
+    init?(_ core: Store.Core, keepingFrom limit: UInt64) {
+        log = core.log.reader()
+        before = core.source.checkpoint
+        first = core.log.droppable(upTo: min(core.log.durable, limit - 1))
         seq = core.log.durable
         guard seq > 0, let location = core.log.location(ofSeq: seq) else { return nil }
         let seq = seq
@@ -159,26 +213,53 @@ private struct CheckpointFrame {
 extension Store {
     /// The checkpoint a log's state can be folded from; nil when there is none, or none that fits.
     ///
-    /// The log has everything that a checkpoint has: one that cannot be read is no loss.
-    static func checkpoint(_ disk: any Disk, of log: CommitLog, _ logger: Logger) -> Checkpoint? {
+    /// A log from the first commit on has everything that a checkpoint has: one that cannot be read
+    /// is no loss then.
+    ///
+    /// - Throws: `log` when the log's beginning was dropped and there is nothing in its place.
+    static func checkpoint(
+        _ disk: any Disk,
+        of log: CommitLog,
+        _ logger: Logger
+    ) throws(StoreError) -> Checkpoint? {
         do throws(CommitLogError) {
-            guard let found = try Checkpoint.newest(on: disk) else { return nil }
-            let manifest = found.manifest
-            guard manifest.databaseID == log.identity.databaseID, manifest.seq <= log.head,
-                let location = log.location(ofSeq: manifest.seq)
-            else {
-                logger.log(.warning, "checkpoint.unused", ["why": "the log does not go so far"])
-                return nil
+            guard let found = try Checkpoint.newest(on: disk) else {
+                guard log.oldest > 1 else { return nil }
+                throw .damaged(
+                    file: "manifest",
+                    offset: 0,
+                    why: "the log begins at commit \(log.oldest), and there is no checkpoint"
+                )
             }
-            let chain = LogSource(log).withCommit(at: location.frameOffset, \.chain)
-            guard chain == manifest.chain else {
-                logger.log(.warning, "checkpoint.unused", ["why": "it is of another history"])
-                return nil
-            }
+            try fit(found.manifest, log)
             return found
         } catch {
+            guard log.oldest == 1 else { throw .log(error) }
             logger.log(.warning, "checkpoint.unused", ["why": "\(error)"])
             return nil
+        }
+    }
+
+    /// Refuses a checkpoint that is not of a log's history.
+    private static func fit(_ manifest: Manifest, _ log: CommitLog) throws(CommitLogError) {
+        func damage(_ why: String) -> CommitLogError {
+            .damaged(file: manifest.path, offset: 0, why: why)
+        }
+        guard manifest.databaseID == log.identity.databaseID else {
+            throw damage("the checkpoint is another database's")
+        }
+        guard manifest.seq <= log.head, manifest.seq >= log.oldest - 1 else {
+            throw damage(
+                "the checkpoint is of commit \(manifest.seq), the log has "
+                    + "\(log.oldest) to \(log.head)"
+            )
+        }
+        var chain = log.chainBeforeOldest
+        if let location = log.location(ofSeq: manifest.seq) {
+            chain = LogSource(log).withCommit(at: location.frameOffset, \.chain)
+        }
+        guard chain == manifest.chain else {
+            throw damage("the checkpoint is of another history")
         }
     }
 }

@@ -260,7 +260,9 @@ extension Store.Core {
             let end = block.name.firstIndex(of: UInt8(ascii: "/")) ?? block.name.count
             let tree = TreeName(any: block.name[0..<end].text).flatMap { state.tree($0) }
             try block.forEachEffect { effect in
-                previous.append(tree.map { state.storedLocation($0, effect.key) } ?? .none)
+                let place = tree.flatMap { state.location($0, effect.key) } ?? .none
+                // Parts come and go, seqs stay.
+                previous.append(place.isInPart ? .bySeq : place)
             }
         }
         return previous

@@ -10,7 +10,8 @@ internal import HoldfastRecords
 extension Store {
     /// Folds a log, behind a checkpoint where there is one; effects look back through the source.
     ///
-    /// The log has everything that a checkpoint has: one that cannot be read to its end is no loss.
+    /// A log from the first commit on has everything that a checkpoint has: one that cannot be read
+    /// to its end is no loss then.
     static func fold(
         _ log: CommitLog,
         _ checkpoint: Checkpoint?,
@@ -21,17 +22,18 @@ extension Store {
             let state = emptyState(log, source)
             do {
                 try adopt(checkpoint, into: state)
-                try fold(log, after: checkpoint.manifest.seq, into: state)
+                try fold(log, after: checkpoint, into: state)
                 return (state, source)
             } catch let error as StoreError {
                 throw error
             } catch {
+                guard log.oldest == 1 else { throw unfoldable(error, seq: checkpoint.manifest.seq) }
                 logger.log(.warning, "checkpoint.unused", ["why": "\(error)"])
             }
         }
         let source = LogSource(log)
         let state = emptyState(log, source)
-        try fold(log, after: log.oldest - 1, into: state)
+        try fold(log, after: nil, into: state)
         return (state, source)
     }
 
@@ -40,7 +42,8 @@ extension Store {
     }
 
     private static func adopt(_ checkpoint: Checkpoint, into state: EngineState) throws {
-        try checkpoint.forEachFrame { _, frame in
+        try checkpoint.forEachFrame { part, frame in
+            guard part.kind != .changes else { return }
             try state.adopt(try CommitView(frame.content), at: frame.offset)
         }
         let manifest = checkpoint.manifest
@@ -52,23 +55,23 @@ extension Store {
         )
     }
 
-    /// Folds what a log has after a commit, and remembers the changes of all of it.
+    /// Folds what a log has behind a checkpoint, and remembers the changes of both.
     private static func fold(
         _ log: CommitLog,
-        after seq: UInt64,
+        after checkpoint: Checkpoint?,
         into state: EngineState
     ) throws(StoreError) {
         let count = Int(log.head + 1 - log.oldest)
         let all = log.openedCursor(after: log.oldest - 1)
-        let rest = log.openedCursor(after: seq)
+        let rest = log.openedCursor(after: checkpoint?.manifest.seq ?? log.oldest - 1)
         guard count >= secondThreadCountMin else {
             try foldRecords(rest, into: state)
-            try state.remember(changes(all, count).get())
+            try state.remember(changes(checkpoint, all, count).get())
             return
         }
         let made = Lock<Result<ChangeTable, StoreError>?>(nil)
         let worker = Worker {
-            let changes = changes(all, count)
+            let changes = changes(checkpoint, all, count)
             made.withLock { $0 = changes }
         }
         let folded = Result { () throws(StoreError) in try foldRecords(rest, into: state) }
@@ -95,8 +98,9 @@ extension Store {
         }
     }
 
-    /// All changes of a log, and the offsets of their frames.
+    /// All changes of a checkpoint and a log, and the offsets of their frames.
     private static func changes(
+        _ checkpoint: Checkpoint?,
         _ start: LogCursor,
         _ count: Int
     ) -> Result<ChangeTable, StoreError> {
@@ -106,6 +110,10 @@ extension Store {
         // Added together, their places are fetched from memory side by side.
         var batch: [(id: UniqueID, offset: UInt64)] = []
         do {
+            try checkpoint?.forEachFrame { part, frame in
+                guard part.kind == .changes else { return }
+                table.insert(frame.offset, for: try CommitView(frame.content).changeID)
+            }
             while let frame = try cursor.next() {
                 batch.append((try CommitView(frame.content).changeID, frame.offset))
                 guard batch.count == batchCount else { continue }

@@ -11,18 +11,24 @@ internal import HoldfastRecords
 /// failing disk, which ends the process (see ARCHITECTURE.md, failure model).
 final class LogSource: EffectSource {
     private let log: CommitLog
-    /// What the state was folded from before the log.
-    private let checkpoint: Checkpoint?
+    /// What the state was folded from before the log; two while one takes the other's place.
+    private var checkpoints: [Checkpoint]
     /// Commits of a mirror's pending changes, which no log holds.
     let arena = ProvisionalArena()
 
     init(_ log: CommitLog, _ checkpoint: Checkpoint? = nil) {
         self.log = log
-        self.checkpoint = checkpoint
+        checkpoints = checkpoint.map { [$0] } ?? []
     }
 
-    /// Seq of the checkpoint; nil when there is none.
-    var checkpointSeq: UInt64? { checkpoint?.manifest.seq }
+    /// The newest checkpoint.
+    var checkpoint: Checkpoint? { checkpoints.last }
+
+    /// Reads another checkpoint's parts too, from now on.
+    func add(_ checkpoint: Checkpoint) { checkpoints.append(checkpoint) }
+
+    /// Reads the newest checkpoint's parts alone: nothing points at the others any more.
+    func keepNewest() { checkpoints.removeFirst(max(0, checkpoints.count - 1)) }
 
     /// Lends the frame a place lies in, in a part or in the log.
     @inline(__always)
@@ -30,10 +36,10 @@ final class LogSource: EffectSource {
         at location: Location,
         _ body: (Frame) throws -> T
     ) rethrows -> T {
-        guard location.isInPart, let checkpoint else {
+        guard location.isInPart, let holder = checkpoints.last(where: { $0.holds(location) }) else {
             return try log.withFrame(at: location, body)
         }
-        return try checkpoint.withFrame(at: location, body)
+        return try holder.withFrame(at: location, body)
     }
 
     func withEffect<T>(
@@ -78,16 +84,32 @@ final class LogSource: EffectSource {
         guard location.frameOffset < ProvisionalArena.base else {
             return arena.previous(of: location)
         }
-        let previous = withFrame(at: location) { $0.previous(location.effectOrdinal) }
-        return previous == .bySeq ? find(before: location) : previous
+        return withFrame(at: location) { previous(location.effectOrdinal, of: $0) }
     }
 
-    /// The version before the one at a place, by what that says of it: its seq.
-    private func find(before location: Location) -> Location {
-        let (key, seq, block) = withEffect(at: location) { effect, commit in
-            (effect.key, effect.previousSeq, commit.block(of: location.effectOrdinal).array)
+    /// The place of the version before an effect of a frame, which the log need not have any more.
+    func previous(_ ordinal: Int, of frame: Frame) -> Location {
+        let previous = frame.previous(ordinal)
+        guard previous != .none else { return .none }
+        let isKept = previous != .bySeq && previous.frameOffset >= log.oldestOffset
+        return isKept ? previous : find(before: ordinal, of: frame)
+    }
+
+    /// The version before an effect, by what the effect says of it: its seq.
+    private func find(before ordinal: Int, of frame: Frame) -> Location {
+        let (key, seq, block): (RecordKey, UInt64, [UInt8])
+        do throws(ContentError) {
+            let effect = try EffectView(frame.effectBytes(ordinal))
+            (key, seq) = (effect.key, effect.previousSeq)
+            block = try CommitView(frame.content).block(of: ordinal).array
+        } catch {
+            preconditionFailure("frame at \(frame.offset) changed: \(error)")
         }
-        guard seq > 0, let frame = log.location(ofSeq: seq) else { return .none }
+        guard seq > 0 else { return .none }
+        guard let frame = log.location(ofSeq: seq) else {
+            // What a checkpoint does not have either is history that was dropped.
+            return checkpoint?.location(of: key, in: block, at: seq) ?? .none
+        }
         return log.withFrame(at: frame) { frame in
             do {
                 let commit = try CommitView(frame.content)

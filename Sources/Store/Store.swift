@@ -92,10 +92,10 @@ public final class Store: Sendable {
         if let application, log.identity.application != application {
             throw .otherApplication(expected: application, found: log.identity.application)
         }
-        let (state, source) = try Self.fold(log, Self.checkpoint(disk, of: log, logger), logger)
+        let (state, source) = try Self.fold(log, try Self.checkpoint(disk, of: log, logger), logger)
         identity = log.identity
         recovery = log.recovery
-        checkpointSeq = source.checkpointSeq
+        checkpointSeq = source.checkpoint?.manifest.seq
         var overlay: Overlay?
         if case .mirror(let trees) = log.role {
             overlay = Overlay(trees: trees, time: time, random: random)

@@ -51,7 +51,7 @@ extension Store.Core {
             }
             let effects = block.effects.span
             for index in effects.indices {
-                box.previous.append(state.storedLocation(tree, effects[index].key))
+                box.previous.append(state.location(tree, effects[index].key) ?? .none)
             }
         }
         return box
@@ -60,6 +60,10 @@ extension Store.Core {
     /// Logs a decided commit in memory and folds it into the state.
     func append(_ commit: Commit) {
         let box = encode(commit)
+        // Parts come and go, seqs stay.
+        for index in box.previous.indices where box.previous[index].isInPart {
+            box.previous[index] = .bySeq
+        }
         let offset = log.append(
             seq: commit.seq,
             content: box.buffer.view,
@@ -87,13 +91,5 @@ extension Store.Core {
         failure = reason
         putOverlayOn(&touched)
         tell(touched.all)
-    }
-}
-
-extension EngineState {
-    /// Where a record's last effect lies, as a frame may say it: parts come and go, seqs stay.
-    func storedLocation(_ tree: TreeState, _ key: RecordKey) -> Location {
-        guard let location = location(tree, key) else { return .none }
-        return location.isInPart ? .bySeq : location
     }
 }

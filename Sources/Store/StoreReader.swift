@@ -37,6 +37,26 @@ public struct StoreReader {
     }
 }
 
+extension StoreReader {
+    /// Lends the version before an effect of a frame that was read from the log.
+    ///
+    /// - Parameters:
+    ///   - ordinal: The effect's number in its commit, from 0.
+    ///   - frame: The commit's frame, which the log need not have any more.
+    ///   - body: Is lent the version.
+    /// - Returns: What `body` returns; nil when there was none, or it was dropped.
+    /// - Throws: What `body` throws.
+    public func withEffect<T>(
+        before ordinal: Int,
+        of frame: Frame,
+        _ body: (EffectView) throws -> T
+    ) rethrows -> T? {
+        let place = source.previous(ordinal, of: frame)
+        guard place != .none else { return nil }
+        return try source.withEffect(at: place) { effect, _ in try body(effect) }
+    }
+}
+
 extension Store {
     /// Runs `body` with the state, under the lock.
     public func read<T, E: Error>(_ body: (StoreReader) throws(E) -> T) throws(E) -> T {

@@ -97,6 +97,7 @@ enum Output {
         case .poisoned: "poisoned"
         case .damaged: "damaged"
         case .full: "full"
+        case .diskFailed: "disk-failed"
         case .unavailable: "unavailable"
         case .offline: "offline"
         case .wrongServer: "wrong-server"

@@ -1,6 +1,7 @@
 // Checkpoints: a state written as parts and taken up again is the state, in every structure.
 import HoldfastBasics
 import HoldfastCommitLog
+import HoldfastEngine
 import HoldfastRecords
 import HoldfastStorage
 import HoldfastStore
@@ -194,5 +195,218 @@ private let small = PartSizes(least: 600, most: 4096, mask: 3)
             count += 1
         }
         #expect(outcomes.count == 2 && count > 20, "\(outcomes) in \(count) operations")
+    }
+}
+
+@Suite struct CompactionTests {
+    /// Everything a store holds, by what lies where its index points.
+    private func lines(_ store: Store) -> [String] {
+        // What pends on a mirror is judged anew, with other salts: the chain is left out.
+        store.read { reader in
+            dump(reader.state).filter { !$0.hasPrefix("record ") && !$0.hasPrefix("head ") }
+        } + records(store)
+    }
+
+    private func records(_ store: Store) -> [String] {
+        store.read { reader in
+            dump(reader.state) { location in
+                reader.withEffect(at: location) { effect, commit in
+                    "\(effect.key) of \(commit.seq), set \(effect.isSet), "
+                        + "by \(commit.user.text), \(effect.value.text)"
+                }
+            }.filter { $0.hasPrefix("record ") }
+        }
+    }
+
+    private func segments(_ disk: SimulatedDisk) -> [String] {
+        disk.paths.filter { $0.hasPrefix("log/") && $0.hasSuffix(".seg") }.sorted()
+    }
+
+    @Test("A life with compactions and openings is the model's; the log before them is gone")
+    func model() throws {
+        var (dropped, openings) = (0, 0)
+        try Seed.each(Seed.count(usually: 8)) { seed, random in
+            let disk = SimulatedDisk(seed: seed)
+            let bench = try StoreBench(disk, seed: seed)
+            let life = try StockLife(bench, seed: seed)
+            for _ in 1...1500 {
+                try life.step()
+                if random.oneIn(10) { bench.sync() }
+                guard random.oneIn(50) else { continue }
+                let before = lines(bench.store)
+                guard let report = try bench.store.compact(sizes: small) else { continue }
+                #expect(!report.isHeld)
+                try compare(lines(bench.store), before, "the state after compacting with before")
+                let oldest = bench.store.read { $0.oldest.seq }
+                #expect(report.oldest == oldest + 1 && oldest <= report.checkpoint.seq)
+                if report.freedByteCount > 0 { dropped += 1 }
+                #expect(segments(disk).count <= 2)
+                try life.model.compare(with: bench.store)
+                guard random.oneIn(2) else { continue }
+                bench.sync()
+                let last = lines(bench.store)
+                try bench.reopen()
+                openings += 1
+                try compare(lines(bench.store), last, "the state opened again with before")
+                try life.model.compare(with: bench.store)
+            }
+            bench.sync()
+            try life.model.compare(with: bench.store)
+            // A second reader of the directory finds a log and a checkpoint that are whole.
+            try bench.store.close()
+            let report = try CommitLog.verify(disk: disk) { _ in }
+            #expect(report.damages.isEmpty && report.oldest > 1)
+        }
+        #expect(dropped > 50 && openings > 50, "\(dropped) \(openings)")
+    }
+
+    @Test("Readers that are pinned hold the log; those behind the checkpoint read on")
+    func pins() throws {
+        let bench = try StoreBench(SimulatedDisk(seed: 3), seed: 3)
+        let life = try StockLife(bench, seed: 3)
+        for _ in 0..<400 { try life.step() }
+        bench.sync()
+        let early = try bench.store.pin()
+        life.beforeTick = { _ = bench.store.touch(early) }
+        let earlyLines = life.model.recordLines
+        for _ in 0..<300 { try life.step() }
+        bench.sync()
+        let held = try #require(try bench.store.compact(sizes: small))
+        #expect(held.isHeld && held.freedByteCount == 0 && held.oldest == 1)
+        try compare(
+            bench.store.recordLines(at: early.position.seq, pageCount: 7),
+            earlyLines,
+            "what a pinned reader sees with what it saw"
+        )
+        bench.store.unpin(early)
+        // One at the checkpoint's own position, whose records change afterwards.
+        let late = try bench.store.pin()
+        life.beforeTick = { _ = bench.store.touch(late) }
+        let lateLines = life.model.recordLines
+        let report = try #require(try bench.store.compact(sizes: small))
+        #expect(!report.isHeld && report.freedByteCount > 0 && report.oldest > 1)
+        for _ in 0..<300 { try life.step() }
+        bench.sync()
+        #expect(life.model.recordLines != lateLines)
+        try compare(
+            bench.store.recordLines(at: late.position.seq, pageCount: 7),
+            lateLines,
+            "what a reader pinned at the checkpoint sees with what it saw"
+        )
+        bench.store.unpin(late)
+        try bench.reopen()
+        try life.model.compare(with: bench.store)
+    }
+
+    @Test("History that must stay stays, with the segment it lies in")
+    func keeping() throws {
+        let disk = SimulatedDisk(seed: 11)
+        let bench = try StoreBench(disk, seed: 11)
+        let life = try StockLife(bench, seed: 11)
+        for _ in 0..<900 { try life.step() }
+        bench.sync()
+        let head = bench.store.progress.durable
+        let limit = head / 2
+        let report = try #require(try bench.store.compact(keepingFrom: limit, sizes: small))
+        #expect(report.oldest > 1 && report.oldest <= limit)
+        let reader = bench.store.logReader()
+        var cursor = try #require(try reader.cursor(before: limit))
+        #expect(try cursor.next()?.seq == limit)
+        #expect(try bench.store.compact(keepingFrom: 1, sizes: small)?.oldest == report.oldest)
+    }
+
+    @Test("A mirror compacts below what pends on it")
+    func mirror() throws {
+        let authority = try StoreBench(SimulatedDisk(seed: 2), seed: 2)
+        let life = try StockLife(authority, seed: 2, keepsHistory: true)
+        let disk = SimulatedDisk(seed: 3)
+        let mirror = try MirrorBench(life, disk, seed: 3)
+        for _ in 0..<5 {
+            try mirror.stepAuthority(150)
+            authority.sync()
+            try mirror.receive(.max)
+            for _ in 0..<20 { mirror.propose() }
+            mirror.store.syncStep()
+            let before = lines(mirror.store)
+            let report = try #require(try mirror.store.compact(sizes: small))
+            #expect(report.oldest > 1)
+            try compare(lines(mirror.store), before, "a mirror after compacting with before")
+            let confirmed = mirror.store.read {
+                $0.confirmedHashes.map { "\($0.block) \($0.hash)" }
+            }
+            let expected = authority.store.read { $0.state.hashes.map { "\($0.block) \($0.hash)" } }
+            #expect(confirmed == expected)
+        }
+        try mirror.send(.max)
+        try mirror.receive(.max)
+        #expect(mirror.outbox.isEmpty)
+    }
+
+    @Test("Ended at any operation, it leaves everything that stands")
+    func everyOperation() throws {
+        let disk = SimulatedDisk(seed: 6)
+        let options = LogOptions(segmentByteCount: 4096, growByteCount: 1024)
+        let bench = try StoreBench(disk, seed: 6, options: options)
+        let life = try StockLife(bench, seed: 6)
+        for _ in 0..<250 { try life.step() }
+        bench.sync()
+        try bench.store.compact(sizes: small)
+        for _ in 0..<150 { try life.step() }
+        bench.sync()
+        try bench.store.close()
+        let expected = lines(bench.store)
+        var oldest: Set<UInt64> = []
+        var count = 0
+        while true {
+            let image = disk.copy()
+            let next = try StoreBench(image, seed: 7, time: bench.time)
+            image.halt(afterOperations: count)
+            var isDone = false
+            do throws(StoreError) {
+                try next.store.compact(sizes: small)
+                isDone = true
+            } catch {
+                #expect(next.store.writeRefusal == nil)
+                try compare(lines(next.store), expected, "what is served after the end")
+            }
+            let after = try StoreBench(image.crash(seed: UInt64(count)), seed: 8, time: bench.time)
+            try compare(lines(after.store), expected, "operation \(count)")
+            oldest.insert(after.store.read { $0.oldest.seq })
+            if isDone { break }
+            count += 1
+        }
+        #expect(oldest.count > 2 && count > 40, "\(oldest) in \(count) operations")
+    }
+
+    @Test("Without its checkpoint a log whose beginning was dropped is damaged, and says so")
+    func damaged() throws {
+        let disk = SimulatedDisk(seed: 4)
+        let bench = try StoreBench(disk, seed: 4)
+        let life = try StockLife(bench, seed: 4)
+        for _ in 0..<300 { try life.step() }
+        bench.sync()
+        try bench.store.compact(sizes: small)
+        try bench.store.close()
+        let files = disk.paths.filter { $0.hasPrefix("parts/") || $0.hasPrefix("manifest/") }
+        #expect(files.count > 10)
+        for file in files {
+            let bytes = try #require(disk.bytes(file))
+            var images: [SimulatedDisk] = []
+            for offset in stride(from: 0, to: bytes.count, by: max(1, bytes.count / 23)) {
+                images.append(disk.copy())
+                var flipped = bytes
+                flipped[offset] ^= 1 << (offset % 8)
+                images[images.count - 1].put(file, flipped)
+            }
+            images.append(disk.copy())
+            images[images.count - 1].put(file, Array(bytes.dropLast()))
+            images.append(disk.copy())
+            try images[images.count - 1].remove(file)
+            for image in images {
+                #expect(throws: StoreError.self) {
+                    _ = try StoreBench(image, seed: 5, time: bench.time)
+                }
+            }
+        }
     }
 }

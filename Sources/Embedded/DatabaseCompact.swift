@@ -1,0 +1,93 @@
+// Making a database's directory smaller.
+internal import HoldfastBasics
+internal import HoldfastCommitLog
+internal import HoldfastEngine
+internal import HoldfastRecords
+internal import HoldfastStorage
+internal import HoldfastStore
+
+/// What ``Database/compact(keeping:)`` did.
+public struct CompactionReport: Sendable, Hashable {
+    /// The position whose state was written in place of the history before it.
+    public let position: Position
+    /// The oldest position that events can begin from now.
+    public let oldest: Position
+    /// What was freed of the history.
+    ///
+    /// Unit: bytes.
+    public let freedByteCount: Int
+    /// What was written.
+    ///
+    /// Unit: bytes.
+    public let writtenByteCount: Int
+}
+
+extension Database {
+    /// Writes what stands as a checkpoint and drops the history before it.
+    ///
+    /// A database keeps every version of every record until it is compacted. Reads and writes go on
+    /// meanwhile; the process may be killed at any moment. Afterwards the directory holds what
+    /// stands, and the commits of the time that is kept, in whole segments of the log; events from
+    /// before are gone, and ``Database/events(since:)`` refuses to begin there.
+    ///
+    /// ```swift
+    /// let report = try await db.compact(keeping: .seconds(30 * 86_400))
+    /// print("freed \(report.freedByteCount) bytes")
+    /// ```
+    ///
+    /// - Parameter history: How far back commits stay. What changes did is remembered in any case,
+    ///   so that one that is sent again is not done again.
+    /// - Returns: What was done; nil while the database is empty.
+    /// - Throws: `diskFailed`, `full`, `damaged`, `closed`, and `refused` with the code `not-yet`
+    ///   when the task was cancelled while another compaction ran.
+    @discardableResult
+    public func compact(
+        keeping history: Duration = .zero
+    ) async throws(DatabaseError) -> CompactionReport? {
+        try checkOpen()
+        do throws(CancellationError) {
+            try await upkeep.enter()
+        } catch {
+            throw .refused(Refusal(.notYet, "The task was cancelled before it was its turn."))
+        }
+        defer { upkeep.leave() }
+        // It may have been closed while this waited.
+        try checkOpen()
+        let now = time.wallMilliseconds()
+        let kept = max(0, history.components.seconds).multipliedReportingOverflow(by: 1000)
+        let since =
+            kept.overflow
+            ? Int64.min
+            : now.subtractingReportingOverflow(kept.partialValue)
+                .partialValue
+        let store = store
+        let result = await Worker.run {
+            Result { () throws(StoreError) in
+                try store.compact(keepingFrom: history > .zero ? store.firstSeq(since: since) : nil)
+            }
+        }
+        do throws(StoreError) {
+            guard let report = try result.get() else { return nil }
+            return store.read { reader in
+                CompactionReport(
+                    position: Position(reader.state.position(of: report.checkpoint.seq)),
+                    oldest: Position(reader.oldest),
+                    freedByteCount: report.freedByteCount,
+                    writtenByteCount: report.checkpoint.writtenByteCount
+                )
+            }
+        } catch {
+            throw Self.error(of: error)
+        }
+    }
+
+    private static func error(of error: StoreError) -> DatabaseError {
+        guard case .log(let error) = error else { return .diskFailed("\(error)") }
+        switch error {
+        case .disk(let error) where error.isFull: return .full
+        case .damaged(let file, let offset, _):
+            return .damaged(file: file, offset: UInt64(max(0, offset)))
+        default: return .diskFailed(error.description)
+        }
+    }
+}

@@ -1,0 +1,144 @@
+// Compaction: a checkpoint, then the log before it goes.
+//
+// Commits are never rewritten. What the index points at in segments that go is pointed at in the
+// checkpoint's parts instead, a page at a time; only when nothing points there any more, and no
+// reader is pinned behind, are the segments forgotten and their files removed.
+internal import HoldfastBasics
+public import HoldfastCommitLog
+internal import HoldfastEngine
+internal import HoldfastRecords
+
+/// What compacting did.
+public struct CompactionReport: Sendable, Equatable {
+    /// The checkpoint that was written.
+    public let checkpoint: CheckpointReport
+    /// Seq of the oldest commit the log still has.
+    public let oldest: UInt64
+    /// What was freed of the log.
+    ///
+    /// Unit: bytes.
+    public let freedByteCount: Int
+    /// Whether nothing was dropped because somebody reads from a position behind it.
+    public let isHeld: Bool
+}
+
+extension Store {
+    /// Writes a checkpoint and drops the segments before it.
+    ///
+    /// Reads and writes go on meanwhile. The history of what is dropped goes with it: older
+    /// versions, and who changed what. For one thread at a time.
+    ///
+    /// - Parameters:
+    ///   - limit: The oldest commit that must stay, with the segment it lies in; nil keeps none.
+    ///   - sizes: Where parts end.
+    /// - Returns: What was done; nil before the first commit.
+    /// - Throws: `log` when the disk refuses.
+    @discardableResult
+    public func compact(
+        keepingFrom limit: UInt64? = nil,
+        sizes: PartSizes = PartSizes()
+    ) throws(StoreError) -> CompactionReport? {
+        let begun = core.withLock { CheckpointFrame($0, keepingFrom: limit ?? .max) }
+        guard let begun else { return nil }
+        let report = try checkpoint(begun, sizes)
+        do throws(CommitLogError) {
+            let half = core.withLock { $0.source.checkpoint?.half.other ?? .lower }
+            guard let checkpoint = try Checkpoint.newest(on: disk, in: half) else { return nil }
+            core.withLock { $0.source.add(checkpoint) }
+            try move(to: checkpoint, before: begun.first)
+            let (oldest, isHeld) = try core.withLock { (core) throws(CommitLogError) in
+                // Only now nothing points at the checkpoint before.
+                core.source.keepNewest()
+                let isHeld = (core.pins.oldest ?? .max) < report.seq
+                if !isHeld { try core.log.drop(before: begun.first) }
+                return (core.log.oldest, isHeld)
+            }
+            return CompactionReport(
+                checkpoint: report,
+                oldest: oldest,
+                freedByteCount: try CommitLog.removeFiles(before: oldest, on: disk),
+                isHeld: isHeld
+            )
+        } catch {
+            throw .log(error)
+        }
+    }
+
+    /// The first durable commit of a time or later; the one after the last when there is none.
+    ///
+    /// - Parameter time: In milliseconds since 1970.
+    /// - Returns: Its seq; the oldest of the log when that is younger.
+    public func firstSeq(since time: Int64) -> UInt64 {
+        core.withLock { core in
+            var low = core.log.oldest
+            var high = core.log.durable + 1
+            while low < high {
+                let middle = low + (high - low) / 2
+                let at = core.log.location(ofSeq: middle).map {
+                    core.source.withCommit(at: $0.frameOffset, \.at)
+                }
+                if let at, at >= time { high = middle } else { low = middle + 1 }
+            }
+            return low
+        }
+    }
+
+    /// Points the index and the memory of changes at a checkpoint's parts, wherever they point at an
+    /// older one's or at what is to be dropped.
+    private func move(
+        to checkpoint: Checkpoint,
+        before seq: UInt64
+    ) throws(CommitLogError) {
+        let offset = core.withLock { core in
+            core.log.location(ofSeq: seq)?.frameOffset ?? core.log.endOffset
+        }
+        var page: [(PartKind, Location)] = []
+        do {
+            try checkpoint.forEachFrame { part, frame in
+                page.append((part.kind, frame.location(0)))
+                guard page.count == Self.movePageCount else { return }
+                core.withLock { $0.move(page, to: checkpoint, before: offset) }
+                page.removeAll(keepingCapacity: true)
+            }
+        } catch let error as CommitLogError {
+            throw error
+        } catch {
+            preconditionFailure("reading a part throws nothing else: \(error)")
+        }
+        core.withLock { $0.move(page, to: checkpoint, before: offset) }
+    }
+
+    /// What is done under one lock.
+    private static let movePageCount = 256
+}
+
+extension Store.Core {
+    /// Points the index at frames of a checkpoint.
+    ///
+    /// A mirror's pending changes stand on the confirmed records: they are taken off meanwhile.
+    fileprivate mutating func move(
+        _ frames: [(kind: PartKind, place: Location)],
+        to checkpoint: Checkpoint,
+        before offset: UInt64
+    ) {
+        var touched = Touched.Gathering()
+        takeOverlayOff(&touched)
+        for (kind, place) in frames {
+            checkpoint.withFrame(at: place) { frame in
+                do {
+                    let excerpt = try CommitView(frame.content)
+                    guard kind != .changes else {
+                        return state.move(change: excerpt.changeID, to: frame.offset)
+                    }
+                    try state.move(excerpt, to: frame.offset) { location in
+                        location.isInPart
+                            ? !checkpoint.holds(location) : location.frameOffset < offset
+                    }
+                } catch {
+                    preconditionFailure("a part that was checked cannot be read: \(error)")
+                }
+            }
+        }
+        putOverlayOn(&touched)
+    }
+}
