@@ -51,9 +51,13 @@ public final class Checkpoint: Sendable {
         var entries: [Entry] = []
         for part in manifest.parts {
             let path = part.path
-            let (size, map) = try onDisk { () throws(DiskError) in
+            let (size, map): (Int, MappedFile)
+            do throws(DiskError) {
                 let file = try disk.open(path, .read)
-                return (try file.size(), try file.map(part.byteCount))
+                (size, map) = (try file.size(), try file.map(part.byteCount))
+            } catch {
+                guard error.isMissing else { throw .disk(error) }
+                throw .damaged(file: path, offset: 0, why: "the part is missing")
             }
             guard size == part.byteCount else {
                 throw .damaged(file: path, offset: size, why: "the part has another length")
@@ -198,6 +202,35 @@ public final class Checkpoint: Sendable {
         } catch {
             preconditionFailure("a part changed: \(error)")
         }
+    }
+
+    /// Reads every byte: the checksum of every frame, and the digest of every part.
+    ///
+    /// - Throws: `damaged`.
+    public func verify() throws(CommitLogError) {
+        do {
+            try forEachFrame { _, frame in _ = try CommitView(frame.content) }
+        } catch let error as CommitLogError {
+            throw error
+        } catch {
+            throw .damaged(file: manifest.path, offset: 0, why: "a part holds no commits: \(error)")
+        }
+        for (entry, part) in zip(entries, manifest.parts)
+        where SHA256.digest(entry.map.view[0..<part.byteCount]) != part.digest {
+            throw .damaged(file: entry.path, offset: 0, why: "its bytes are not those of its name")
+        }
+    }
+
+    /// Writes it into another directory.
+    ///
+    /// - Throws: `disk`.
+    func copy(to disk: any Disk) throws(CommitLogError) {
+        var writer = try CheckpointWriter(disk)
+        for (entry, part) in zip(entries, manifest.parts) {
+            let bytes = entry.map.view[0..<part.byteCount].array
+            try writer.write(BuiltPart(reference: part, bytes: bytes))
+        }
+        try writer.finish(manifest)
     }
 
     // MARK: Files

@@ -53,6 +53,10 @@ public struct LogSalvage: Sendable {
     var kept: [Kept] = []
     /// Chain after `keptHead`.
     var keptChain = Hash128.zero
+    /// The checkpoint a log needs whose beginning was dropped; nil for a log from the first commit.
+    var checkpoint: Checkpoint?
+    /// Whether the kept commits reach it, so that it goes into the database that is made.
+    var keepsCheckpoint = false
     var pieces: [Piece] = []
     var later: [Place] = []
 
@@ -63,11 +67,19 @@ public struct LogSalvage: Sendable {
 
     /// Lends the whole commits behind the first damage, in order; numbers may be missing.
     ///
+    /// Where the log was dropped up to a checkpoint that the kept commits do not reach, that comes
+    /// first: excerpts of commits with the last effect on every record.
+    ///
     /// A frame's `offset` means nothing here: it counts from the beginning of its file.
     ///
     /// - Parameter body: Is given each; what it is lent ends with it.
     /// - Throws: What `body` throws.
-    public func forEachLaterCommit(_ body: (Frame) throws -> Void) rethrows {
+    public func forEachLaterCommit(_ body: (Frame) throws -> Void) throws {
+        if let checkpoint, !keepsCheckpoint {
+            try checkpoint.forEachFrame { part, frame in
+                if part.kind != .changes { try body(frame) }
+            }
+        }
         for place in later {
             let end = place.offset + place.byteCount
             let bytes = pieces[place.piece].bytes[place.offset..<end]
@@ -109,11 +121,27 @@ extension CommitLog {
         }
         var survey = SalvageSurvey(identity: identity)
         let firstSeqs = try files.firstSeqs()
+        if firstSeqs[0] > 1 { survey.begin(try checkpoint(disk, before: firstSeqs[0])) }
         for (slot, firstSeq) in firstSeqs.enumerated() {
             let next = slot + 1 < firstSeqs.count ? firstSeqs[slot + 1] : nil
             try survey.take(disk, firstSeq: firstSeq, next: next, visit: visit)
         }
-        return survey.found
+        return survey.end()
+    }
+
+    /// The checkpoint in whose place a log's beginning was dropped; nil when it is not whole.
+    private static func checkpoint(
+        _ disk: any Disk,
+        before firstSeq: UInt64
+    ) throws(CommitLogError) -> Result<Checkpoint?, CommitLogError> {
+        do throws(CommitLogError) {
+            guard let found = try Checkpoint.newest(on: disk) else { return .success(nil) }
+            try found.verify()
+            return .success(found.manifest.seq + 1 >= firstSeq ? found : nil)
+        } catch {
+            guard case .damaged = error else { throw error }
+            return .failure(error)
+        }
     }
 
     /// Keeps writers away while a log is read, without making a file where none is.

@@ -36,6 +36,7 @@ extension LogSalvage {
         let names = try onDisk { () throws(DiskError) in try disk.names(in: Segment.directory) }
         guard names.isEmpty else { throw .alreadyPresent }
         for segment in kept { try copy(segment, to: disk) }
+        if keepsCheckpoint { try checkpoint?.copy(to: disk) }
         var opening = LogOpening(identity: identity, lock: nil)
         opening.head = keptHead
         opening.lineage = kept.last?.header.lineage ?? lineageBeforeFirst

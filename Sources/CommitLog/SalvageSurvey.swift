@@ -22,7 +22,32 @@ struct SalvageSurvey {
     /// Logical offset at which the next segment of the kept part must begin.
     private var base: UInt64 = 0
 
+    /// Whether the next segment may be any, as what came before it was dropped.
+    private var startsAnywhere = false
+
     init(identity: Identity) { found = LogSalvage(identity: identity) }
+
+    /// Says that the log's beginning was dropped, and what there is in its place.
+    mutating func begin(_ checkpoint: Result<Checkpoint?, CommitLogError>) {
+        switch checkpoint {
+        case .success(let checkpoint):
+            found.checkpoint = checkpoint
+            startsAnywhere = checkpoint != nil
+        case .failure(let error):
+            note(error)
+        }
+    }
+
+    /// What was found, after the last segment.
+    func end() -> LogSalvage {
+        var found = found
+        guard let checkpoint = found.checkpoint else { return found }
+        found.keepsCheckpoint = !found.kept.isEmpty && found.keptHead >= checkpoint.manifest.seq
+        guard !found.keepsCheckpoint else { return found }
+        // Commits that do not lead to the checkpoint are older than what it holds.
+        (found.kept, found.keptHead, found.keptChain) = ([], 0, .zero)
+        return found
+    }
 
     mutating func take(
         _ disk: any Disk,
@@ -52,6 +77,10 @@ struct SalvageSurvey {
             note(piece, 24, "the segment is another database's")
             return
         }
+        if startsAnywhere, header.firstSeq == firstSeq {
+            (nextSeq, base, chain) = (firstSeq, header.base, header.chainBefore)
+        }
+        startsAnywhere = false
         found.role = header.role
         if header.lineage.count > found.lineage.count { found.lineage = header.lineage }
         var start = header.byteCount

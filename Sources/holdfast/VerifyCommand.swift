@@ -1,7 +1,8 @@
 // `holdfast verify`: reads every byte of a database, beside a live server too, and changes nothing.
 //
-// Three passes: every frame's checksum and the batch marks; every block's hash and the chain over
-// all commits; the fold of the whole log into a state, as the server would make it.
+// Passes: every frame's checksum and the batch marks; every block's hash and the chain over all
+// commits; the checkpoint's parts, where there is one; the fold into a state, as the server would
+// make it.
 internal import HoldfastBasics
 internal import HoldfastCommitLog
 internal import HoldfastEngine
@@ -43,7 +44,26 @@ enum VerifyCommand {
         chain.finish(before: report.oldest, report.chainBeforeOldest)
         try Console.print(describe(report, chain))
         try refuseDamage(report, chain, folder, disk)
+        if let checkpoint = try checkedCheckpoint(folder, disk) {
+            let manifest = checkpoint.manifest
+            let text = "of commit \(manifest.seq), in \(manifest.parts.count) parts"
+            try Console.print(line("checkpoint", text))
+        }
         try Console.print(describe(folder.fold(disk)) + "whole\n")
+    }
+
+    /// Every byte of the checkpoint.
+    private static func checkedCheckpoint(
+        _ folder: DatabaseFolder,
+        _ disk: PosixDisk
+    ) throws(CommandFailure) -> Checkpoint? {
+        do throws(CommitLogError) {
+            let checkpoint = try Checkpoint.newest(on: disk)
+            try checkpoint?.verify()
+            return checkpoint
+        } catch {
+            throw CommandFailure(error, directory: folder.path)
+        }
     }
 
     private static func describe(_ report: LogReport, _ chain: ChainCheck) -> String {

@@ -21,7 +21,7 @@ import Testing
         let (salvage, target) = try made(of: image)
         try #require(image.paths.map { image.bytes($0) } == before, "\(what): it is only read")
         try #require(salvage.keptHead == kept, "\(what)")
-        try #require(laterSeqs(sample, salvage) == later, "\(what)")
+        try #require(try laterSeqs(sample, salvage) == later, "\(what)")
         try check(sample, salvage, target, what)
         return salvage
     }
@@ -38,9 +38,9 @@ import Testing
     }
 
     /// The later commits found, each with the bytes it was written with.
-    private func laterSeqs(_ sample: SalvageSample, _ salvage: LogSalvage) -> [UInt64] {
+    private func laterSeqs(_ sample: SalvageSample, _ salvage: LogSalvage) throws -> [UInt64] {
         var seqs: [UInt64] = []
-        salvage.forEachLaterCommit { frame in
+        try salvage.forEachLaterCommit { frame in
             seqs.append(frame.seq)
             #expect(frame.content.array == sample.commits[Int(frame.seq) - 1].content)
         }
@@ -242,7 +242,7 @@ import Testing
                 if random.oneIn(12) { try image.remove(path) } else { image.put(path, bytes) }
             }
             let (salvage, target) = try made(of: image)
-            let later = laterSeqs(sample, salvage)
+            let later = try laterSeqs(sample, salvage)
             try #require(later == Array(Set(later)).sorted())
             try #require(later.allSatisfy { $0 > salvage.keptHead })
             try check(sample, salvage, target, "seed \(seed)")

@@ -294,6 +294,7 @@ import Testing
             }
             try await db.borrowing(made.value, why: "counted") { $0.count = 4980 }
             print(made.value, try db[made.value]?.count ?? 0)
+            try await db.compact(keeping: .seconds(30 * 86_400))
             try await db.close()
             // README: end
             let again = try await Database.open(directory, application: "rig", trees: trees)
