@@ -11,8 +11,12 @@ public struct CheckpointWriter {
     private let disk: any Disk
     /// Parts that are there: their names came after their bytes, so they are whole.
     private var present: Set<String>
+    /// Parts that were written here.
+    private var written: [String] = []
+    /// Whether the manifest may stand in its place.
+    private var isNamed = false
     /// Parts written; the others were there already.
-    public private(set) var writtenCount = 0
+    public var writtenCount: Int { written.count }
     /// What they weigh.
     ///
     /// Unit: bytes.
@@ -37,21 +41,34 @@ public struct CheckpointWriter {
     public mutating func write(_ part: BuiltPart) throws(CommitLogError) {
         guard present.insert(part.reference.digest.description).inserted else { return }
         let path = part.reference.path
+        written.append(path)
         try onDisk { () throws(DiskError) in
             let file = try disk.open(path + ".new", .create)
             try file.write(part.bytes, at: 0)
             try file.sync()
             try disk.rename(path + ".new", to: path)
         }
-        writtenCount += 1
         writtenByteCount += part.bytes.count
+    }
+
+    /// Removes what was written before something failed: a disk that is full has its room back.
+    public func giveUp() {
+        guard !isNamed else { return }
+        for path in written.flatMap({ [$0, $0 + ".new"] }) {
+            do throws(DiskError) {
+                try disk.remove(path)
+            } catch {
+                // It was not there, or goes when the next checkpoint is in place.
+            }
+        }
     }
 
     /// Puts the checkpoint in place of the one before.
     ///
     /// - Parameter manifest: Names parts that were all written.
     /// - Throws: `disk`.
-    public func finish(_ manifest: Manifest) throws(CommitLogError) {
+    public mutating func finish(_ manifest: Manifest) throws(CommitLogError) {
+        isNamed = true
         try onDisk { () throws(DiskError) in
             try disk.syncDirectory(PartReference.directory)
             try disk.replace(Manifest.path(seq: manifest.seq), with: manifest.bytes)

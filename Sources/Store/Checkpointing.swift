@@ -50,28 +50,41 @@ extension Store {
     ) throws(StoreError) -> CheckpointReport {
         do throws(CommitLogError) {
             var writer = try CheckpointWriter(disk)
-            var parts: [PartReference] = []
-            for tree in frame.allTrees { parts += try write(tree, frame.seq, sizes, &writer) }
-            parts += try writeChanges(frame, sizes, &writer)
-            let manifest = Manifest(
-                databaseID: identity.databaseID,
-                seq: frame.seq,
-                chain: frame.chain,
-                time: frame.time,
-                trees: frame.trees.map(\.description),
-                parts: parts
-            )
-            try writer.finish(manifest)
-            return CheckpointReport(
-                seq: frame.seq,
-                partCount: parts.count,
-                byteCount: parts.reduce(0) { $0 + $1.byteCount },
-                writtenCount: writer.writtenCount,
-                writtenByteCount: writer.writtenByteCount
-            )
+            do throws(CommitLogError) {
+                return try write(frame, sizes, &writer)
+            } catch {
+                writer.giveUp()
+                throw error
+            }
         } catch {
             throw .log(error)
         }
+    }
+
+    private func write(
+        _ frame: CheckpointFrame,
+        _ sizes: PartSizes,
+        _ writer: inout CheckpointWriter
+    ) throws(CommitLogError) -> CheckpointReport {
+        var parts: [PartReference] = []
+        for tree in frame.allTrees { parts += try write(tree, frame.seq, sizes, &writer) }
+        parts += try writeChanges(frame, sizes, &writer)
+        let manifest = Manifest(
+            databaseID: identity.databaseID,
+            seq: frame.seq,
+            chain: frame.chain,
+            time: frame.time,
+            trees: frame.trees.map(\.description),
+            parts: parts
+        )
+        try writer.finish(manifest)
+        return CheckpointReport(
+            seq: frame.seq,
+            partCount: parts.count,
+            byteCount: parts.reduce(0) { $0 + $1.byteCount },
+            writtenCount: writer.writtenCount,
+            writtenByteCount: writer.writtenByteCount
+        )
     }
 
     /// Writes the parts of one tree's blocks.

@@ -1,8 +1,9 @@
 // Compaction: a checkpoint, then the log before it goes.
 //
 // Commits are never rewritten. What the index points at in segments that go is pointed at in the
-// checkpoint's parts instead, a page at a time; only when nothing points there any more, and no
-// reader is pinned behind, are the segments forgotten and their files removed.
+// checkpoint's parts instead, a page at a time; when nothing points there any more the segments are
+// forgotten and their files removed. While a reader is pinned behind the checkpoint everything
+// stays as it is: what it reads is in the log, or in the checkpoint before.
 internal import HoldfastBasics
 public import HoldfastCommitLog
 internal import HoldfastEngine
@@ -42,22 +43,35 @@ extension Store {
         guard let begun else { return nil }
         let report = try checkpoint(begun, sizes)
         do throws(CommitLogError) {
-            let half = core.withLock { $0.source.checkpoint?.half.other ?? .lower }
-            guard let checkpoint = try Checkpoint.newest(on: disk, in: half) else { return nil }
+            // Whoever is pinned from now on reads from the checkpoint's position at the earliest.
+            let (isHeld, half, before) = core.withLock { core in
+                (
+                    (core.pins.oldest ?? .max) < report.seq,
+                    core.source.checkpoint?.half.other ?? .lower,
+                    core.log.oldest
+                )
+            }
+            guard !isHeld, let checkpoint = try Checkpoint.newest(on: disk, in: half) else {
+                return CompactionReport(
+                    checkpoint: report,
+                    oldest: before,
+                    freedByteCount: 0,
+                    isHeld: isHeld
+                )
+            }
             core.withLock { $0.source.add(checkpoint) }
             try move(to: checkpoint, before: begun.first)
-            let (oldest, isHeld) = try core.withLock { (core) throws(CommitLogError) in
-                // Only now nothing points at the checkpoint before.
+            let oldest = try core.withLock { (core) throws(CommitLogError) in
+                // Nothing points at the checkpoint before any more.
                 core.source.keepNewest()
-                let isHeld = (core.pins.oldest ?? .max) < report.seq
-                if !isHeld { try core.log.drop(before: begun.first) }
-                return (core.log.oldest, isHeld)
+                try core.log.drop(before: begun.first)
+                return core.log.oldest
             }
             return CompactionReport(
                 checkpoint: report,
                 oldest: oldest,
                 freedByteCount: try CommitLog.removeFiles(before: oldest, on: disk),
-                isHeld: isHeld
+                isHeld: false
             )
         } catch {
             throw .log(error)
@@ -93,12 +107,15 @@ extension Store {
             core.log.location(ofSeq: seq)?.frameOffset ?? core.log.endOffset
         }
         var page: [(PartKind, Location)] = []
+        var effectCount = 0
         do {
             try checkpoint.forEachFrame { part, frame in
                 page.append((part.kind, frame.location(0)))
-                guard page.count == Self.movePageCount else { return }
+                effectCount += max(1, frame.effectCount)
+                guard effectCount >= Self.moveEffectCount else { return }
                 core.withLock { $0.move(page, to: checkpoint, before: offset) }
                 page.removeAll(keepingCapacity: true)
+                effectCount = 0
             }
         } catch let error as CommitLogError {
             throw error
@@ -109,7 +126,7 @@ extension Store {
     }
 
     /// What is done under one lock.
-    private static let movePageCount = 256
+    private static let moveEffectCount = 1024
 }
 
 extension Store.Core {

@@ -105,7 +105,7 @@ extension StoreReader {
     /// The chain after a commit that the log has; nil for another.
     public func chain(atSeq seq: UInt64) -> Hash128? {
         if seq == confirmedHead { return confirmed?.chain ?? state.chain }
-        if seq == 0 { return .zero }
+        if seq == log.oldest - 1 { return log.chainBeforeOldest }
         guard let location = log.location(ofSeq: seq) else { return nil }
         return source.withCommit(at: location.frameOffset, \.chain)
     }

@@ -293,7 +293,20 @@ private let small = PartSizes(least: 600, most: 4096, mask: 3)
             lateLines,
             "what a reader pinned at the checkpoint sees with what it saw"
         )
+        // Another compaction leaves it what it reads, in the log and in the checkpoint before.
+        let again = try #require(try bench.store.compact(sizes: small))
+        #expect(again.isHeld && again.oldest == report.oldest)
+        for _ in 0..<100 { try life.step() }
+        bench.sync()
+        try compare(
+            bench.store.recordLines(at: late.position.seq, pageCount: 7),
+            lateLines,
+            "what a reader pinned behind a second compaction sees with what it saw"
+        )
         bench.store.unpin(late)
+        let last = try #require(try bench.store.compact(sizes: small))
+        #expect(!last.isHeld && last.oldest > report.oldest)
+        try life.model.compare(with: bench.store)
         try bench.reopen()
         try life.model.compare(with: bench.store)
     }
@@ -376,6 +389,24 @@ private let small = PartSizes(least: 600, most: 4096, mask: 3)
             count += 1
         }
         #expect(oldest.count > 2 && count > 40, "\(oldest) in \(count) operations")
+    }
+
+    @Test("On a full disk it gives back what it took")
+    func full() throws {
+        let disk = SimulatedDisk(seed: 12)
+        let bench = try StoreBench(disk, seed: 12)
+        let life = try StockLife(bench, seed: 12)
+        for _ in 0..<300 { try life.step() }
+        bench.sync()
+        let paths = disk.paths
+        let used = paths.reduce(0) { $0 + (disk.bytes($1)?.count ?? 0) }
+        disk.limit(byteCount: used + 6000)
+        #expect(throws: StoreError.self) { try bench.store.compact(sizes: small) }
+        #expect(disk.paths == paths)
+        #expect(bench.store.writeRefusal == nil)
+        disk.limit(byteCount: .max)
+        #expect(try bench.store.compact(sizes: small) != nil)
+        try life.model.compare(with: bench.store)
     }
 
     @Test("Without its checkpoint a log whose beginning was dropped is damaged, and says so")
