@@ -62,6 +62,16 @@ public struct LogSalvage: Sendable {
 
     init(identity: Identity) { self.identity = identity }
 
+    /// The first commit kept: above 1 where the log's beginning was dropped; 0 when none is.
+    public var keptFirst: UInt64 { kept.first?.header.firstSeq ?? 0 }
+
+    /// The commit of the checkpoint in whose place the log's beginning was dropped; nil when the log
+    /// begins with the first commit, or that checkpoint is not whole.
+    public var checkpointSeq: UInt64? { checkpoint?.manifest.seq }
+
+    /// Whether that checkpoint is told with the later commits, as what is kept does not reach it.
+    public var isCheckpointLater: Bool { checkpoint != nil && !keepsCheckpoint }
+
     /// Whole commits behind the first damage.
     public var laterCount: Int { later.count }
 
@@ -75,7 +85,7 @@ public struct LogSalvage: Sendable {
     /// - Parameter body: Is given each; what it is lent ends with it.
     /// - Throws: What `body` throws.
     public func forEachLaterCommit(_ body: (Frame) throws -> Void) throws {
-        if let checkpoint, !keepsCheckpoint {
+        if let checkpoint, isCheckpointLater {
             try checkpoint.forEachFrame { part, frame in
                 if part.kind != .changes { try body(frame) }
             }

@@ -91,7 +91,9 @@ enum SalvageCommand {
             throw CommandFailure(error, directory: folder.path)
         }
         guard salvage.role == .authority else { throw mirror(folder) }
-        guard salvage.damages.isEmpty || salvage.keptHead > 0 || salvage.laterCount > 0 else {
+        let isNothing =
+            salvage.keptHead == 0 && salvage.laterCount == 0 && !salvage.isCheckpointLater
+        guard salvage.damages.isEmpty || !isNothing else {
             let lines = salvage.damages.map { "\($0)" } + ["\(folder.path): no commit is whole"]
             throw CommandFailure(.damaged, lines.joined(separator: "\n"))
         }
@@ -195,13 +197,15 @@ enum SalvageCommand {
         let list = "\(target.path)/\(SalvagedRecords.name)"
         var text = line("database", "\(salvage.identity.databaseID)")
         text += line("application", salvage.identity.application)
-        text += line("kept", salvage.keptHead == 0 ? "none" : "commits 1 to \(salvage.keptHead)")
+        text += line("kept", kept(salvage))
         text += line(
             "epoch",
             isWhole ? "\(epoch), as before" : "\(epoch), new from \(salvage.keptHead + 1) on"
         )
         if !isWhole {
-            text += line("later", "\(salvage.laterCount), whole, behind the first damage")
+            let checkpoint = salvage.isCheckpointLater ? ", and the checkpoint before them" : ""
+            let later = "\(salvage.laterCount), whole, behind the first damage"
+            text += line("later", later + checkpoint)
             text += line("records", recordCount == 0 ? "none" : "\(recordCount) in \(list)")
         }
         if salvage.tailByteCount > 0 {
@@ -222,6 +226,13 @@ enum SalvageCommand {
             text += line("", "what is wanted, before others write; keep the damaged directory")
         }
         return text
+    }
+
+    private static func kept(_ salvage: LogSalvage) -> String {
+        guard salvage.keptHead > 0 else { return "none" }
+        let commits = "commits \(salvage.keptFirst) to \(salvage.keptHead)"
+        guard let seq = salvage.checkpointSeq else { return commits }
+        return "the checkpoint of commit \(seq), and \(commits)"
     }
 
     private static func line(_ name: String, _ value: String) -> String {

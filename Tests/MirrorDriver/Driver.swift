@@ -154,6 +154,13 @@ final class Driver: Sendable {
             try await TreeCommands.named(request.tree).giveBack(database, id)
             return Nothing()
         case "borrows": return try borrows()
+        case "compact":
+            let report = try await database.compact()
+            return Compacted(
+                oldest: report?.oldest.seq ?? 0,
+                freed: report?.freedByteCount ?? 0,
+                written: report?.writtenByteCount ?? 0
+            )
         case "stranded": return try stranded()
         case "drop":
             let name = try given(request.name)

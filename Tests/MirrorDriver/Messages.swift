@@ -28,6 +28,13 @@ struct Request: Decodable, Sendable {
     var operations: [Step]?
 }
 
+/// What a compaction did: a seq, and bytes.
+struct Compacted: Encodable, Sendable {
+    let oldest: UInt64
+    let freed: Int
+    let written: Int
+}
+
 /// One operation of a write.
 struct Step: Decodable, Sendable {
     /// `create`, `update`, `delete` or `release`.
