@@ -65,8 +65,8 @@ public struct LogSalvage: Sendable {
     /// The first commit kept: above 1 where the log's beginning was dropped; 0 when none is.
     public var keptFirst: UInt64 { kept.first?.header.firstSeq ?? 0 }
 
-    /// The commit of the checkpoint in whose place the log's beginning was dropped; nil when the log
-    /// begins with the first commit, or that checkpoint is not whole.
+    /// The commit of the checkpoint in whose place the log's beginning was dropped; nil when the
+    /// log begins with the first commit, or that checkpoint is not whole.
     public var checkpointSeq: UInt64? { checkpoint?.manifest.seq }
 
     /// Whether that checkpoint is told with the later commits, as what is kept does not reach it.
