@@ -195,7 +195,10 @@ struct CheckpointFrame {
     /// The checkpoint in use.
     let before: Checkpoint?
 
-    /// The durable position; nil before the first commit.
+    /// The position that is synced; nil before the first commit.
+    ///
+    /// Where commits are exposed before they are synced that is not the durable one: a power cut
+    /// would leave a checkpoint that the log does not lead to.
     ///
     /// - Parameters:
     ///   - core: The store.
@@ -203,8 +206,8 @@ struct CheckpointFrame {
     init?(_ core: Store.Core, keepingFrom limit: UInt64) {
         log = core.log.reader()
         before = core.source.checkpoint
-        first = core.log.droppable(upTo: min(core.log.durable, limit - 1))
-        seq = core.log.durable
+        seq = min(core.log.durable, core.log.synced)
+        first = core.log.droppable(upTo: min(seq, limit - 1))
         guard seq > 0, let location = core.log.location(ofSeq: seq) else { return nil }
         let seq = seq
         (chain, time) = core.source.withCommit(at: location.frameOffset) { ($0.chain, $0.at) }

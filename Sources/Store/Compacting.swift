@@ -19,7 +19,8 @@ public struct CompactionReport: Sendable, Equatable {
     ///
     /// Unit: bytes.
     public let freedByteCount: Int
-    /// Whether nothing was dropped because somebody reads from a position behind it.
+    /// Whether nothing was dropped because somebody reads from a position behind it, or because the
+    /// disk failed in the middle of an earlier compaction.
     public let isHeld: Bool
 }
 
@@ -44,9 +45,10 @@ extension Store {
         let report = try checkpoint(begun, sizes)
         do throws(CommitLogError) {
             // Whoever is pinned from now on reads from the checkpoint's position at the earliest.
+            // A move that a failing disk cut short is not gone on with before the next opening.
             let (isHeld, half, before) = core.withLock { core in
                 (
-                    (core.pins.oldest ?? .max) < report.seq,
+                    (core.pins.oldest ?? .max) < report.seq || core.source.isMoving,
                     core.source.checkpoint?.half.other ?? .lower,
                     core.log.oldest
                 )

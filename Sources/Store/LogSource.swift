@@ -27,6 +27,9 @@ final class LogSource: EffectSource {
     /// Reads another checkpoint's parts too, from now on.
     func add(_ checkpoint: Checkpoint) { checkpoints.append(checkpoint) }
 
+    /// Whether one checkpoint has not taken the other's place yet.
+    var isMoving: Bool { checkpoints.count > 1 }
+
     /// Reads the newest checkpoint's parts alone: nothing points at the others any more.
     func keepNewest() { checkpoints.removeFirst(max(0, checkpoints.count - 1)) }
 

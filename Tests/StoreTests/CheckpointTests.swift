@@ -391,6 +391,27 @@ private let small = PartSizes(least: 600, most: 4096, mask: 3)
         #expect(oldest.count > 2 && count > 40, "\(oldest) in \(count) operations")
     }
 
+    @Test("Where commits are not synced, a power cut leaves a log that leads to its checkpoint")
+    func unsynced() throws {
+        var compacted = 0
+        for seed in UInt64(1)...12 {
+            let disk = SimulatedDisk(seed: seed)
+            let options = LogOptions(segmentByteCount: 4096, growByteCount: 1024, syncing: .never)
+            let bench = try StoreBench(disk, seed: seed, options: options)
+            let life = try StockLife(bench, seed: seed)
+            for _ in 0..<3 {
+                for _ in 0..<60 { try life.step() }
+                bench.sync()
+                let report = try bench.store.compact(sizes: small)
+                if report.map({ $0.freedByteCount > 0 }) ?? false { compacted += 1 }
+                let image = disk.crash(seed: seed)
+                let next = try StoreBench(image, seed: 5, time: bench.time, options: options)
+                #expect(next.store.read { $0.state.head } >= report?.checkpoint.seq ?? 0)
+            }
+        }
+        #expect(compacted > 10)
+    }
+
     @Test("On a full disk it gives back what it took")
     func full() throws {
         let disk = SimulatedDisk(seed: 12)
