@@ -19,7 +19,7 @@ private let small = PartSizes(least: 600, most: 4096, mask: 3)
     @Test("A life with checkpoints and openings is the model's, and what a fold of the log gives")
     func model() throws {
         var (opened, reused, parts) = (0, 0, 0)
-        try Seed.each(Seed.count(usually: 4)) { seed, random in
+        try Seed.each(Seed.count(usually: 2)) { seed, random in
             let disk = SimulatedDisk(seed: seed)
             let bench = try StoreBench(disk, seed: seed)
             let life = try StockLife(bench, seed: seed)
@@ -44,7 +44,7 @@ private let small = PartSizes(least: 600, most: 4096, mask: 3)
             try life.model.compare(with: bench.store)
             try bench.store.compareWithFreshFold()
         }
-        #expect(opened > 20 && reused > 50 && parts > 500, "\(opened) \(reused) \(parts)")
+        #expect(opened > 10 && reused > 20 && parts > 250, "\(opened) \(reused) \(parts)")
     }
 
     @Test("What was changed before an opening is found behind the checkpoint: pins and rollbacks")
@@ -131,9 +131,11 @@ private let small = PartSizes(least: 600, most: 4096, mask: 3)
         bench.sync()
         try bench.store.checkpoint(sizes: small)
         try bench.store.close()
+        // The manifest, and every fifth part.
         let files = paths(disk, "parts") + paths(disk, "manifest")
         #expect(files.count > 10)
-        for file in files {
+        for (number, file) in files.enumerated() where number % 5 == 0 || file.hasPrefix("manifest")
+        {
             let bytes = try #require(disk.bytes(file))
             for offset in stride(from: 0, to: bytes.count, by: max(1, bytes.count / 7)) {
                 let image = disk.copy()
@@ -225,7 +227,7 @@ private let small = PartSizes(least: 600, most: 4096, mask: 3)
     @Test("A life with compactions and openings is the model's; the log before them is gone")
     func model() throws {
         var (dropped, openings) = (0, 0)
-        try Seed.each(Seed.count(usually: 4)) { seed, random in
+        try Seed.each(Seed.count(usually: 2)) { seed, random in
             let disk = SimulatedDisk(seed: seed)
             let bench = try StoreBench(disk, seed: seed)
             let life = try StockLife(bench, seed: seed)
@@ -257,7 +259,7 @@ private let small = PartSizes(least: 600, most: 4096, mask: 3)
             let report = try CommitLog.verify(disk: disk) { _ in }
             #expect(report.damages.isEmpty && report.oldest > 1)
         }
-        #expect(dropped > 20 && openings > 20, "\(dropped) \(openings)")
+        #expect(dropped > 10 && openings > 8, "\(dropped) \(openings)")
     }
 
     @Test("Readers that are pinned hold the log; those behind the checkpoint read on")
@@ -444,7 +446,8 @@ private let small = PartSizes(least: 600, most: 4096, mask: 3)
         try bench.store.close()
         let files = disk.paths.filter { $0.hasPrefix("parts/") || $0.hasPrefix("manifest/") }
         #expect(files.count > 10)
-        for file in files {
+        for (number, file) in files.enumerated() where number % 5 == 0 || file.hasPrefix("manifest")
+        {
             let bytes = try #require(disk.bytes(file))
             var images: [SimulatedDisk] = []
             for offset in stride(from: 0, to: bytes.count, by: max(1, bytes.count / 7)) {
