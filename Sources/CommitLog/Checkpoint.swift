@@ -3,26 +3,27 @@ internal import HoldfastBasics
 public import HoldfastRecords
 public import HoldfastStorage
 
-/// Half of the logical offsets of parts: while one checkpoint takes another's place, both are read.
-public enum Half: Sendable {
-    /// The lower half, and the upper.
-    case lower, upper
-
-    /// The other half.
-    public var other: Half { self == .lower ? .upper : .lower }
-
-    /// The offsets.
-    var offsets: Range<UInt64> {
-        let all = Location.parts
-        let middle = all.lowerBound + UInt64(all.count / 2)
-        return self == .lower ? all.lowerBound..<middle : middle..<all.upperBound
-    }
-}
-
 /// A checkpoint that is open for reading.
 ///
 /// Its parts are mapped; each has a place of its own among the logical offsets.
 public final class Checkpoint: Sendable {
+    /// Half of the logical offsets of parts: while one checkpoint takes another's place, both are
+    /// read.
+    public enum Half: Sendable {
+        /// The lower half, and the upper.
+        case lower, upper
+
+        /// The other half.
+        public var other: Half { self == .lower ? .upper : .lower }
+
+        /// The offsets.
+        var offsets: Range<UInt64> {
+            let all = Location.parts
+            let middle = all.lowerBound + UInt64(all.count / 2)
+            return self == .lower ? all.lowerBound..<middle : middle..<all.upperBound
+        }
+    }
+
     private struct Entry {
         let base: UInt64
         let header: PartHeader
@@ -103,43 +104,53 @@ public final class Checkpoint: Sendable {
         return try body(Frame(bytes[0..<length], offset: offset))
     }
 
-    /// Runs `body` over the frames of all parts, in the order of the manifest, and checks each.
+    /// Runs `body` over the frames of parts, in the order of the manifest, and checks each.
     ///
+    /// - Parameters:
+    ///   - kinds: Of which parts.
+    ///   - body: Is given the part and a frame; what it is lent ends with it.
     /// - Throws: `damaged`, and what `body` throws.
-    public func forEachFrame(_ body: (PartReference, Frame) throws -> Void) throws {
-        for (entry, part) in zip(entries, manifest.parts) {
-            let bytes = entry.map.view[0..<part.byteCount]
-            var offset = entry.header.byteCount
+    public func forEachFrame(
+        of kinds: [PartKind] = PartKind.allCases,
+        _ body: (PartReference, Frame) throws -> Void
+    ) throws {
+        for (slot, part) in manifest.parts.enumerated() where kinds.contains(part.kind) {
             var effectCount = 0
-            while offset < part.byteCount {
-                guard
-                    case .commit(let byteCount) = FrameLayout.look(
-                        bytes,
-                        at: offset,
-                        salt: PartHeader.salt
-                    )
-                else {
-                    throw CommitLogError.damaged(
-                        file: entry.path,
-                        offset: offset,
-                        why: "no whole frame begins here"
-                    )
-                }
-                let frame = Frame(
-                    bytes[offset..<offset + byteCount],
-                    offset: entry.base + UInt64(offset)
-                )
+            try walk(slot, salt: PartHeader.salt) { frame in
                 effectCount += frame.effectCount
                 try body(part, frame)
-                offset += byteCount
             }
             guard effectCount == part.effectCount else {
                 throw CommitLogError.damaged(
-                    file: entry.path,
-                    offset: offset,
+                    file: part.path,
+                    offset: part.byteCount,
                     why: "it holds \(effectCount) effects, not \(part.effectCount)"
                 )
             }
+        }
+    }
+
+    /// Runs `body` over the frames of a part, and takes checksums where a salt is given.
+    private func walk(
+        _ slot: Int,
+        salt: UInt32?,
+        _ body: (Frame) throws -> Void
+    ) throws {
+        let entry = entries[slot]
+        let bytes = entry.map.view[0..<manifest.parts[slot].byteCount]
+        var offset = entry.header.byteCount
+        while offset < bytes.count {
+            guard case .commit(let byteCount) = FrameLayout.look(bytes, at: offset, salt: salt)
+            else {
+                throw CommitLogError.damaged(
+                    file: entry.path,
+                    offset: offset,
+                    why: "no whole frame begins here"
+                )
+            }
+            let frame = bytes[offset..<offset + byteCount]
+            try body(Frame(frame, offset: entry.base + UInt64(offset)))
+            offset += byteCount
         }
     }
 
@@ -156,51 +167,40 @@ public final class Checkpoint: Sendable {
     ///   - seq: The commit.
     /// - Returns: Nil when another was the last.
     public func location(of key: RecordKey, in block: [UInt8], at seq: UInt64) -> Location? {
-        for kind in [PartKind.records, .tombstones] {
-            let slots = entries.indices.filter {
-                entries[$0].header.kind == kind && Array(entries[$0].header.block.utf8) == block
-            }
+        let block = String(decoding: block, as: UTF8.self)
+        var found: Location?
+        for kind in PartKind.ofState {
             // The last part that does not begin behind the key.
-            guard let slot = slots.last(where: { firstKey($0).map { $0 <= key } ?? false }) else {
-                continue
+            let slot = entries.indices.last {
+                let header = entries[$0].header
+                return header.kind == kind && header.block == block && firstKey($0) <= key
             }
-            var found: Location?
-            walk(slot) { frame in
-                guard frame.seq == seq else { return }
-                for ordinal in 0..<frame.effectCount where effect(frame, ordinal).key == key {
-                    found = frame.location(ordinal)
+            guard let slot else { continue }
+            do {
+                try walk(slot, salt: nil) { frame in
+                    guard frame.seq == seq else { return }
+                    for ordinal in 0..<frame.effectCount {
+                        let effect = try EffectView(frame.effectBytes(ordinal))
+                        if effect.key == key { found = frame.location(ordinal) }
+                    }
                 }
+            } catch {
+                preconditionFailure("a part that was checked changed: \(error)")
             }
-            if let found { return found }
         }
-        return nil
+        return found
     }
 
-    private func firstKey(_ slot: Int) -> RecordKey? {
+    /// The first key of a part of the state, which is never empty.
+    private func firstKey(_ slot: Int) -> RecordKey {
         let entry = entries[slot]
-        guard manifest.parts[slot].byteCount > entry.header.byteCount else { return nil }
         let place = Location(frame: entry.base + UInt64(entry.header.byteCount), effect: 0)
-        return withFrame(at: place) { effect($0, 0).key }
-    }
-
-    /// Runs `body` over the frames of a part that was checked before.
-    private func walk(_ slot: Int, _ body: (Frame) -> Void) {
-        let entry = entries[slot]
-        var offset = entry.base + UInt64(entry.header.byteCount)
-        let end = entry.base + UInt64(manifest.parts[slot].byteCount)
-        while offset < end {
-            offset += withFrame(at: Location(frame: offset, effect: 0)) { frame in
-                body(frame)
-                return UInt64(frame.byteCount)
+        return withFrame(at: place) { frame in
+            do throws(ContentError) {
+                return try EffectView(frame.effectBytes(0)).key
+            } catch {
+                preconditionFailure("a part that was checked changed: \(error)")
             }
-        }
-    }
-
-    private func effect(_ frame: Frame, _ ordinal: Int) -> EffectView {
-        do throws(ContentError) {
-            return try EffectView(frame.effectBytes(ordinal))
-        } catch {
-            preconditionFailure("a part changed: \(error)")
         }
     }
 

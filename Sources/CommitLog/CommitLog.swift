@@ -383,14 +383,11 @@ public final class CommitLog {
         try onDisk { () throws(DiskError) in
             var freed = 0
             for name in try disk.names(in: Segment.directory) {
-                guard let first = Segment.firstSeq(ofName: name), first < seq else { continue }
-                freed += try disk.open(Segment.path(firstSeq: first), .read).size()
-                try disk.remove(Segment.path(firstSeq: first))
-                do throws(DiskError) {
-                    try disk.remove(Segment.indexPath(firstSeq: first))
-                } catch {
-                    if !error.isMissing { throw error }
-                }
+                // An index may be written beside this, and be left until the next time.
+                guard let first = Segment.firstSeq(ofFile: name), first < seq else { continue }
+                let path = Segment.directory + "/" + name
+                freed += try disk.open(path, .read).size()
+                try disk.remove(path)
             }
             if freed > 0 { try disk.syncDirectory(Segment.directory) }
             return freed

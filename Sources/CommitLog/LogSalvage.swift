@@ -86,9 +86,7 @@ public struct LogSalvage: Sendable {
     /// - Throws: What `body` throws.
     public func forEachLaterCommit(_ body: (Frame) throws -> Void) throws {
         if let checkpoint, isCheckpointLater {
-            try checkpoint.forEachFrame { part, frame in
-                if part.kind != .changes { try body(frame) }
-            }
+            try checkpoint.forEachFrame(of: PartKind.ofState) { _, frame in try body(frame) }
         }
         for place in later {
             let end = place.offset + place.byteCount

@@ -15,6 +15,9 @@ public enum PartKind: UInt8, Sendable, CaseIterable {
     case tombstones = 2
     /// What changes did whose commits the log has no more, for those who send them again.
     case changes = 3
+
+    /// What a state is folded from.
+    public static let ofState: [PartKind] = [.records, .tombstones]
 }
 
 /// A part as a manifest names it.

@@ -36,9 +36,16 @@ struct Segment: Sendable {
         return String(repeating: "0", count: max(0, 16 - digits.count)) + digits
     }
 
-    /// The first seq a file's name tells; nil for a name that is no segment's.
+    /// The first seq a segment's name tells; nil for a name that is no segment's.
     static func firstSeq(ofName name: String) -> UInt64? {
-        guard name.utf8.count == 20, name.hasSuffix(".seg") else { return nil }
+        name.hasSuffix(".seg") ? firstSeq(ofFile: name) : nil
+    }
+
+    /// The first seq the name of a segment or its index tells; nil for other files.
+    static func firstSeq(ofFile name: String) -> UInt64? {
+        guard name.utf8.count == 20, name.hasSuffix(".seg") || name.hasSuffix(".idx") else {
+            return nil
+        }
         let digits = name.utf8.prefix(16)
         guard digits.allSatisfy({ (48...57).contains($0) }) else { return nil }
         return UInt64(name.prefix(16))

@@ -38,8 +38,8 @@ extension Database {
     /// - Parameter history: How far back commits stay. What changes did is remembered in any case,
     ///   so that one that is sent again is not done again.
     /// - Returns: What was done; nil while the database is empty.
-    /// - Throws: `diskFailed`, `full`, `damaged`, `closed`, and `refused` with the code `not-yet`
-    ///   when the task was cancelled while another compaction ran.
+    /// - Throws: `diskFailed`, `full`, `damaged`, `poisoned`, `closed`, and `refused` with the code
+    ///   `not-yet` when the task was cancelled while another compaction ran.
     @discardableResult
     public func compact(
         keeping history: Duration = .zero
@@ -53,13 +53,9 @@ extension Database {
         defer { upkeep.leave() }
         // It may have been closed while this waited.
         try checkOpen()
-        let now = time.wallMilliseconds()
-        let kept = max(0, history.components.seconds).multipliedReportingOverflow(by: 1000)
-        let since =
-            kept.overflow
-            ? Int64.min
-            : now.subtractingReportingOverflow(kept.partialValue)
-                .partialValue
+        // Before the first commit of all there is nothing to keep: more need not be asked for.
+        let seconds = min(max(0, history.components.seconds), Int64.max / 2000)
+        let since = time.wallMilliseconds() - seconds * 1000
         let store = store
         let result = await Worker.run {
             Result { () throws(StoreError) in
@@ -82,6 +78,7 @@ extension Database {
     }
 
     private static func error(of error: StoreError) -> DatabaseError {
+        if case .readOnly(let reason) = error { return .poisoned(reason) }
         guard case .log(let error) = error else { return .diskFailed("\(error)") }
         switch error {
         case .disk(let error) where error.isFull: return .full

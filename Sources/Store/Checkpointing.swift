@@ -34,13 +34,25 @@ extension Store {
     ///
     /// - Parameter sizes: Where parts end.
     /// - Returns: What was written; nil before the first commit.
-    /// - Throws: `log` when the disk refuses; the checkpoint before is in place then.
+    /// - Throws: `log` when the disk refuses: the checkpoint before is in place then. `readOnly`
+    ///   where nothing may be written.
     @discardableResult
     public func checkpoint(
         sizes: PartSizes = PartSizes()
     ) throws(StoreError) -> CheckpointReport? {
+        try checkWritable()
         guard let frame = core.withLock({ CheckpointFrame($0, keepingFrom: 1) }) else { return nil }
         return try checkpoint(frame, sizes)
+    }
+
+    /// Refuses where nothing may be written: opened for reading, closed, or after a failed write.
+    func checkWritable() throws(StoreError) {
+        let refusal = core.withLock { core -> String? in
+            if let failure = core.failure { return failure }
+            return core.log.takesCommits
+                ? nil : "The database is closed, or open for reading alone."
+        }
+        if let refusal { throw .readOnly(refusal) }
     }
 
     /// Writes the state of a position, and what changes did that the log is about to lose.
@@ -142,8 +154,8 @@ extension Store {
             parts.append(part.reference)
         }
         do {
-            try frame.before?.forEachFrame { part, excerpt in
-                guard part.kind == .changes, excerpt.seq < frame.log.oldest else { return }
+            try frame.before?.forEachFrame(of: [.changes]) { _, excerpt in
+                guard excerpt.seq < frame.log.oldest else { return }
                 if try builder.add(change: CommitView(excerpt.content)) { try take() }
             }
             if var cursor = try frame.log.cursor(before: frame.log.oldest) {

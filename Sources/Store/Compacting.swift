@@ -10,7 +10,7 @@ internal import HoldfastEngine
 internal import HoldfastRecords
 
 /// What compacting did.
-public struct CompactionReport: Sendable, Equatable {
+public struct Compaction: Sendable, Equatable {
     /// The checkpoint that was written.
     public let checkpoint: CheckpointReport
     /// Seq of the oldest commit the log still has.
@@ -34,12 +34,13 @@ extension Store {
     ///   - limit: The oldest commit that must stay, with the segment it lies in; nil keeps none.
     ///   - sizes: Where parts end.
     /// - Returns: What was done; nil before the first commit.
-    /// - Throws: `log` when the disk refuses.
+    /// - Throws: `log` when the disk refuses, `readOnly` where nothing may be written.
     @discardableResult
     public func compact(
         keepingFrom limit: UInt64? = nil,
         sizes: PartSizes = PartSizes()
-    ) throws(StoreError) -> CompactionReport? {
+    ) throws(StoreError) -> Compaction? {
+        try checkWritable()
         let begun = core.withLock { CheckpointFrame($0, keepingFrom: limit ?? .max) }
         guard let begun else { return nil }
         let report = try checkpoint(begun, sizes)
@@ -54,7 +55,7 @@ extension Store {
                 )
             }
             guard !isHeld, let checkpoint = try Checkpoint.newest(on: disk, in: half) else {
-                return CompactionReport(
+                return Compaction(
                     checkpoint: report,
                     oldest: before,
                     freedByteCount: 0,
@@ -69,7 +70,7 @@ extension Store {
                 try core.log.drop(before: begun.first)
                 return core.log.oldest
             }
-            return CompactionReport(
+            return Compaction(
                 checkpoint: report,
                 oldest: oldest,
                 freedByteCount: try CommitLog.removeFiles(before: oldest, on: disk),

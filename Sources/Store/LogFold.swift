@@ -42,8 +42,7 @@ extension Store {
     }
 
     private static func adopt(_ checkpoint: Checkpoint, into state: EngineState) throws {
-        try checkpoint.forEachFrame { part, frame in
-            guard part.kind != .changes else { return }
+        try checkpoint.forEachFrame(of: PartKind.ofState) { _, frame in
             try state.adopt(try CommitView(frame.content), at: frame.offset)
         }
         let manifest = checkpoint.manifest
@@ -110,8 +109,7 @@ extension Store {
         // Added together, their places are fetched from memory side by side.
         var batch: [(id: UniqueID, offset: UInt64)] = []
         do {
-            try checkpoint?.forEachFrame { part, frame in
-                guard part.kind == .changes else { return }
+            try checkpoint?.forEachFrame(of: [.changes]) { _, frame in
                 table.insert(frame.offset, for: try CommitView(frame.content).changeID)
             }
             while let frame = try cursor.next() {

@@ -37,10 +37,7 @@ public enum Envelope {
         _ facts: RecordFacts,
         to buffer: inout ByteBuffer
     ) {
-        buffer.append("{\"tree\":")
-        buffer.appendJSONString(facts.tree.description)
-        buffer.append(",\"key\":")
-        buffer.appendKey(of: effect)
+        appendHead(effect, facts, to: &buffer)
         buffer.append(",\"state\":")
         effect.state.appendJSON(to: &buffer)
         buffer.append(",\"version\":")
@@ -71,15 +68,24 @@ public enum Envelope {
         _ facts: RecordFacts,
         to buffer: inout ByteBuffer
     ) {
-        buffer.append("{\"tree\":")
-        buffer.appendJSONString(facts.tree.description)
-        buffer.append(",\"key\":")
-        buffer.appendKey(of: effect)
+        appendHead(effect, facts, to: &buffer)
         buffer.append(",\"removed\":true,\"version\":")
         buffer.appendQuoted(facts.version)
         buffer.append(",\"modified\":")
         buffer.appendStamp(commit.at, commit.user, commit.device)
         buffer.append("}")
+    }
+
+    /// Begins an object: which record.
+    private static func appendHead(
+        _ effect: EffectView,
+        _ facts: RecordFacts,
+        to buffer: inout ByteBuffer
+    ) {
+        buffer.append("{\"tree\":")
+        buffer.appendJSONString(facts.tree.description)
+        buffer.append(",\"key\":")
+        buffer.appendKey(of: effect)
     }
 }
 

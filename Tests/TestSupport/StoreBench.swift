@@ -66,9 +66,10 @@ public final class StoreBench {
 
     /// Closes the store in order and opens it again.
     ///
+    /// - Parameter isClosing: False when it is closed already.
     /// - Throws: `StoreError`.
-    public func reopen() throws {
-        try store.close()
+    public func reopen(closing isClosing: Bool = true) throws {
+        if isClosing { try store.close() }
         store = try Self.open(disk, options, time, random)
     }
 
