@@ -45,6 +45,8 @@ public enum Limits {
     public static let diskReserveByteCount: UInt64 = 32 << 20
     /// Size of a log segment.
     public static let segmentByteCount = 64 << 20
+    /// Longest part of a checkpoint.
+    public static let partByteCountMax = 64 << 20
     /// Request head, as most servers have it.
     public static let headByteCountMax = 16 << 10
     /// Request target, as RFC 9112 recommends at least.

@@ -3,7 +3,7 @@
 // Order: parts, each by a rename after a sync; their directory; the manifest; its directory. Killed
 // anywhere it leaves the old checkpoint or the new one. What no manifest names any more is removed
 // when the new one is in place.
-internal import HoldfastBasics
+public import HoldfastBasics
 public import HoldfastStorage
 
 /// Writes the files of one checkpoint.
@@ -34,6 +34,9 @@ public struct CheckpointWriter {
             return Set(try disk.names(in: PartReference.directory))
         }
     }
+
+    /// Whether a part is there: all of it, as its name came after its bytes.
+    public func has(_ digest: Digest256) -> Bool { present.contains(digest.description) }
 
     /// Writes a part, unless it is there already.
     ///

@@ -15,6 +15,8 @@ public enum CommitLogError: Error, Equatable, Sendable, CustomStringConvertible 
     case damaged(file: String, offset: Int, why: String)
     /// The file was written by a later version of this program.
     case unsupportedFormat(file: String, version: UInt16)
+    /// What was being written was given up: the process ends.
+    case stopped
     /// The disk refused.
     case disk(DiskError)
 
@@ -27,6 +29,7 @@ public enum CommitLogError: Error, Equatable, Sendable, CustomStringConvertible 
         case .damaged(let file, let offset, let why): "damaged: \(file) at byte \(offset): \(why)"
         case .unsupportedFormat(let file, let version):
             "\(file) has format \(version), which this version cannot read"
+        case .stopped: "it was given up, as the process ends"
         case .disk(let error): error.description
         }
     }

@@ -31,6 +31,7 @@ extension CommitLog {
     ///   - disk: The directory.
     ///   - identity: Which database it will be.
     ///   - role: Whether it decides itself or follows another node.
+    ///   - start: What it goes on from, in the identity's epoch; nil for the first commit of all.
     ///   - options: Length of the first segment.
     ///   - random: Gives the segment's salt.
     /// - Throws: `alreadyPresent`, `inUse`, `damaged` (commits without IDENTITY), `disk`.
@@ -38,21 +39,27 @@ extension CommitLog {
         disk: any Disk,
         identity: Identity,
         role: LogRole = .authority,
+        after start: LogStart? = nil,
         options: LogOptions = LogOptions(),
         random: any RandomSource
     ) throws(CommitLogError) {
+        let start = start ?? LogStart(identity.epoch)
+        precondition(
+            start.lineage.last?.epoch == identity.epoch,
+            "the identity's epoch is the last"
+        )
         let lock = try onDisk { () throws(DiskError) in try disk.lock(lockPath) }
         defer { lock.release() }
         guard try !isPresent(disk: disk) else { throw .alreadyPresent }
-        let path = Segment.path(firstSeq: 1)
+        let path = Segment.path(firstSeq: start.seq + 1)
         try refuseCommits(disk: disk, besides: path)
         let header = SegmentHeader(
             databaseID: identity.databaseID,
             salt: UInt32(truncatingIfNeeded: random.next()),
-            firstSeq: 1,
-            base: 0,
-            chainBefore: .zero,
-            lineage: [EpochStart(epoch: identity.epoch, firstSeq: 1)],
+            firstSeq: start.seq + 1,
+            base: start.base,
+            chainBefore: start.chain,
+            lineage: start.lineage,
             role: role
         )
         var head = ByteBuffer()

@@ -35,8 +35,28 @@ public struct PartReference: Hashable, Sendable {
     /// How many effects it holds.
     public let effectCount: Int
 
+    /// Names a part.
+    public init(
+        digest: Digest256,
+        byteCount: Int,
+        kind: PartKind,
+        block: String,
+        effectCount: Int
+    ) {
+        self.digest = digest
+        self.byteCount = byteCount
+        self.kind = kind
+        self.block = block
+        self.effectCount = effectCount
+    }
+
     /// Its place in the database's directory.
-    public var path: String { Self.directory + "/" + digest.description }
+    public var path: String { Self.path(of: digest) }
+
+    /// The place of the part of a name.
+    public static func path(of digest: Digest256) -> String {
+        directory + "/" + digest.description
+    }
 
     static let directory = "parts"
 }

@@ -12,6 +12,12 @@ public struct BuiltPart: Sendable {
     public let reference: PartReference
     /// The file's content.
     public let bytes: [UInt8]
+
+    /// Puts the two together.
+    public init(reference: PartReference, bytes: [UInt8]) {
+        self.reference = reference
+        self.bytes = bytes
+    }
 }
 
 /// Makes the parts of one kind of one block; confined to one thread.

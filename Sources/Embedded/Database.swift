@@ -70,6 +70,11 @@ public final class Database: Sendable {
         let byName = Dictionary(uniqueKeysWithValues: caches.map { ($0.cache.name, $0.cache) })
         let (news, isShown) = (news, watch == nil)
         store.attach { reader, touched in
+            defer { if isShown { news.notify() } }
+            guard let touched else {
+                for cache in byName.values { cache.refreshAll() }
+                return
+            }
             var start = 0
             while start < touched.count {
                 let tree = touched[start].tree
@@ -77,7 +82,6 @@ public final class Database: Sendable {
                 byName[tree]?.refresh(reader, touched[start..<end].map(\.key))
                 start = end
             }
-            if isShown { news.notify() }
         }
         if !isShown { store.observe { _, _ in news.notify() } }
     }

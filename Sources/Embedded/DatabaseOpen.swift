@@ -210,7 +210,7 @@ public struct StoreDirectory: Sendable {
         case .alreadyPresent:
             unavailable("another process is making a database there; open it again")
         case .unsupportedFormat: unavailable("\(error); use a newer version")
-        case .notPresent, .disk: unavailable("\(error)")
+        case .notPresent, .stopped, .disk: unavailable("\(error)")
         }
     }
 }

@@ -91,6 +91,8 @@ extension Refusal.Code {
     public static let diverged = Refusal.Code(rawValue: "diverged")
     /// The log no longer reaches back that far.
     public static let compacted = Refusal.Code(rawValue: "compacted")
+    /// There is no snapshot, or it has no such part any more.
+    public static let unknownSnapshot = Refusal.Code(rawValue: "unknown-snapshot")
     /// The server is not there yet: the position asked for was not reached in time.
     public static let notYet = Refusal.Code(rawValue: "not-yet")
     /// Too many pinned readers.
@@ -106,6 +108,8 @@ extension Refusal.Code {
     public static let badBody = Refusal.Code(rawValue: "bad-body")
     /// A header's value is not of its shape.
     public static let badHeader = Refusal.Code(rawValue: "bad-header")
+    /// The bytes a Range names are not there.
+    public static let badRange = Refusal.Code(rawValue: "bad-range")
     /// A parameter is not known or not supported yet.
     public static let unsupportedParameter = Refusal.Code(rawValue: "unsupported-parameter")
     /// A parameter's value is not of its shape.

@@ -19,6 +19,9 @@ protocol AnyTreeCache: AnyObject, Sendable {
     var name: TreeName { get }
     /// Some records may stand differently now; called under the store's lock.
     func refresh(_ reader: StoreReader, _ keys: [RecordKey])
+    /// All records may stand differently now; called under the store's lock, while nobody holds the
+    /// state.
+    func refreshAll()
 }
 
 /// The decoded boxes and the indexes of one tree.
@@ -128,6 +131,7 @@ final class TreeCache<R: Record>: AnyTreeCache {
         private var count = 0
         /// Keys that changed since the oldest of them began.
         private var touched: Set<Key<R>> = []
+        private var hasTouchedAll = false
 
         var isEmpty: Bool { count == 0 }
 
@@ -137,13 +141,18 @@ final class TreeCache<R: Record>: AnyTreeCache {
         /// A record changed.
         mutating func touch(_ key: Key<R>) { if count > 0 { touched.insert(key) } }
 
+        /// All records changed.
+        mutating func touchAll() { hasTouchedAll = count > 0 }
+
         /// A record came back.
         ///
         /// - Returns: Whether it is still the one that stands.
         mutating func finish(_ key: Key<R>) -> Bool {
-            defer { if count == 0 { touched.removeAll() } }
+            defer {
+                if count == 0 { (touched, hasTouchedAll) = ([], false) }
+            }
             count -= 1
-            return !touched.contains(key)
+            return !hasTouchedAll && !touched.contains(key)
         }
     }
 
@@ -214,6 +223,18 @@ final class TreeCache<R: Record>: AnyTreeCache {
                 let latest = latest(reader, id)
                 for index in indexes { index?.set(id, to: latest) }
             }
+        }
+    }
+
+    func refreshAll() {
+        steps.wrappingAdd(1, ordering: .releasing)
+        loads.withLock { loads in
+            loads.touchAll()
+            boxes.removeAll()
+        }
+        // They are built anew when they are asked for.
+        indexes.withLock { indexes in
+            for place in indexes.indices { indexes[place] = nil }
         }
     }
 

@@ -83,7 +83,8 @@ extension Database {
                 trees: pinned.trees,
                 usedTrees: Set(types.proposals.map(\.tree))
             ),
-            gate: gate
+            gate: gate,
+            directory: directory
         )
         let database = Database(
             store: store,
@@ -150,7 +151,7 @@ enum ServerProbe {
                         switch event {
                         case .opened(_, let server): result = .success(server)
                         case .ended(_, let end): result = .failure(end)
-                        case .message: return
+                        case .message, .fetching, .renewed: return
                         }
                     }
                 }

@@ -19,6 +19,8 @@ enum LinkEnd: Error, Hashable, Sendable {
     case silent
     /// What came is none of the protocol's.
     case garbled(String)
+    /// The server's snapshot cannot be taken: it gives none, or it cannot be kept here.
+    case notTaken(String)
     /// The address cannot be spoken to by this version.
     case unsupported(String)
     /// It was closed here.
@@ -27,16 +29,17 @@ enum LinkEnd: Error, Hashable, Sendable {
     /// Whether the same attempt may succeed later; if not, somebody has to do something first.
     var mayRetry: Bool {
         switch self {
-        case .unreachable, .timedOut, .lost, .silent, .garbled: true
+        case .unreachable, .timedOut, .lost, .silent, .garbled, .notTaken: true
         case .refused(let status, _): status == 408 || status == 429 || status >= 500
-        case .bye(let code, _): code == 1012 || code == 1013 || code == 4408 || code < 4000
+        case .bye(let code, _):
+            code == 1012 || code == 1013 || code == 4408 || code == 4410 || code < 4000
         case .otherDatabase, .unsupported, .closed: false
         }
     }
 
     /// Whether the server cannot go on from what the copy holds.
     var needsNewCopy: Bool {
-        if case .bye(let code, _) = self { return code == 4409 || code == 4410 }
+        if case .bye(let code, _) = self { return code == 4409 }
         return false
     }
 
@@ -53,6 +56,7 @@ enum LinkEnd: Error, Hashable, Sendable {
         case .lost: "The connection broke."
         case .silent: "The server was silent for two heartbeats."
         case .garbled(let why): "What the server sent cannot be read: \(why)"
+        case .notTaken(let why): "The server's snapshot cannot be taken: \(why)"
         case .unsupported(let why): why
         case .closed: "The connection was closed."
         }

@@ -56,6 +56,8 @@ final class MirrorAuthority: Authority {
     let store: Store
     let outbox: Outbox
     let gate: WriterGate
+    /// Makes the copy anew.
+    let renewal: MirrorRenewal
     let time: any TimeSource
     let random: any RandomSource
     let core: Lock<MirrorCore>
@@ -66,12 +68,19 @@ final class MirrorAuthority: Authority {
         outbox: Outbox,
         identity: MirrorIdentity,
         gate: WriterGate,
+        directory: String,
         time: any TimeSource = SystemTime(),
         random: any RandomSource = SystemRandom()
     ) {
         self.store = store
         self.outbox = outbox
         self.gate = gate
+        renewal = MirrorRenewal(
+            path: directory,
+            store: store,
+            outbox: outbox,
+            trees: identity.trees
+        )
         self.time = time
         self.random = random
         caller = identity.caller
@@ -103,7 +112,8 @@ final class MirrorAuthority: Authority {
         store.observe { [weak self] _, _ in self?.wake { $0.isSynced = true } }
         let connection: MirrorConnection
         do {
-            connection = try MirrorConnection(target, random: random) { [weak self] event in
+            connection = try MirrorConnection(target, random: random, renewal: renewal) {
+                [weak self] event in
                 self?.wake { $0.inbox.add(event) }
             }
         } catch {
@@ -260,6 +270,12 @@ final class MirrorAuthority: Authority {
         case .event(.opened(let link, _)):
             state.withLock { $0.link = link }
             act(core.withLock { $0.connected() })
+        case .event(.fetching(_, let head)):
+            act(core.withLock { $0.fetching(head) })
+        case .event(.renewed(let link, let copy)):
+            try renewal.install(copy)
+            act(try core.withLock { (core) throws(MirrorError) in try core.renewed() })
+            state.withLock(\.connection)?.proceed(link: link)
         case .event(.message(let link, let message)): try perform([message], link)
         case .messages(let link, let messages, let isJudging):
             let started = time.monotonicNanoseconds()

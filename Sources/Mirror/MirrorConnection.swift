@@ -6,6 +6,7 @@
 // - a link's messages are held while more of them wait than the mirror takes at once.
 internal import HoldfastBasics
 internal import HoldfastNetworking
+internal import HoldfastRecords
 internal import HoldfastWire
 
 /// What a connection tells, on its loop.
@@ -13,6 +14,10 @@ enum ConnectionEvent: Sendable {
     /// The link is open: hello may be sent on it.
     case opened(link: Int, ServerDocument)
     case message(link: Int, MirrorDown)
+    /// The server's snapshot is fetched first; its head is told.
+    case fetching(link: Int, head: UInt64)
+    /// A copy was made of it, and waits to take its place; `proceed` goes on.
+    case renewed(link: Int, RenewedCopy)
     /// The link ended, or could not be opened.
     case ended(link: Int, LinkEnd)
 }
@@ -24,7 +29,10 @@ final class MirrorConnection: Sendable {
         let loop: EventLoop
         let target: LinkTarget
         let random: any RandomSource
+        let renewal: MirrorRenewal?
         let tell: @Sendable (ConnectionEvent) -> Void
+        /// What came of a snapshot before a link was cut.
+        var fetch: SnapshotFetch?
         var link: MirrorLink?
         var number = 0
         var backoff = Backoff()
@@ -35,11 +43,13 @@ final class MirrorConnection: Sendable {
             _ loop: EventLoop,
             _ target: LinkTarget,
             _ random: any RandomSource,
+            _ renewal: MirrorRenewal?,
             _ tell: @escaping @Sendable (ConnectionEvent) -> Void
         ) {
             self.loop = loop
             self.target = target
             self.random = random
+            self.renewal = renewal
             self.tell = tell
         }
 
@@ -49,6 +59,29 @@ final class MirrorConnection: Sendable {
             let link = MirrorLink(target, on: loop, random: random, handler: self)
             self.link = link
             link.open()
+        }
+
+        func identified(
+            _ link: MirrorLink,
+            _ server: ServerDocument
+        ) throws -> SnapshotFetch? {
+            guard let renewal, renewal.wants(server) else {
+                fetch = nil
+                return nil
+            }
+            tell(.fetching(link: number, head: server.head.seq))
+            if let fetch {
+                fetch.restart(server)
+            } else {
+                fetch = try renewal.begin(server)
+            }
+            return fetch
+        }
+
+        func fetched(_ link: MirrorLink, _ fetch: SnapshotFetch) throws {
+            self.fetch = nil
+            guard let copy = try renewal?.finish(fetch) else { return }
+            tell(.renewed(link: number, copy))
         }
 
         func opened(_ link: MirrorLink, _ server: ServerDocument) {
@@ -82,13 +115,14 @@ final class MirrorConnection: Sendable {
     init(
         _ target: LinkTarget,
         random: any RandomSource,
+        renewal: MirrorRenewal? = nil,
         tell: @escaping @Sendable (ConnectionEvent) -> Void
     ) throws(NetworkError) {
         let loop = try EventLoop()
         self.loop = loop
         let made = Condition<LoopBound<Owner>?>(nil)
         loop.execute {
-            let owner = LoopBound(Owner(loop, target, random, tell), to: loop)
+            let owner = LoopBound(Owner(loop, target, random, renewal, tell), to: loop)
             made.signal { $0 = owner }
         }
         let bound = made.wait(until: { $0 != nil }) { $0 }
@@ -109,6 +143,14 @@ final class MirrorConnection: Sendable {
         onLoop { owner in
             guard owner.number == link else { return }
             for message in messages { owner.link?.send(message) }
+        }
+    }
+
+    /// Goes on with a link whose snapshot is in its place.
+    func proceed(link: Int) {
+        onLoop { owner in
+            guard owner.number == link else { return }
+            owner.link?.proceed()
         }
     }
 

@@ -83,6 +83,8 @@ final class MirrorCore {
     private var serverHead: UInt64 = 0
     /// The server's head when it said welcome; nil when everything up to it is here.
     private var awaitedHead: UInt64?
+    /// The server's head while its snapshot is fetched.
+    private var fetchedHead: UInt64?
     /// The last number that was sent on this connection.
     private var lastSent: UInt64 = 0
     private var unanswered: Set<UniqueID> = []
@@ -125,7 +127,10 @@ final class MirrorCore {
     /// How it stands with the server.
     var status: MirrorStatus {
         if let failure { return .refused(failure) }
-        guard phase == .open else { return .offline(since: since) }
+        guard phase == .open else {
+            return fetchedHead.map { .catchingUp(behind: $0 - min($0, confirmedHead)) }
+                ?? .offline(since: since)
+        }
         let head = confirmedHead
         return head >= serverHead ? .live : .catchingUp(behind: serverHead - head)
     }
@@ -150,6 +155,7 @@ final class MirrorCore {
     /// The link is open: introduces itself.
     func connected() -> [MirrorAction] {
         phase = .greeting
+        fetchedHead = nil
         failure = nil
         lastSent = 0
         unanswered = []
@@ -170,13 +176,33 @@ final class MirrorCore {
         return [.send(.hello(hello))]
     }
 
+    /// The server's snapshot is fetched before the introduction.
+    ///
+    /// - Parameter head: The last commit the server has.
+    /// - Returns: Actions.
+    func fetching(_ head: UInt64) -> [MirrorAction] {
+        failure = nil
+        fetchedHead = head
+        return statusAction()
+    }
+
+    /// Another copy took the place of the one that was here: what waited for its commits has them.
+    ///
+    /// - Throws: `MirrorError` when the outbox cannot be written.
+    func renewed() throws(MirrorError) -> [MirrorAction] {
+        defer { takeOut() }
+        finishOutcomes()
+        return answerRequests() + (try synced())
+    }
+
     /// The link ended.
     ///
     /// - Parameter refusal: Why no other attempt makes sense; nil when one does.
     /// - Returns: Actions.
     func disconnected(_ refusal: String?) -> [MirrorAction] {
-        if phase != .offline { since = time.wallMilliseconds() }
+        if phase != .offline || fetchedHead != nil { since = time.wallMilliseconds() }
         phase = .offline
+        fetchedHead = nil
         if let refusal, failure == nil { failure = refusal }
         return statusAction()
     }

@@ -174,7 +174,12 @@ struct MirrorDirectory {
             try Self.remove(copyPath(next.copy))
         }
         let disk = try PosixDisk(copyPath(next.copy), create: true)
-        try Store.create(following: identity, trees: trees, on: disk)
+        try Store.create(
+            following: identity,
+            trees: trees,
+            lineage: server.lineage.map(\.start),
+            on: disk
+        )
         try outbox.setFact(MirrorCore.syncedFact, Array("false".utf8))
         try outbox.setFact(Self.identityFact, next.json)
         try outbox.setFact(MirrorCore.resyncFact, Array("false".utf8))
@@ -196,6 +201,7 @@ struct MirrorDirectory {
             try outbox.setFact(Self.identityFact, pinned.json)
             self.pinned = pinned
         }
+        try removeOtherCopies(than: pinned.copy)
         let disk = try PosixDisk(copyPath(pinned.copy), create: true)
         let store = try Store(
             disk: disk,
@@ -203,6 +209,14 @@ struct MirrorDirectory {
             logger: Logger(level: .error)
         )
         return (store, pinned)
+    }
+
+    /// Removes what a process that ended was about to put in place, or had replaced.
+    private func removeOtherCopies(than number: UInt64) throws {
+        for name in try PosixDisk(path).names(in: "")
+        where name.hasPrefix("copy.") && name != "copy.\(number)" {
+            try Self.remove(path + "/" + name)
+        }
     }
 
     private func copyPath(_ number: UInt64) -> String { path + "/copy.\(number)" }

@@ -16,6 +16,15 @@ internal import HoldfastWire
 
 /// Who is told what happens on a link; called on the link's loop.
 protocol MirrorLinkHandler: AnyObject {
+    /// The server is the right one: what is to be fetched from it before anything else; nil for
+    /// nothing.
+    ///
+    /// - Throws: Why it cannot be kept here; the link ends.
+    func identified(_ link: MirrorLink, _ server: ServerDocument) throws -> SnapshotFetch?
+    /// All of it is here: the link waits for `proceed`.
+    ///
+    /// - Throws: Why it cannot be used; the link ends.
+    func fetched(_ link: MirrorLink, _ fetch: SnapshotFetch) throws
     /// The server is the right one and speaks the protocol: hello may be sent.
     func opened(_ link: MirrorLink, _ server: ServerDocument)
     /// A message came.
@@ -49,7 +58,7 @@ struct LinkTarget: Sendable {
 /// One connection of a mirror to its server.
 final class MirrorLink: ByteStreamHandler {
     private enum Phase {
-        case idle, connecting, identifying, upgrading, open, ended
+        case idle, connecting, identifying, fetching, fetched, upgrading, open, ended
     }
 
     private let loop: EventLoop
@@ -68,6 +77,8 @@ final class MirrorLink: ByteStreamHandler {
     private var server: ServerDocument?
     private var silenceMilliseconds: Int
     private var isHeld = false
+    /// What is fetched before the upgrade.
+    private var fetch: SnapshotFetch?
     private var opening: LoopTimer?
     private var pinger: LoopTimer?
 
@@ -167,7 +178,8 @@ final class MirrorLink: ByteStreamHandler {
         var offset = 0
         while !isHeld {
             switch phase {
-            case .identifying, .upgrading:
+            case .identifying, .fetching, .upgrading:
+                if phase == .fetching { stream.setDeadline(milliseconds: silenceMilliseconds) }
                 switch responses.step(bytes, &offset) {
                 case .needsMore: return offset
                 case .refused(let error): end(.garbled(error.reason))
@@ -176,6 +188,7 @@ final class MirrorLink: ByteStreamHandler {
             case .open:
                 stream.setDeadline(milliseconds: silenceMilliseconds)
                 guard step(bytes, &offset) else { return offset }
+            case .fetched: return offset
             case .idle, .connecting, .ended: return bytes.count
             }
         }
@@ -253,7 +266,11 @@ final class MirrorLink: ByteStreamHandler {
     }
 
     private func answered(_ response: Response) {
-        if phase == .identifying { identify(response) } else { upgrade(response) }
+        switch phase {
+        case .identifying: identify(response)
+        case .fetching: take(response)
+        default: upgrade(response)
+        }
     }
 
     private func identify(_ response: Response) {
@@ -276,13 +293,97 @@ final class MirrorLink: ByteStreamHandler {
             return
         }
         server = document
-        phase = .upgrading
+        do {
+            fetch = try handler?.identified(self, document)
+        } catch {
+            end(Self.end(error))
+            return
+        }
+        guard fetch == nil else {
+            phase = .fetching
+            opening?.cancel()
+            opening = nil
+            stream?.setDeadline(milliseconds: silenceMilliseconds)
+            askForMore()
+            return
+        }
+        requestUpgrade()
+    }
+
+    // MARK: Fetching
+
+    /// Asks for what is missing of the snapshot; hands it over when nothing is.
+    private func askForMore() {
+        guard let fetch else { return }
+        guard let request = fetch.next else {
+            phase = .fetched
+            stream?.setDeadline(milliseconds: nil)
+            do {
+                try handler?.fetched(self, fetch)
+            } catch {
+                end(Self.end(error))
+            }
+            return
+        }
+        let fields = identification
+        stream?.write { out in
+            out.append(text: "GET \(request.path) HTTP/1.1\r\n")
+            out.appendField("host", text: target.address.authority)
+            if let range = request.range {
+                out.append(text: "range: bytes=\(range.lowerBound)-\(range.upperBound - 1)\r\n")
+            }
+            out.append(fields)
+            out.append("\r\n")
+        }
+    }
+
+    private func take(_ response: Response) {
+        do throws(SnapshotError) {
+            try fetch?.take(response)
+        } catch {
+            end(Self.end(error))
+            return
+        }
+        askForMore()
+    }
+
+    /// What was fetched is in its place: the handshake goes on.
+    func proceed() {
+        guard phase == .fetched else { return }
+        fetch = nil
+        opening = loop.schedule(afterMilliseconds: target.openingMilliseconds) { [weak self] in
+            self?.end(.timedOut)
+        }
+        requestUpgrade()
+    }
+
+    private static func end(_ error: any Error) -> LinkEnd {
+        switch error as? SnapshotError {
+        case .gone: .notTaken("it was replaced by a newer one, or there is none.")
+        case .refused(let status): .refused(status: status, detail: "no part of the snapshot.")
+        case .garbled(let why): .garbled(why)
+        case .disk(let error): .notTaken("\(error)")
+        case nil: .notTaken("\(error)")
+        }
+    }
+
+    // MARK: Upgrading
+
+    /// Who asks, for a server that has shown that it is the right one.
+    private var identification: [UInt8] {
         var fields = ByteBuffer()
         appendText("holdfast-user: ", target.user, to: &fields)
         appendText("holdfast-device: ", target.device, to: &fields)
-        fields.appendField("holdfast-database", text: document.databaseID.description)
+        if let id = server?.databaseID {
+            fields.appendField("holdfast-database", text: id.description)
+        }
         if let token = target.token { fields.appendField("authorization", text: "Bearer " + token) }
-        let more = fields.array
+        return fields.array
+    }
+
+    private func requestUpgrade() {
+        phase = .upgrading
+        let more = identification
         stream?.write { out in
             proposal.appendRequest(
                 target: "/v1/mirror",

@@ -81,6 +81,8 @@ public enum RefusalCode: String, Sendable, Hashable, CaseIterable {
     case diverged = "diverged"
     /// The log no longer reaches back that far.
     case compacted = "compacted"
+    /// There is no snapshot, or it has no such part any more.
+    case unknownSnapshot = "unknown-snapshot"
     /// The server is not there yet: the position asked for was not reached in time.
     case notYet = "not-yet"
     /// Too many pinned readers.
@@ -96,6 +98,8 @@ public enum RefusalCode: String, Sendable, Hashable, CaseIterable {
     case badBody = "bad-body"
     /// A header's value is not of its shape.
     case badHeader = "bad-header"
+    /// The bytes a Range names are not there.
+    case badRange = "bad-range"
     /// A parameter is not known or not supported yet.
     case unsupportedParameter = "unsupported-parameter"
     /// A parameter's value is not of its shape.

@@ -11,10 +11,16 @@ internal import HoldfastWire
 
 /// Sends a long body as fast as its client takes it.
 protocol BodyProducer: AnyObject {
+    /// How long the body is; nil when that shows at its end.
+    var byteCount: Int? { get }
     /// Appends more of the body; false when it is complete.
     func produce(into out: inout ByteBuffer) -> ProducerStep
     /// The client is gone, or the body is complete.
     func end()
+}
+
+extension BodyProducer {
+    var byteCount: Int? { nil }
 }
 
 /// What a producer did.
@@ -52,6 +58,7 @@ final class Connection: ByteStreamHandler {
     private var isClosed = false
     private var producer: (any BodyProducer)?
     private var isChunked = false
+    private var producedStatus = 200
     private var isBodyChunked = false
     private var bodyStart: (nanoseconds: UInt64, byteCount: UInt64) = (0, 0)
     private(set) var consumer: (any BodyConsumer)?
@@ -264,6 +271,22 @@ final class Connection: ByteStreamHandler {
         stream.resumeReading()
     }
 
+    /// The request is answered later, by `answer`.
+    func wait(_ route: Route) {
+        self.route = route
+        isWaiting = true
+    }
+
+    /// Writes the loop's reply to a request that was made to wait.
+    func answer() {
+        guard !isClosed else { return }
+        isWaiting = false
+        stream.write { server.write(&exchange, route: route, into: &$0) }
+        count(server.reply.status.rawValue)
+        afterReply()
+        stream.resumeReading()
+    }
+
     /// The parked request is to be answered anew.
     func retry(_ head: [UInt8]) {
         guard !isClosed else { return }
@@ -288,8 +311,9 @@ final class Connection: ByteStreamHandler {
         self.route = route
         let server = self.server
         var body = ResponseBody.none
+        let length = producer.byteCount.map { ResponseLength.bytes($0) } ?? .unknown
         stream.write { out in
-            body = server.writeHead(.unknown, &exchange, route: route, into: &out)
+            body = server.writeHead(length, &exchange, route: route, into: &out)
         }
         guard body != .none else {
             producer.end()
@@ -297,6 +321,7 @@ final class Connection: ByteStreamHandler {
             return
         }
         isChunked = body == .chunked
+        producedStatus = server.reply.status.rawValue
         self.producer = producer
         stream.setDeadline(seconds: server.configuration.stallSeconds)
         produce()
@@ -321,7 +346,7 @@ final class Connection: ByteStreamHandler {
         case .complete:
             if isChunked { stream.write { $0.endChunks() } }
             endProduction()
-            count(200)
+            count(producedStatus)
             afterReply()
             stream.resumeReading()
         case .failed:

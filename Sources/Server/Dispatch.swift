@@ -33,6 +33,8 @@ extension LoopServer {
                 connection.send(route, producing: producer)
                 return
             }
+            // It is answered from another thread.
+            if connection.isWaiting { return }
         } catch {
             let allow = error.refusal.code == .methodNotAllowed ? allowed(route, head) : nil
             render(error.refusal)

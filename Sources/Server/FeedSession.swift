@@ -143,6 +143,13 @@ final class FeedSession: WebSocketSession, LogFollower {
     /// Sends what is durable and fits; the rest when the client has read.
     func advance(_ reader: LogReader, hub: FeedHub) {
         guard phase == .running else { return }
+        guard seq + 1 >= reader.oldest else {
+            bye(
+                .compacted,
+                "The log begins after commit \(reader.oldest - 1). Read everything anew."
+            )
+            return
+        }
         let before = stream.unsentByteCount
         while seq < reader.head, stream.unsentByteCount < FeedHub.byteCountMax {
             let lag = reader.head - seq

@@ -13,7 +13,7 @@ enum Later {
         let rest = target.segmentCount - 2
         if rest < 2 {
             for whole: StaticString in [
-                "files", "snapshot", "devices", "backups", "cluster",
+                "files", "devices", "backups", "cluster",
             ] where name.equals(whole) { return true }
         }
         let last = target.segment(target.segmentCount - 1)
@@ -71,7 +71,8 @@ enum Later {
         if head.first("if-match") != nil {
             throw refusal("If-Match", "A read takes If-None-Match, not If-Match.")
         }
-        guard route != .feed, route != .mirror else { return }
+        // A part is bytes, whatever Accept names.
+        guard route != .feed, route != .mirror, route != .part else { return }
         guard case .refused = Accept.answer(head, "application", "json") else { return }
         let hasLines = route == .records || route == .changes
         if hasLines, case .named = Accept.answer(head, "application", "x-ndjson") { return }

@@ -71,7 +71,8 @@ final class Metrics: Sendable {
     }
 
     static let codes = [
-        101, 200, 201, 202, 204, 304, 400, 403, 404, 405, 408, 409, 410, 412, 413, 414, 415, 417,
+        101, 200, 201, 202, 204, 206, 304, 400, 403, 404, 405, 408, 409, 410, 412, 413, 414, 415,
+        416, 417,
         421, 422, 423, 426, 428, 431, 500, 501, 503, 504, 505, 507,
     ]
 
@@ -85,6 +86,8 @@ final class Metrics: Sendable {
     let feedDeliveries = Counter()
     let mirrorClients = Gauge()
     let refusedHeads = Counter()
+    let compactions = Histogram()
+    let failedCompactions = Counter()
 
     init() {
         routes = Route.allCases.map { _ in
@@ -122,6 +125,20 @@ final class Metrics: Sendable {
         }
         header("holdfast_sync_duration_seconds", "histogram", "Writing and syncing a batch.", &out)
         syncs.write("holdfast_sync_duration_seconds", labels: "", into: &out)
+        header(
+            "holdfast_compaction_duration_seconds",
+            "histogram",
+            "Writing a snapshot and cutting the log.",
+            &out
+        )
+        compactions.write("holdfast_compaction_duration_seconds", labels: "", into: &out)
+        number(
+            "holdfast_compactions_failed_total",
+            "counter",
+            "Compactions the disk refused.",
+            failedCompactions.value,
+            &out
+        )
         number("holdfast_connections", "gauge", "Open connections.", connections.value, &out)
         number("holdfast_feed_clients", "gauge", "Live feeds open.", feedClients.value, &out)
         number("holdfast_mirror_clients", "gauge", "Mirrors open.", mirrorClients.value, &out)

@@ -312,6 +312,13 @@ public final class MirrorPeer {
     /// - Parameter reader: The durable log as it is now.
     public func advance(_ reader: LogReader) {
         guard phase == .running else { return }
+        guard seq + 1 >= reader.oldest else {
+            bye(
+                MirrorEnd.compacted,
+                "The log begins after commit \(reader.oldest - 1). Take the snapshot first."
+            )
+            return
+        }
         while seq < reader.head, output.hasRoom {
             do throws(CommitLogError) {
                 let page = try MirrorPage(after: seq, reader, filter)

@@ -19,6 +19,8 @@ enum Route: String, CaseIterable, Sendable {
     case borrowReturn = "/v1/borrows/{id}/return"
     case borrowCancel = "/v1/borrows/{id}/cancel"
     case ranges = "/v1/ranges"
+    case snapshot = "/v1/snapshot"
+    case part = "/v1/snapshot/{sha256}"
     case feed = "/v1/feed"
     case mirror = "/v1/mirror"
     case live = "/livez"
@@ -29,7 +31,8 @@ enum Route: String, CaseIterable, Sendable {
     /// What a path takes, for 405 and its Allow field.
     var methods: [HTTPMethod] {
         switch self {
-        case .about, .trees, .live, .ready, .metrics, .files, .feed, .mirror: [.get, .head]
+        case .about, .trees, .live, .ready, .metrics, .files, .feed, .mirror, .part:
+            [.get, .head]
         case .tree: [.get, .head, .put]
         case .records: [.get, .head, .post]
         case .record: [.get, .head, .put, .patch, .delete]
@@ -37,7 +40,7 @@ enum Route: String, CaseIterable, Sendable {
         case .changes: [.get, .head, .post]
         case .borrows: [.get, .head]
         case .borrow: [.get, .head, .put]
-        case .ranges: [.get, .head, .post]
+        case .ranges, .snapshot: [.get, .head, .post]
         }
     }
 
@@ -101,6 +104,7 @@ enum Route: String, CaseIterable, Sendable {
             default: return nil
             }
         }
+        if name.equals("snapshot") { return rest == 0 ? .snapshot : rest == 1 ? .part : nil }
         if name.equals("trees") { return rest == 0 ? .trees : rest == 1 ? .tree : nil }
         guard rest == 0 else { return nil }
         if name.equals("changes") { return .changes }

@@ -73,6 +73,7 @@ public final class Server: Sendable {
             for server in self.servers { server.execute { $0.advance(progress) } }
         }
         startTimer()
+        shared.compactor.start()
     }
 
     /// Where it listens, `HOST:PORT`.
@@ -83,6 +84,7 @@ public final class Server: Sendable {
     /// - Parameter seconds: How long replies under way may take.
     public func stop(withinSeconds seconds: Double = 5) {
         listener.close()
+        shared.compactor.stop()
         for server in servers { server.execute { $0.beginStopping() } }
         waitForConnections(seconds)
         for loop in loops { loop.stop() }

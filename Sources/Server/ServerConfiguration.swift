@@ -1,5 +1,6 @@
 // What a server is told when it starts.
 internal import HoldfastBasics
+public import HoldfastStore
 
 /// How a server listens, and its limits.
 public struct ServerConfiguration: Sendable {
@@ -30,6 +31,11 @@ public struct ServerConfiguration: Sendable {
     /// Origins of other pages that may use it.
     public var origins: [String]
 
+    /// How much history stays, and when the log is cut by itself.
+    public var compaction: CompactionPolicy
+    /// Time between two looks at whether the log is to be cut.
+    public var compactionSeconds: Double
+
     /// The defaults.
     public init(host: String = "127.0.0.1", port: UInt16 = 7070) {
         self.host = host
@@ -45,5 +51,7 @@ public struct ServerConfiguration: Sendable {
         connectionCountMax = 20_000
         hostNames = []
         origins = []
+        compaction = CompactionPolicy()
+        compactionSeconds = 60
     }
 }

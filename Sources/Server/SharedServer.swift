@@ -13,6 +13,7 @@ final class SharedServer: Sendable {
     let time: any TimeSource
     let random: any RandomSource
     let logger: Logger
+    let compactor: Compactor
     let version: String
     /// Names a request's Host field may carry, besides addresses of loopback.
     let hostNames: Set<String>
@@ -32,6 +33,14 @@ final class SharedServer: Sendable {
         self.time = time
         self.random = random
         self.logger = logger
+        compactor = Compactor(
+            store,
+            configuration.compaction,
+            everySeconds: configuration.compactionSeconds,
+            metrics: metrics,
+            time: time,
+            logger: logger
+        )
         self.version = version
         hostNames = Set(["localhost", configuration.host] + configuration.hostNames)
     }

@@ -15,13 +15,16 @@ extension LoopServer {
         reply.json()
         store.read { reader in
             let durable = reader.progress.durable
+            let lineage = reader.state.lineage
             let document = ServerDocument(
                 version: shared.version,
                 databaseID: store.identity.databaseID,
                 application: store.identity.application,
                 head: reader.state.position(of: durable),
                 chain: reader.chain(atSeq: durable) ?? .zero,
-                oldest: reader.oldest
+                oldest: reader.oldest,
+                lineage: lineage.map { LineageEntry(epoch: $0.epoch, firstSeq: $0.firstSeq) },
+                snapshot: reader.snapshotSeq.map { reader.state.position(of: $0) }
             )
             document.append(to: &reply.body)
         }
@@ -51,10 +54,15 @@ extension LoopServer {
         reply.type("text/plain; version=0.0.4; charset=utf-8")
         let metrics = self.metrics
         metrics.write(into: &reply.body)
-        let (head, durable, records, logBytes, indexBytes) = store.read { reader in
+        let (head, durable, oldest, snapshot) = store.read { reader in
+            (
+                reader.state.head, reader.progress.durable, reader.oldest.seq,
+                reader.snapshotSeq ?? 0
+            )
+        }
+        let (records, logBytes, indexBytes) = store.read { reader in
             let trees = reader.state.allTrees
             return (
-                reader.state.head, reader.progress.durable,
                 trees.map { ($0.name.isSystem, $0.count) }, reader.logByteCount,
                 trees.reduce(0) { $0 + $1.indexByteCount }
             )
@@ -78,6 +86,20 @@ extension LoopServer {
             "gauge",
             "Seq of the last synced one.",
             Int(durable),
+            &reply.body
+        )
+        metrics.number(
+            "holdfast_oldest_seq",
+            "gauge",
+            "The log has what follows it.",
+            Int(oldest),
+            &reply.body
+        )
+        metrics.number(
+            "holdfast_snapshot_seq",
+            "gauge",
+            "Seq of the newest snapshot; 0 for none.",
+            Int(snapshot),
             &reply.body
         )
         let live = records.filter { !$0.0 }.reduce(0) { $0 + $1.1 }

@@ -30,7 +30,7 @@ public struct CheckpointReport: Sendable, Equatable {
 extension Store {
     /// Writes the durable state as a checkpoint, in place of the one before.
     ///
-    /// Reads and writes go on meanwhile. For one thread at a time.
+    /// Reads and writes go on meanwhile. One thread at a time; others wait for their turn.
     ///
     /// - Parameter sizes: Where parts end.
     /// - Returns: What was written; nil before the first commit.
@@ -40,9 +40,27 @@ extension Store {
     public func checkpoint(
         sizes: PartSizes = PartSizes()
     ) throws(StoreError) -> CheckpointReport? {
-        try checkWritable()
-        guard let frame = core.withLock({ CheckpointFrame($0, keepingFrom: 1) }) else { return nil }
-        return try checkpoint(frame, sizes)
+        try alone { () throws(StoreError) in
+            try checkWritable()
+            let frame = core.withLock { CheckpointFrame($0, keepingFrom: 1) }
+            return try frame.map { (frame) throws(StoreError) in try checkpoint(frame, sizes) }
+        }
+    }
+
+    /// Runs `body` while nobody else compacts, or puts another copy in place.
+    func alone<T>(_ body: () throws(StoreError) -> T) throws(StoreError) -> T {
+        core.signal(when: { !$0.isBusy }) { $0.isBusy = true }
+        defer { core.signal { $0.isBusy = false } }
+        return try body()
+    }
+
+    /// Has a checkpoint that is being written given up, and none begun from now on: the one before
+    /// stays in place.
+    public func stopCompacting() { core.withLock { $0.mayCompact = false } }
+
+    /// Refuses to go on with a checkpoint nobody waits for.
+    private func checkWanted() throws(CommitLogError) {
+        guard core.withLock(\.mayCompact) else { throw .stopped }
     }
 
     /// Refuses where nothing may be written: opened for reading, closed, or after a failed write.
@@ -61,7 +79,7 @@ extension Store {
         _ sizes: PartSizes
     ) throws(StoreError) -> CheckpointReport {
         do throws(CommitLogError) {
-            var writer = try CheckpointWriter(disk)
+            var writer = try CheckpointWriter(core.withLock(\.disk))
             do throws(CommitLogError) {
                 return try write(frame, sizes, &writer)
             } catch {
@@ -90,6 +108,7 @@ extension Store {
             parts: parts
         )
         try writer.finish(manifest)
+        core.withLock { $0.manifest = manifest }
         return CheckpointReport(
             seq: frame.seq,
             partCount: parts.count,
@@ -115,6 +134,7 @@ extension Store {
         }
         var after: RecordKey?
         repeat {
+            try checkWanted()
             var ended: PartKey?
             after = core.withLock { core in
                 guard let tree = core.state.tree(name) else { return nil }
@@ -149,6 +169,7 @@ extension Store {
         let builder = PartBuilder(.changes, of: [], sizes: sizes)
         var parts: [PartReference] = []
         func take() throws(CommitLogError) {
+            try checkWanted()
             guard let part = builder.finish() else { return }
             try writer.write(part)
             parts.append(part.reference)

@@ -28,7 +28,8 @@ extension Store {
     /// Writes a checkpoint and drops the segments before it.
     ///
     /// Reads and writes go on meanwhile. The history of what is dropped goes with it: older
-    /// versions, and who changed what. For one thread at a time.
+    /// versions, and who changed what. One thread at a time; others wait for
+    /// their turn.
     ///
     /// - Parameters:
     ///   - limit: The oldest commit that must stay, with the segment it lies in; nil keeps none.
@@ -40,7 +41,15 @@ extension Store {
         keepingFrom limit: UInt64? = nil,
         sizes: PartSizes = PartSizes()
     ) throws(StoreError) -> Compaction? {
+        try alone { () throws(StoreError) in try compactAlone(keepingFrom: limit, sizes) }
+    }
+
+    private func compactAlone(
+        keepingFrom limit: UInt64?,
+        _ sizes: PartSizes
+    ) throws(StoreError) -> Compaction? {
         try checkWritable()
+        let disk = core.withLock(\.disk)
         let begun = core.withLock { CheckpointFrame($0, keepingFrom: limit ?? .max) }
         guard let begun else { return nil }
         let report = try checkpoint(begun, sizes)

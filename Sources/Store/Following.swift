@@ -26,6 +26,7 @@ extension Store {
     /// - Parameters:
     ///   - identity: The database that is followed, in the epoch it is in.
     ///   - trees: The trees that are copied; nil for all.
+    ///   - lineage: The epochs of the database up to the identity's; nil when that is the first.
     ///   - disk: The directory.
     ///   - options: How its log is laid out.
     ///   - random: Gives salts.
@@ -33,6 +34,7 @@ extension Store {
     public static func create(
         following identity: Identity,
         trees: Set<TreeName>? = nil,
+        lineage: [EpochStart]? = nil,
         on disk: any Disk,
         options: LogOptions = LogOptions(),
         random: any RandomSource = SystemRandom()
@@ -42,6 +44,7 @@ extension Store {
                 disk: disk,
                 identity: identity,
                 role: .mirror(trees: trees),
+                after: lineage.map { LogStart(lineage: $0, seq: 0, chain: .zero, base: 0) },
                 options: options,
                 random: random
             )

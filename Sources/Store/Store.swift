@@ -20,9 +20,17 @@ public import HoldfastStorage
 public final class Store: Sendable {
     /// What is guarded by the lock.
     struct Core {
-        let log: CommitLog
-        let state: EngineState
-        let source: LogSource
+        var log: CommitLog
+        var state: EngineState
+        var source: LogSource
+        /// The directory.
+        var disk: any Disk
+        /// The manifest of the checkpoint in the directory; nil while there is none.
+        var manifest: Manifest?
+        /// Whether checkpoints are written.
+        var mayCompact = true
+        /// Whether somebody compacts, or puts another copy in place.
+        var isBusy = false
         var encoder = EncoderBox()
         var failure: String?
         var lostUpTo: UInt64 = 0
@@ -62,7 +70,6 @@ public final class Store: Sendable {
     public let checkpointSeq: UInt64?
     let core: Condition<Core>
     let time: any TimeSource
-    let disk: any Disk
     let random: any RandomSource
     let logger: Logger
 
@@ -87,7 +94,6 @@ public final class Store: Sendable {
         self.time = time
         self.random = random
         self.logger = logger
-        self.disk = disk
         let log = try Self.openLog(disk, options, random)
         if let application, log.identity.application != application {
             throw .otherApplication(expected: application, found: log.identity.application)
@@ -105,6 +111,8 @@ public final class Store: Sendable {
                 log: log,
                 state: state,
                 source: source,
+                disk: disk,
+                manifest: source.checkpoint?.manifest,
                 clock: ClockGuard(time: time),
                 overlay: overlay
             )

@@ -16,6 +16,7 @@ public struct StoreReader {
     let confirmed: Confirmed?
     let source: LogSource
     let log: CommitLog
+    let manifest: Manifest?
 
     /// The seq a reader of this tree must wait for; nil when all of it is durable.
     public func wait(for tree: TreeState) -> UInt64? {

@@ -168,7 +168,7 @@ extension Store {
     func lookForRoom() {
         let isFull: Bool
         do throws(DiskError) {
-            isFull = try disk.freeByteCount() < Limits.diskReserveByteCount
+            isFull = try core.withLock(\.disk).freeByteCount() < Limits.diskReserveByteCount
         } catch {
             logger.log(.warning, "store.room.failed", ["error": "\(error)"])
             isFull = true

@@ -29,8 +29,9 @@ public struct Touched: Hashable, Sendable {
 }
 
 extension Store {
-    /// Is told which keys a step of the state touched, under the store's lock.
-    public typealias Consumer = @Sendable (StoreReader, [Touched]) -> Void
+    /// Is told which keys a step of the state touched, under the store's lock; nil for all there
+    /// are and were.
+    public typealias Consumer = @Sendable (StoreReader, [Touched]?) -> Void
 
     /// Has a consumer told of every step of the state, in the same step: after a commit was
     /// applied, after commits were taken back, after a mirror's pending changes were decided anew.
@@ -50,7 +51,8 @@ extension Store.Core {
             confirmedHead: confirmedHead,
             confirmed: overlay?.confirmed,
             source: source,
-            log: log
+            log: log,
+            manifest: manifest
         )
     }
 

@@ -17,6 +17,10 @@ public struct ServerDocument: Hashable, Sendable {
     public var chain: Hash128
     /// The lowest `since` the log answers.
     public var oldest: Position
+    /// The epochs of the log, oldest first; the last is the head's.
+    public var lineage: [LineageEntry]
+    /// What `GET /v1/snapshot` is the state after; nil while there is none.
+    public var snapshot: Position?
 
     /// Puts the document together.
     public init(
@@ -25,7 +29,9 @@ public struct ServerDocument: Hashable, Sendable {
         application: String,
         head: Position,
         chain: Hash128,
-        oldest: Position
+        oldest: Position,
+        lineage: [LineageEntry]? = nil,
+        snapshot: Position? = nil
     ) {
         self.version = version
         self.databaseID = databaseID
@@ -33,6 +39,8 @@ public struct ServerDocument: Hashable, Sendable {
         self.head = head
         self.chain = chain
         self.oldest = oldest
+        self.lineage = lineage ?? [LineageEntry(epoch: head.epoch, firstSeq: 1)]
+        self.snapshot = snapshot
     }
 
     /// Reads the document, as a client that asks which database this is.
@@ -43,7 +51,8 @@ public struct ServerDocument: Hashable, Sendable {
         self = try Body.readOpen(body) { reader throws(FormError) in
             var (version, application): (String?, String?)
             var (databaseID, chain): (UniqueID?, Hash128?)
-            var (head, oldest): (Position?, Position?)
+            var (head, oldest, snapshot): (Position?, Position?, Position?)
+            var lineage: [LineageEntry]?
             let start = try reader.enterObject("what a server says of itself")
             while let name = try reader.nextMember() {
                 switch name {
@@ -53,6 +62,10 @@ public struct ServerDocument: Hashable, Sendable {
                 case "head": head = try reader.position()
                 case "chain": chain = try reader.hash()
                 case "oldest": oldest = try reader.position()
+                case "lineage": lineage = try reader.lineage()
+                case "snapshot":
+                    guard try !reader.null() else { continue }
+                    snapshot = try reader.position()
                 default: try reader.unknownMember()
                 }
             }
@@ -62,7 +75,9 @@ public struct ServerDocument: Hashable, Sendable {
                 application: try reader.required(application, "application", at: start),
                 head: try reader.required(head, "head", at: start),
                 chain: try reader.required(chain, "chain", at: start),
-                oldest: try reader.required(oldest, "oldest", at: start)
+                oldest: try reader.required(oldest, "oldest", at: start),
+                lineage: lineage,
+                snapshot: snapshot
             )
         }
     }
@@ -70,7 +85,8 @@ public struct ServerDocument: Hashable, Sendable {
     /// Appends the document.
     ///
     /// Shape: `{"name":"holdfast","version","databaseID","application","epoch","head","chain",
-    /// "oldest"}`.
+    /// "oldest","lineage":[{"epoch","firstSeq"}],"snapshot"}`; `snapshot` is null while there is
+    /// none.
     public func append(to buffer: inout ByteBuffer) {
         buffer.append("{\"name\":\"holdfast\",\"version\":")
         buffer.appendJSONString(version)
@@ -86,7 +102,56 @@ public struct ServerDocument: Hashable, Sendable {
         buffer.appendQuoted(chain)
         buffer.append(",\"oldest\":")
         buffer.appendQuoted(oldest)
+        buffer.append(",\"lineage\":[")
+        for (index, entry) in lineage.enumerated() {
+            buffer.append(index > 0 ? ",{\"epoch\":\"" : "{\"epoch\":\"")
+            entry.epoch.append(to: &buffer)
+            buffer.append("\",\"firstSeq\":")
+            buffer.append(decimal: entry.firstSeq)
+            buffer.append("}")
+        }
+        buffer.append("],\"snapshot\":")
+        if let snapshot { buffer.appendQuoted(snapshot) } else { buffer.append("null") }
         buffer.append("}")
+    }
+}
+
+/// An epoch of a log, and the first commit made in it.
+public struct LineageEntry: Hashable, Sendable {
+    /// The history.
+    public var epoch: Epoch
+    /// The first commit made in it.
+    public var firstSeq: UInt64
+
+    /// Puts the two together.
+    public init(epoch: Epoch, firstSeq: UInt64) {
+        self.epoch = epoch
+        self.firstSeq = firstSeq
+    }
+}
+
+extension FormReader {
+    fileprivate mutating func lineage() throws(FormError) -> [LineageEntry] {
+        var entries: [LineageEntry] = []
+        try enterArray()
+        while try nextElement() {
+            let start = try enterObject()
+            var (epoch, firstSeq): (Epoch?, UInt64?)
+            while let name = try nextMember() {
+                switch name {
+                case "epoch": epoch = try word("an epoch") { Epoch($0) }
+                case "firstSeq": firstSeq = try integer(1...Limits.numberMax)
+                default: try unknownMember()
+                }
+            }
+            entries.append(
+                LineageEntry(
+                    epoch: try required(epoch, "epoch", at: start),
+                    firstSeq: try required(firstSeq, "firstSeq", at: start)
+                )
+            )
+        }
+        return entries
     }
 }
 

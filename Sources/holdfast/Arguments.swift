@@ -149,15 +149,16 @@ extension Arguments {
         return number
     }
 
-    /// A time inside bounds; nil when it is not given.
+    /// A time, or another measure, inside bounds; nil when it is not given.
     func seconds(
         _ name: String,
-        _ bounds: ClosedRange<Double>
+        _ bounds: ClosedRange<Double>,
+        unit: String = "seconds"
     ) throws(CommandFailure) -> Double? {
         guard let setting = setting(name) else { return nil }
         guard let number = Double(setting.text), bounds.contains(number) else {
             throw setting.failure(
-                "give seconds, from \(bounds.lowerBound) to \(bounds.upperBound)"
+                "give \(unit), from \(bounds.lowerBound) to \(bounds.upperBound)"
             )
         }
         return number

@@ -19,10 +19,11 @@ struct DatabaseFolder {
     /// Opens the database for writing; makes one where there is none and `application` is named.
     func open(
         application: String?,
-        syncing: Syncing,
+        syncing: Syncing = .batches,
+        segmentByteCount: Int = Limits.segmentByteCount,
         logger: Logger
     ) throws(CommandFailure) -> Store {
-        let options = LogOptions(syncing: syncing)
+        let options = LogOptions(segmentByteCount: segmentByteCount, syncing: syncing)
         let disk = try existing()
         if let disk, try isPresent(disk) {
             return try store(disk, application, options, logger)
@@ -197,6 +198,8 @@ extension CommandFailure {
             self.init(.damaged, "\(directory): \(error); use a newer holdfast")
         case .disk(let cause):
             self.init(.diskFailed, "\(directory): \(cause)")
+        case .stopped:
+            self.init(.diskFailed, "\(directory): \(error)")
         }
     }
 

@@ -16,6 +16,26 @@ struct Progress {
         told = time.monotonicNanoseconds()
     }
 
+    /// Runs `body`, and says every second how long it has been at it.
+    static func telling<T>(
+        _ what: String,
+        _ body: () throws(CommandFailure) -> T
+    ) throws(CommandFailure) -> T {
+        let isDone = Condition(false)
+        let worker = Worker {
+            var seconds = 0
+            while !isDone.wait(until: { $0 }, nanosecondsMax: secondNanoseconds) {
+                seconds += 1
+                Console.complain("\(what), \(seconds) s ...")
+            }
+        }
+        defer {
+            isDone.signal { $0 = true }
+            worker.join()
+        }
+        return try body()
+    }
+
     /// One more is done; the clock is looked at every 1024 of them.
     mutating func step() {
         count += 1

@@ -38,6 +38,7 @@ enum ServeCommand {
         let store = try DatabaseFolder(settings.data).open(
             application: settings.application,
             syncing: settings.syncing,
+            segmentByteCount: settings.segmentByteCount,
             logger: logger
         )
         let runner = StoreRunner(store)

@@ -4,6 +4,7 @@ internal import HoldfastBasics
 internal import HoldfastCommitLog
 internal import HoldfastNetworking
 internal import HoldfastServer
+internal import HoldfastStore
 
 /// The table of settings: flags, `HOLDFAST_...`, and members of the configuration file.
 enum ServeFlags {
@@ -29,6 +30,34 @@ enum ServeFlags {
             "group|each",
             environment: true,
             "when a write is answered: after a sync it may share\n(group, the default), or one of its own (each)"
+        ),
+        Flag(
+            "history-days",
+            .number,
+            "DAYS",
+            environment: true,
+            "for which commits stay in the log (30); older ones go\nwhen the log is cut, what stands never does"
+        ),
+        Flag(
+            "history-bytes",
+            .number,
+            "BYTES",
+            environment: true,
+            "of the log that stay at most, whatever their age (4294967296)"
+        ),
+        Flag(
+            "garbage-ratio",
+            .number,
+            "N",
+            environment: true,
+            "the log is cut when what can go weighs N times what stands (1)"
+        ),
+        Flag(
+            "segment-bytes",
+            .number,
+            "BYTES",
+            environment: true,
+            "length of the log's files, which go whole (67108864)"
         ),
         Flag("web", .text, "DIR", environment: true, "folder of the viewer; none without it"),
         Flag("config", .text, "FILE", environment: true, "JSON file of these settings"),
@@ -93,6 +122,8 @@ struct ServeSettings {
     let application: String?
     let level: Logger.Level
     let syncing: Syncing
+    /// Length of the log's segments.
+    let segmentByteCount: Int
     let configuration: ServerConfiguration
 
     static let defaultAddress = "127.0.0.1:7070"
@@ -131,10 +162,30 @@ struct ServeSettings {
         if let count = try arguments.integer("max-connections", 1...1_000_000) {
             configuration.connectionCountMax = Int(count)
         }
+        segmentByteCount =
+            try arguments.integer("segment-bytes", 65_536...1_073_741_824).map { Int($0) }
+            ?? Limits.segmentByteCount
+        configuration.compaction = try Self.compaction(arguments)
         configuration.webFolder = arguments.text("web")
         configuration.hostNames = try Self.hostNames(arguments)
         configuration.origins = try Self.origins(arguments)
         self.configuration = configuration
+    }
+
+    private static func compaction(
+        _ arguments: Arguments
+    ) throws(CommandFailure) -> CompactionPolicy {
+        var policy = CompactionPolicy()
+        if let days = try arguments.seconds("history-days", 0...36_500, unit: "days") {
+            policy.historySeconds = Int64(days * 86_400)
+        }
+        if let count = try arguments.integer("history-bytes", 0...(1 << 50)) {
+            policy.historyByteCount = UInt64(count)
+        }
+        if let ratio = try arguments.seconds("garbage-ratio", 0...1000, unit: "a ratio") {
+            policy.garbageRatio = ratio
+        }
+        return policy
     }
 
     private static var processorCount: Int {

@@ -34,6 +34,12 @@ final class LinkProbe: Sendable {
 
         init(_ told: Condition<Told>) { self.told = told }
 
+        func identified(_ link: MirrorLink, _ server: ServerDocument) throws -> SnapshotFetch? {
+            nil
+        }
+
+        func fetched(_ link: MirrorLink, _ fetch: SnapshotFetch) throws {}
+
         func opened(_ link: MirrorLink, _ server: ServerDocument) {
             told.signal { $0.server = server }
         }

@@ -38,12 +38,16 @@ private final class Sink: MirrorOutput {
 }
 
 @Suite struct MirrorPeerTests {
-    private static func store(_ disk: SimulatedDisk) throws -> Store {
+    private static func store(
+        _ disk: SimulatedDisk,
+        options: LogOptions = LogOptions()
+    ) throws -> Store {
         let time = FakeTime()
-        try Store.create(on: disk, application: "stockroom", time: time)
+        try Store.create(on: disk, application: "stockroom", options: options, time: time)
         let store = try Store(
             disk: disk,
             application: "stockroom",
+            options: options,
             time: time,
             logger: Logger(level: .error, time: time) { _ in }
         )
@@ -155,6 +159,49 @@ private final class Sink: MirrorOutput {
         peer.advance(store.logReader())
         #expect(sink.commits == (try store.contents()))
         #expect(!peer.isBehind(store.logReader()))
+    }
+
+    @Test("A mirror the log was cut under is sent away, and is not one of another history")
+    func compacted() throws {
+        let options = LogOptions(segmentByteCount: 4096, growByteCount: 1024)
+        let store = try Self.store(SimulatedDisk(), options: options)
+        let sink = Sink()
+        let peer = Self.peer(store, sink)
+        Self.tell(peer, .hello(TestMirror.hello(store)))
+        store.syncStep()
+        peer.advance(store.logReader())
+        let have = store.read { ($0.confirmedPosition, $0.confirmedChain) }
+        sink.room = 0
+        for number in 0..<100 {
+            _ = store.submit(Self.put(UInt64(number)), by: MirrorServerTests.caller)
+            store.syncStep()
+        }
+        peer.advance(store.logReader())
+        #expect(peer.isRunning && sink.code == nil)
+        let report = try #require(try store.compact())
+        #expect(report.oldest > have.0.seq + 1)
+        sink.room = .max
+        peer.advance(store.logReader())
+        #expect(sink.code == MirrorEnd.compacted && !peer.isRunning)
+        // So is one that comes back with what it had, and one that has nothing.
+        for position in [MirrorHave(position: have.0, chain: have.1), nil] {
+            let sink = Sink()
+            var hello = TestMirror.hello(store)
+            hello.have = position
+            Self.tell(Self.peer(store, sink), .hello(hello))
+            #expect(sink.code == MirrorEnd.compacted)
+        }
+        // One that took the snapshot goes on from it.
+        let manifest = try #require(store.manifest)
+        let later = Sink()
+        let next = Self.peer(store, later)
+        var hello = TestMirror.hello(store)
+        hello.have = MirrorHave(
+            position: store.read { $0.state.position(of: manifest.seq) },
+            chain: manifest.chain
+        )
+        Self.tell(next, .hello(hello))
+        #expect(later.code == nil && next.isRunning)
     }
 
     @Test("Hashes of a state that is ahead are not sent as those of what is durable")

@@ -15,7 +15,7 @@ import Testing
         init(_ store: Store) {
             store.attach { reader, touched in
                 self.lines.withLock { lines in
-                    for one in touched { lines[one] = Self.line(reader, one) }
+                    for one in touched ?? [] { lines[one] = Self.line(reader, one) }
                 }
             }
         }

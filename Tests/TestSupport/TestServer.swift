@@ -1,6 +1,7 @@
 // The real server over real sockets, on a disk a test owns.
 import Foundation
 public import HoldfastBasics
+public import HoldfastCommitLog
 public import HoldfastServer
 public import HoldfastStorage
 public import HoldfastStore
@@ -15,14 +16,21 @@ public final class TestServer: Sendable {
     /// Opens the database on a disk, making it when it is not there, and serves it.
     public init(
         disk: any Disk = SimulatedDisk(),
+        options: LogOptions = LogOptions(),
         time: any TimeSource = SystemTime(),
         configure: (inout ServerConfiguration) -> Void = { _ in }
     ) throws {
         let logger = Logger(level: .error, time: time) { _ in }
         if try disk.names(in: "").isEmpty {
-            try Store.create(on: disk, application: "stockroom", time: time)
+            try Store.create(on: disk, application: "stockroom", options: options, time: time)
         }
-        store = try Store(disk: disk, application: "stockroom", time: time, logger: logger)
+        store = try Store(
+            disk: disk,
+            application: "stockroom",
+            options: options,
+            time: time,
+            logger: logger
+        )
         runner = StoreRunner(store)
         var configuration = ServerConfiguration(port: 0)
         configuration.loopCount = 1

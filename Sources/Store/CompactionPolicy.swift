@@ -1,0 +1,91 @@
+// When a database is compacted by itself, and how much of its history stays.
+internal import HoldfastBasics
+internal import HoldfastCommitLog
+internal import HoldfastEngine
+internal import HoldfastRecords
+internal import HoldfastStorage
+
+/// How far back the log goes, and what it may weigh before it is cut.
+public struct CompactionPolicy: Sendable {
+    /// Commits of the last so many seconds stay.
+    public var historySeconds: Int64
+    /// But no more of the log than this, whatever its age.
+    ///
+    /// Unit: bytes.
+    public var historyByteCount: UInt64
+    /// The log is cut when what can be dropped of it weighs so many times what stands.
+    public var garbageRatio: Double
+
+    /// A month of history in 4 GiB at most; cut when half of all bytes are garbage.
+    public init(
+        historySeconds: Int64 = 30 * 86_400,
+        historyByteCount: UInt64 = 4 << 30,
+        garbageRatio: Double = 1
+    ) {
+        self.historySeconds = historySeconds
+        self.historyByteCount = historyByteCount
+        self.garbageRatio = garbageRatio
+    }
+}
+
+extension Store {
+    /// The oldest commit that stays under a policy now.
+    public func historyStart(_ policy: CompactionPolicy) -> UInt64 {
+        let since = time.wallMilliseconds() - min(policy.historySeconds, Int64.max / 2000) * 1000
+        return max(
+            firstSeq(since: since),
+            core.withLock { $0.firstSeq(in: policy.historyByteCount) }
+        )
+    }
+
+    /// What a compaction would free of the log.
+    ///
+    /// - Parameter limit: The oldest commit that stays.
+    /// - Returns: Bytes; 0 when no segment is dropped.
+    public func garbageByteCount(before limit: UInt64) -> UInt64 {
+        core.withLock { core in
+            let first = core.log.droppable(upTo: min(core.log.durable, core.log.synced, limit - 1))
+            guard first > core.log.oldest, let place = core.log.location(ofSeq: first) else {
+                return 0
+            }
+            return place.frameOffset - core.log.oldestOffset
+        }
+    }
+
+    /// Whether so much of the log can be dropped that it pays to write a checkpoint.
+    public func isCompactionDue(_ policy: CompactionPolicy) -> Bool {
+        let garbage = garbageByteCount(before: historyStart(policy))
+        let standing = manifest.map { $0.parts.reduce(0) { $0 + $1.byteCount } } ?? 0
+        return garbage > 0 && Double(garbage) >= policy.garbageRatio * Double(standing)
+    }
+
+    /// Bytes that can still be written to the disk before writes are refused; nil when the system
+    /// does not say.
+    public var roomByteCount: UInt64? {
+        do {
+            let free = try core.withLock(\.disk).freeByteCount()
+            return free > Limits.diskReserveByteCount ? free - Limits.diskReserveByteCount : 0
+        } catch {
+            logger.log(.warning, "store.room.failed", ["error": "\(error)"])
+            return nil
+        }
+    }
+
+    /// Logical offset behind the log: how much was ever appended.
+    public var appendedByteCount: UInt64 { core.withLock(\.log.endOffset) }
+}
+
+extension Store.Core {
+    /// The first commit of the last so many bytes of the log.
+    fileprivate func firstSeq(in byteCount: UInt64) -> UInt64 {
+        guard log.byteCount > byteCount else { return log.oldest }
+        let start = log.endOffset - byteCount
+        var (low, high) = (log.oldest, log.durable + 1)
+        while low < high {
+            let middle = low + (high - low) / 2
+            let isInside = log.location(ofSeq: middle).map { $0.frameOffset >= start } ?? true
+            if isInside { high = middle } else { low = middle + 1 }
+        }
+        return low
+    }
+}
