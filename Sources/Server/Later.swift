@@ -71,14 +71,14 @@ enum Later {
         if head.first("if-match") != nil {
             throw refusal("If-Match", "A read takes If-None-Match, not If-Match.")
         }
-        // A part is bytes, whatever Accept names.
-        guard route != .feed, route != .mirror, route != .part else { return }
-        guard case .refused = Accept.answer(head, "application", "json") else { return }
+        guard route != .feed, route != .mirror else { return }
+        let subtype: StaticString = route == .part ? "octet-stream" : "json"
+        guard case .refused = Accept.answer(head, "application", subtype) else { return }
         let hasLines = route == .records || route == .changes
         if hasLines, case .named = Accept.answer(head, "application", "x-ndjson") { return }
         throw refusal(
             "Accept",
-            "\(route.rawValue) gives application/json"
+            "\(route.rawValue) gives application/\(subtype)"
                 + (hasLines ? " or application/x-ndjson" : "")
                 + "; what this Accept asks for is not supported."
         )

@@ -139,7 +139,9 @@ final class LoopServer {
 
     private func writeProblem(_ problem: Problem, status: Int) {
         guard let current = problem.refusal.current else {
-            problem.append(to: &reply.body, status: status)
+            let isOfLog = [.compacted, .diverged].contains(problem.refusal.code)
+            let oldest = isOfLog ? store.read { $0.oldest } : nil
+            problem.append(to: &reply.body, status: status, oldest: oldest)
             return
         }
         var envelope = ByteBuffer()

@@ -83,7 +83,10 @@ extension Store {
         }
         guard since.seq >= oldest.seq else {
             return .refused(
-                Refusal(.compacted, "The log begins at \(oldest). Read everything anew.")
+                Refusal(
+                    .compacted,
+                    "The log begins at \(oldest). Take the snapshot, or read everything anew."
+                )
             )
         }
         if let chain, chain != self.chain(atSeq: since.seq) {

@@ -36,7 +36,7 @@ struct DatabaseFolder {
             )
         }
         if let disk { try refuseForeign(disk) }
-        return try store(make(application, logger), application, options, logger)
+        return try store(make(application, options, logger), application, options, logger)
     }
 
     /// Opens the disk for looking only.
@@ -84,7 +84,11 @@ struct DatabaseFolder {
         )
     }
 
-    private func make(_ application: String, _ logger: Logger) throws(CommandFailure) -> PosixDisk {
+    private func make(
+        _ application: String,
+        _ options: LogOptions,
+        _ logger: Logger
+    ) throws(CommandFailure) -> PosixDisk {
         let disk: PosixDisk
         do throws(DiskError) {
             disk = try PosixDisk(path, create: true)
@@ -95,7 +99,7 @@ struct DatabaseFolder {
             )
         }
         do throws(StoreError) {
-            try Store.create(on: disk, application: application)
+            try Store.create(on: disk, application: application, options: options)
         } catch {
             if case .log(.disk(let cause)) = error {
                 throw CommandFailure(.cannotCreate, "cannot make a database in \(path): \(cause)")

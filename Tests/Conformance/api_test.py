@@ -16,6 +16,7 @@ import recorder
 import rows_borrows
 import rows_changes
 import rows_records
+import rows_snapshots
 import rows_trees
 from contract import Contract
 from server import Server
@@ -138,6 +139,30 @@ class APITest(Table):
             Row("another database", "GET", path, 421, "wrong-database",
                 headers={**headers, "Holdfast-Database": "${u:other}"}),
         ])
+
+
+class SnapshotTest(Table):
+    """A server of its own: what is cut of its log is gone."""
+
+    saved = {}
+
+    @classmethod
+    def setUpClass(cls):
+        cls.server = Server("--segment-bytes", "65536", "--history-days", "0")
+        cls.saved["epoch"] = cls.server.epoch
+
+    @classmethod
+    def tearDownClass(cls):
+        assert cls.server.stop() == 0
+
+    def test_snapshots(self):
+        self.run_rows(rows_snapshots.DECLARE)
+        for number in range(100):
+            row = rows_snapshots.fill(number)
+            self.compare(row, self.send(row))
+        seq, self.saved["chain"] = self.head()
+        self.saved["head"] = f"{self.server.epoch}:{seq}"
+        self.run_rows(rows_snapshots.FETCH)
 
 
 if __name__ == "__main__":
