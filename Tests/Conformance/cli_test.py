@@ -91,7 +91,7 @@ class CommandLineTest(unittest.TestCase):
         for arguments in [["--help"]] + [
             [command, "--help"] for command in (
                 "serve", "get", "put", "ls", "import", "export", "tail", "verify", "log",
-                "salvage")
+                "salvage", "compact")
         ]:
             with self.subTest(arguments):
                 code, out, errors = run(*arguments)
@@ -120,6 +120,13 @@ class CommandLineTest(unittest.TestCase):
             ("log without data", ["log"]),
             ("salvage without data", ["salvage", "--to", self.data]),
             ("salvage without a place", ["salvage", "--data", self.data]),
+            ("compact with a server and a history", ["compact", "--history-days", "1"]),
+            ("compact with a history that is none",
+             ["compact", "--data", self.data, "--history-days", "-1"]),
+            ("a history that is none", ["serve", "--data", self.data, "--application", "a",
+                                        *listen, "--history-days", "long"]),
+            ("segments that are too short", ["serve", "--data", self.data, "--application", "a",
+                                             *listen, "--segment-bytes", "10"]),
         ]
         for name, arguments in rows:
             with self.subTest(name):
@@ -468,6 +475,47 @@ class CommandLineTest(unittest.TestCase):
             self.assertEqual(code, 0)
             self.assertIn("notes", out)
             self.assertEqual(run("verify", "--data", self.data)[0], 0)
+        finally:
+            self.assertEqual(server.stop(), 0)
+
+    def test_compact(self):
+        self.check(66, run("compact", "--data", self.data), self.data)
+        server = Server("--segment-bytes", "65536", "--history-days", "0", data=self.data)
+        url = f"http://{server.host}:{server.port}"
+        try:
+            connection = server.connection()
+            connection.request("PUT", "/v1/trees/notes", body='{"keys":"name"}',
+                               headers={"Content-Type": "application/json"})
+            reply = connection.getresponse()
+            reply.read()
+            self.assertEqual(reply.status, 201)
+            for number in range(60):
+                body = '"%s"' % (MARK * (10_000 // len(MARK)))
+                connection.request("PUT", f"/v1/records/notes/n{number}", body=body, headers={
+                    "Content-Type": "application/json", "If-None-Match": "*"})
+                reply = connection.getresponse()
+                reply.read()
+                self.assertEqual(reply.status, 201)
+            connection.close()
+            self.check(75, run("compact", "--data", self.data), self.data)
+            code, out, errors = run("compact", "--url", url)
+            self.assertEqual((code, errors), (0, ""))
+            self.assertRegex(out, r"snapshot  \S+:61\n")
+            self.assertRegex(out, r"oldest    \S+:[1-9]")
+            self.assertRegex(out, r"freed     [1-9]\d{5,} bytes")
+        finally:
+            self.assertEqual(server.stop(), 0)
+        # Nobody serves it: what can go goes when no history is wanted, and nothing by default.
+        for flags, freed in ((), r"freed     0 bytes"), (("--history-days", "0"), "oldest"):
+            code, out, errors = run("compact", "--data", self.data, *flags)
+            self.assertEqual((code, errors), (0, ""))
+            self.assertRegex(out, freed)
+        self.assertEqual(run("verify", "--data", self.data)[0], 0)
+        server = Server(data=self.data)
+        try:
+            code, out, _ = run("get", "notes", "n0", "--url",
+                               f"http://{server.host}:{server.port}")
+            self.assertEqual((code, out[:1]), (0, '"'))
         finally:
             self.assertEqual(server.stop(), 0)
 

@@ -379,6 +379,8 @@ class StoryTests(MirrorTests):
     WRITER_COUNT = 4  # machines, beside two tasks of each mirror
     WRITE_COUNT = 40  # of each writer
     KILL_COUNT = 3
+    FORGOTTEN_COUNT = 600  # records of 10 kB each: more than one file of the server's log
+    SEGMENT_BYTES = 4 << 20
 
     def setUp(self):
         super().setUp()
@@ -388,7 +390,8 @@ class StoryTests(MirrorTests):
         self.began = (time.monotonic(), time.process_time())
 
     def test_two_mirrors_and_a_machine(self):
-        self.hub = self.server("--heartbeat", "5")
+        self.hub = self.server(
+            "--heartbeat", "5", "--segment-bytes", str(self.SEGMENT_BYTES))
         self.lines = {name: self.line(self.hub) for name in ("anna", "ben")}
         self.anna, self.ben = (self.mirror(name, line.url) for name, line in self.lines.items())
         self.carl = self.client(self.hub)
@@ -396,6 +399,7 @@ class StoryTests(MirrorTests):
         for step in (
             self.import_everything, self.everybody_has_the_same, self.ben_compacts,
             self.contend_for_a_part, self.go_on_alone, self.come_back, self.survive_the_servers_death,
+            self.ben_is_away_while_the_server_forgets, self.a_newcomer_is_cut_off,
             self.everybody_has_the_same,
         ):
             began = time.monotonic()
@@ -467,8 +471,8 @@ class StoryTests(MirrorTests):
     def directories(self):
         yield pathlib.Path(self.hub.folder) / "data"
         for each in (self.anna, self.ben):
-            self.assertEqual(each.copies, ["copy.1"])
-            yield each.folder / "copy.1"
+            self.assertEqual(len(each.copies), 1)
+            yield each.folder / each.copies[0]
 
     # Two of them want one part.
 
@@ -750,6 +754,81 @@ class StoryTests(MirrorTests):
             storm.wait(120)
         self.nothing_acknowledged_is_lost(storms, written)
         self.mirrors_went_on_where_they_were(links)
+
+    # The server's log does not reach back to everybody any more.
+
+    def ben_is_away_while_the_server_forgets(self):
+        """A mirror the log was cut under takes what it lacks of the snapshot, and keeps its work."""
+        line = self.lines["ben"]
+        wait_until(lambda: self.ben.status == "live", "ben to be live")
+        line.cut()
+        alone = self.ben.write(create("bins", bin_value("ben alone")))
+        self.hub.stop()
+        # No history is kept; and the log is cut when somebody asks for it alone.
+        self.hub.flags += ("--history-days", "0", "--garbage-ratio", "1000")
+        self.hub.start()
+        self.carl.close()
+        for number in range(self.FORGOTTEN_COUNT):
+            value = bin_value(f"forgotten {number}", "x" * 10_000)
+            self.ok(self.carl.change([
+                {"put": {"tree": "bins", "expects": "absent", "value": value}}]))
+        self.anna.wait_for_status("live")
+        oldest, head = self.compacted()
+        self.assertGreater(oldest, head - self.FORGOTTEN_COUNT)
+        links = len(line.links)
+        line.resume()
+        self.ben.wait_for_status("live")
+        self.assertEqual(self.ben.copies, ["copy.2"])
+        got = sum(link.down_count for link in line.links[links:])
+        everything = sum(part["bytes"] for part in self.snapshot()["parts"])
+        # His own checkpoint has the parts in which nothing changed.
+        if not IS_SMALL:
+            self.assertLess(got, everything / 2)
+        key = identifier(alone["keys"][0])
+        wait_until(lambda: key in self.stored(self.hub, "bins"), "ben's work to be accepted")
+        self.assertEqual(self.anna.copies, ["copy.1"])
+        say(f"ben got {got >> 20} MiB of {everything >> 20}; the log begins at {oldest} of {head}")
+
+    def a_newcomer_is_cut_off(self):
+        """A first sync is the snapshot and the log's end; after a cut it goes on where it was."""
+        parts = self.snapshot()["parts"]
+        wanted = sum(part["bytes"] for part in parts if part["kind"] != "changes")
+        line = self.line(self.hub)
+        dora = self.mirror("dora", line.url)
+        dora.start()
+
+        def got():
+            return sum(link.down_count for link in line.links)
+
+        if not IS_SMALL:
+            wait_until(lambda: got() > wanted / 4, "a part of the snapshot to come")
+            line.cut()
+            before = got()
+            self.assertLess(before, wanted)
+            line.resume()
+        dora.wait_for_status("live")
+        # What a cut costs is a piece of 4 MiB; then come the commits since.
+        self.assertLess(got(), wanted + (6 << 20))
+        records = {}
+        for each in (dora, self.anna):
+            path = self.folder / f"{each.user}.ndjson"
+            each.run("dump", path=str(path))
+            records[each.user] = sorted(path.read_bytes().splitlines())
+        self.assertEqual(records["dora"], records["anna"])
+        dora.close()
+        say(f"a newcomer got {got() >> 20} MiB for a snapshot of {wanted >> 20}")
+
+    def snapshot(self):
+        return self.ok(self.carl.get("/v1/snapshot")).document
+
+    def compacted(self):
+        """Has the server cut its log; the oldest position it has now, and its head."""
+        done = subprocess.run(
+            [binary(), "compact", "--url", self.hub.url], capture_output=True, text=True)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        about = self.carl.get("/v1").document
+        self.assertIn(about["oldest"], done.stdout)
+        return seq_of(about["oldest"]), seq_of(about["head"])
 
     def greetings(self, links):
         """How often each mirror, the laggard, has said hello since these links."""

@@ -70,6 +70,7 @@ class Link:
         self.waiting = {UP: [], DOWN: []}
         self.frames = {UP: Frames(b"GET /v1/mirror "), DOWN: Frames(b"HTTP/1.1 101")}
         self.sent = bytearray()  # what the client sent, its beginning
+        self.down_count = 0  # bytes the client got
         self.hello = None
         self.change_count = 0
         self.commit_count = 0
@@ -89,6 +90,8 @@ class Link:
     def forward(self, way, data):
         for message in self.frames[way].feed(data):
             self.note(message)
+        if way == DOWN:
+            self.down_count += len(data)
         end = self.ends.get(DOWN if way == UP else UP)
         if end and not end.transport.is_closing():
             end.transport.write(data)
