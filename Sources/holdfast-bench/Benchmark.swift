@@ -59,6 +59,7 @@ enum Benchmark {
         Family(subject: .server, name: "feed", measure: FeedMeasure.run),
         Family(subject: .storage, name: "insert", measure: InsertMeasure.run),
         Family(subject: .storage, name: "log", measure: LogMeasure.run),
+        Family(subject: .storage, name: "checkpoint", measure: CheckpointMeasure.run),
         Family(subject: .client, name: "codec", measure: CodecMeasure.run),
         Family(subject: .client, name: "lookup", measure: LookupMeasure.run),
         Family(subject: .client, name: "embedded", measure: EmbeddedMeasure.run),

@@ -28,8 +28,10 @@ struct Options {
           server       get_rps_per_core put_durable_rps feed_cpu_us_per_delivery feed_p99_ms
           storage      insert_durable_1 insert_durable_16 insert_durable_100 reopen_records_per_s
                        iterate_forward iterate_backward index_bytes_per_record
+                       checkpoint_bytes_per_s checkpoint_write_p99_us
           client       codec_us cross_module_ns mirror_bytes_per_record typed_read_ns
                        local_write_1 cold_open_ms first_sync_s
+                       first_sync_snapshot_s
           all          all of them
 
           --quick      fewer and shorter rounds, all in about a minute

@@ -7,9 +7,13 @@ earlier ones made. Recorded for check.py when $HOLDFAST_RECORDINGS names a folde
 """
 
 import base64
+import json
 import os
 import socket
 import unittest
+
+import websockets.exceptions
+import websockets.sync.client
 
 import check
 import recorder
@@ -163,6 +167,31 @@ class SnapshotTest(Table):
         seq, self.saved["chain"] = self.head()
         self.saved["head"] = f"{self.server.epoch}:{seq}"
         self.run_rows(rows_snapshots.FETCH)
+
+    def test_under_a_feed_that_lags(self):
+        """Whoever reads slower than the log is cut is told, and not kept waiting for ever."""
+        self.run_rows([rows_snapshots.tree("lagging")])
+        with socket.socket() as stream:
+            stream.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            stream.settimeout(60)
+            stream.connect((self.server.host, self.server.port))
+            url = f"ws://{self.server.host}:{self.server.port}/v1/feed"
+            with websockets.sync.client.connect(
+                    url, sock=stream, subprotocols=["holdfast.feed.v1"], max_size=None,
+                    max_queue=1, compression=None) as feed:
+                json.loads(feed.recv())
+                feed.send(json.dumps({"start": {}}))
+                # More than the sockets between hold, in commits of half a megabyte.
+                for number in range(40):
+                    row = rows_snapshots.fill(number, "lagging", 100_000)
+                    self.compare(row, self.send(row))
+                self.run_rows([Row("the log is cut", "POST", "/v1/snapshot", 200)])
+                last = {}
+                with self.assertRaises(websockets.exceptions.ConnectionClosed) as caught:
+                    while True:
+                        last = json.loads(feed.recv())
+        self.assertEqual(caught.exception.rcvd.code, 4410)
+        self.assertEqual(last["bye"]["code"], 4410)
 
 
 if __name__ == "__main__":

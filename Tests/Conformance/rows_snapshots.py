@@ -4,22 +4,28 @@ import re
 
 from table import ANY, Row
 
+def tree(name):
+    """Declares a tree of texts."""
+    return Row(f"a tree, {name}", "PUT", f"/v1/trees/{name}", 201, json={
+        "keys": "name", "schema": {"version": "1.0", "fields": [
+            {"name": "text", "type": "string"}]}}, commits=1)
+
+
 DECLARE = [
     Row("no snapshot yet", "GET", "/v1/snapshot", 404, "unknown-snapshot"),
     Row("none in the server's document", "GET", "/v1", 200, has={
         "snapshot": None, "lineage/#": 1, "lineage/0/firstSeq": 1, "lineage/0/epoch": "${epoch}"},
         save={"head": "head"}),
-    Row("a tree", "PUT", "/v1/trees/notes", 201, json={
-        "keys": "name", "schema": {"version": "1.0", "fields": [
-            {"name": "text", "type": "string"}]}}, commits=1),
+    tree("notes"),
 ]
 
 
-def fill(number):
-    """One commit of some kilobytes: a few hundred of them fill several files of the log."""
-    operations = [{"put": {"tree": "notes", "key": {"name": f"n{number}-{index}", "revision": 0},
+def fill(number, tree="notes", size=400):
+    """One commit of five records: a few hundred of them fill several files of the log."""
+    text = f"{number} " * (size // len(f"{number} "))
+    operations = [{"put": {"tree": tree, "key": {"name": f"n{number}-{index}", "revision": 0},
                            "expects": "absent",
-                           "value": {"text": f"{number} " * 100}}} for index in range(5)]
+                           "value": {"text": text}}} for index in range(5)]
     return Row(f"commit {number}", "POST", "/v1/changes", 200,
                json={"operations": operations}, commits=1)
 
@@ -32,7 +38,7 @@ FETCH = [
     Row("it is in the server's document", "GET", "/v1", 200,
         has={"snapshot": "${head}", "oldest": "${oldest}"}),
     Row("its parts", "GET", "/v1/snapshot", 200, has={
-        "position": "${head}", "chain": "${chain}", "trees": ["notes"], "time": ANY,
+        "position": "${head}", "chain": "${chain}", "trees/0": "notes", "time": ANY,
         "databaseID": ANY, "parts/0/kind": "records", "parts/0/block": "_trees"},
         save={"part": "parts/0/sha256", "size": "parts/0/bytes"}),
     Row("HEAD of the snapshot", "HEAD", "/v1/snapshot", 200),

@@ -198,6 +198,62 @@ import Testing
         try server.stop()
     }
 
+    @Test("A mirror of chosen trees takes their parts alone, and follows from there")
+    func chosen() async throws {
+        let folder = MirrorFolder()
+        let server = try await server(SimulatedDisk(), folder, labelCount: 200)
+        let writer = try await folder.connect(server.address, "writer")
+        try await writer.firstSync()
+        for number in 0..<100 {
+            try await writer.write { tx in
+                try tx.create(SessionBin(place: "SECRET-PLACE-\(number)"))
+            }.accepted()
+        }
+        try server.store.compact(sizes: Self.sizes)
+        func connect() async throws -> Database {
+            try await Database.connect(
+                to: "http://" + server.address,
+                mirror: folder.path + "/chosen",
+                application: "stockroom",
+                trees: [SessionLabel.self],
+                copying: .listed,
+                user: "chosen"
+            )
+        }
+        let db = try await connect()
+        try await db.firstSync()
+        #expect(db.store.manifest != nil)
+        try await writer.write { tx in
+            try tx.create(SessionBin(place: "SECRET-PLACE-LATER"))
+        }.accepted()
+        try put(server, 0..<3, "second")
+        try await eventually("it follows") { try db.record(label(2))?.value.text == "second" }
+        let theirs = server.store.read { $0.confirmedHashes.map { "\($0.block) \($0.hash)" } }
+        let mine = db.store.read { $0.confirmedHashes.map { "\($0.block) \($0.hash)" } }
+        let zero = Hash128.zero.description
+        for line in mine where line.hasPrefix("labels ") || line.hasPrefix("_trees ") {
+            #expect(theirs.contains(line))
+        }
+        #expect(mine.contains { $0.hasPrefix("labels ") && !$0.hasSuffix(zero) })
+        #expect(!mine.contains { $0.hasPrefix("bins ") && !$0.hasSuffix(zero) })
+        try await db.close()
+        // No byte of the other tree is on its disk.
+        let enumerator = FileManager.default.enumerator(atPath: folder.path + "/chosen")
+        var fileCount = 0
+        while let name = enumerator?.nextObject() as? String {
+            guard let data = FileManager.default.contents(atPath: folder.path + "/chosen/" + name)
+            else { continue }
+            fileCount += 1
+            #expect(data.range(of: Data("SECRET-PLACE".utf8)) == nil, "\(name)")
+        }
+        #expect(fileCount > 5)
+        let again = try await connect()
+        try await again.firstSync()
+        #expect(try again.record(label(2))?.value.text == "second")
+        for database in [again, writer] { try await database.close() }
+        try server.stop()
+    }
+
     @Test("A server in its second epoch is mirrored, from its log and from its snapshot")
     func epochs() async throws {
         let disk = SimulatedDisk()
