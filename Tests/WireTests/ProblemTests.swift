@@ -15,7 +15,7 @@ import Testing
             ]
         ),
         (403, [.outsideRange, .systemTree, .forbiddenOrigin]),
-        (404, [.unknownTree, .notFound, .unknownBorrow, .noRoute]),
+        (404, [.unknownTree, .notFound, .unknownBorrow, .unknownSnapshot, .noRoute]),
         (405, [.methodNotAllowed]),
         (408, [.requestTimeout]),
         (
@@ -29,6 +29,7 @@ import Testing
         (412, [.exists, .stale]),
         (413, [.tooLarge]),
         (415, [.unsupportedMediaType]),
+        (416, [.badRange]),
         (421, [.wrongDatabase]),
         (
             422,

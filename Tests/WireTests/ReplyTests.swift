@@ -1,4 +1,5 @@
 // Envelopes, lists, borrows, ranges, trees, changes, jobs and headers as they are written.
+import Foundation
 import HoldfastBasics
 import HoldfastRecords
 import HoldfastWire
@@ -178,15 +179,58 @@ import Testing
             application: "stockroom",
             head: Sample.position(48213),
             chain: Sample.chain,
-            oldest: Sample.position(0)
+            oldest: Sample.position(0),
+            snapshot: Sample.position(48000)
         )
+        let text = try written { document.append(to: &$0) }
+        #expect(try Array(text.utf8).withView { try ServerDocument($0) } == document)
         #expect(
-            try written { document.append(to: &$0) }
+            text
                 == #"{"name":"holdfast","version":"0.1.0","#
                 + #""databaseID":"0193c29f-0000-7abc-8def-0123456789ab","application":"stockroom","#
                 + #""epoch":"7t3k9x2m4q8wr","head":"7t3k9x2m4q8wr:48213","#
-                + #""chain":"5f0d1c9be2a84736a1b0c9d8e7f60512","oldest":"7t3k9x2m4q8wr:0"}"#
+                + #""chain":"5f0d1c9be2a84736a1b0c9d8e7f60512","oldest":"7t3k9x2m4q8wr:0","#
+                + #""lineage":[{"epoch":"7t3k9x2m4q8wr","firstSeq":1}],"#
+                + #""snapshot":"7t3k9x2m4q8wr:48000"}"#
         )
+    }
+
+    @Test("A snapshot's document is read as it was written, and nothing else is taken for one")
+    func snapshot() throws {
+        let part = SnapshotPart(
+            digest: Array("part".utf8).withView { SHA256.digest($0) },
+            byteCount: 4_194_400,
+            kind: .tombstones,
+            block: "_borrows/parts",
+            effectCount: 3
+        )
+        let document = SnapshotDocument(
+            databaseID: Sample.databaseID,
+            position: Sample.position(48000),
+            chain: Sample.chain,
+            time: 1_763_700_000_123,
+            trees: ["parts", "bins"],
+            parts: [part]
+        )
+        let text = try written { document.append(to: &$0) }
+        #expect(try Array(text.utf8).withView { try SnapshotDocument($0) } == document)
+        #expect(
+            text.hasSuffix(
+                #""parts":[{"sha256":"\#(part.digest)","bytes":4194400,"kind":"tombstones","#
+                    + #""block":"_borrows/parts","effects":3}]}"#
+            )
+        )
+        let digest = part.digest.description
+        for (found, other) in [
+            (digest, digest.uppercased()), (digest, String(digest.dropLast())), (digest, "x"),
+            ("tombstones", "stones"), ("4194400", "0"), ("4194400", "-1"),
+            ("4194400", "99999999999"), ("\"effects\"", "\"affects\""), ("\"trees\"", "\"tree\""),
+        ] {
+            let bad = Array(text.replacingOccurrences(of: found, with: other).utf8)
+            #expect(throws: ShapeRefusal.self, "\(other)") {
+                try bad.withView { try SnapshotDocument($0) }
+            }
+        }
     }
 
     @Test("A tree's document is its declaration between name and metadata")
