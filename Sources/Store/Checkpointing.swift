@@ -155,6 +155,7 @@ extension Store {
                 }
             }
             if let ended { try take(ended, &writer) }
+            breathe()
         } while after != nil
         for key in builders.keys { try take(key, &writer) }
         return parts.sorted { $0.key < $1.key }.flatMap(\.value)
@@ -193,9 +194,17 @@ extension Store {
         return parts
     }
 
+    /// Lets whoever waits for the lock have it: a mutex that is let go of and taken again at once
+    /// stays with the one who has it.
+    func breathe() {
+        _ = core.wait(until: { _ in false }, nanosecondsMax: Self.breathNanoseconds)
+    }
+
+    private static let breathNanoseconds: UInt64 = 20_000
+
     /// What is looked at under one lock.
-    private static let pageEntryCount = 512
-    private static let pageByteCount = 1 << 20
+    private static let pageEntryCount = 128
+    private static let pageByteCount = 256 << 10
 }
 
 /// What the parts of one kind of one block are gathered by, in the order of a manifest.

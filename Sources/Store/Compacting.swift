@@ -118,14 +118,16 @@ extension Store {
         let offset = core.withLock { core in
             core.log.location(ofSeq: seq)?.frameOffset ?? core.log.endOffset
         }
+        let pageEffectCount = movedEffectCount
         var page: [(PartKind, Location)] = []
         var effectCount = 0
         do {
             try checkpoint.forEachFrame { part, frame in
                 page.append((part.kind, frame.location(0)))
                 effectCount += max(1, frame.effectCount)
-                guard effectCount >= Self.moveEffectCount else { return }
+                guard effectCount >= pageEffectCount else { return }
                 core.withLock { $0.move(page, to: checkpoint, before: offset) }
+                breathe()
                 page.removeAll(keepingCapacity: true)
                 effectCount = 0
             }
@@ -137,8 +139,11 @@ extension Store {
         core.withLock { $0.move(page, to: checkpoint, before: offset) }
     }
 
-    /// What is done under one lock.
-    private static let moveEffectCount = 1024
+    /// How many effects are moved under one lock: more where each page has a mirror's pending
+    /// changes judged anew.
+    private var movedEffectCount: Int {
+        core.withLock { $0.overlay?.entries.isEmpty ?? true } ? 256 : 4096
+    }
 }
 
 extension Store.Core {

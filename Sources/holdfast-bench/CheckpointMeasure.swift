@@ -25,12 +25,13 @@ enum CheckpointMeasure {
         }
         opened.store.syncStep()
         var (rates, alone, beside): ([Double], [Double], [Double]) = ([], [], [])
+        let masks: [UInt32] = [4095, 2047, 8191, 1023, 16_383]
         for round in 0..<context.choose(quick: 2, whole: 5) {
             let seconds = context.choose(quick: 0.2, whole: 1.0)
             let end = Clock.nanoseconds + UInt64(seconds * 1e9)
             alone.append(try p99(opened) { Clock.nanoseconds < end })
             let store = opened.store
-            let sizes = PartSizes(least: 4 << 20 + round * 4096, most: 16 << 20, mask: 4095)
+            let sizes = PartSizes(least: 4 << 20, most: 16 << 20, mask: masks[round % masks.count])
             let made = Condition<Result<(byteCount: Int, seconds: Double), any Error>?>(nil)
             let worker = Worker {
                 let result = Result {
