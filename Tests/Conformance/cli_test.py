@@ -519,6 +519,57 @@ class CommandLineTest(unittest.TestCase):
         finally:
             self.assertEqual(server.stop(), 0)
 
+    def test_a_folder_that_may_not_be_written_is_read(self):
+        self.database()
+
+        def state():
+            found = {}
+            for folder, _, names in os.walk(self.data):
+                for name in names:
+                    path = os.path.join(folder, name)
+                    with open(path, "rb") as file:
+                        found[path] = (file.read(), os.stat(path).st_mtime_ns)
+            return found
+
+        before = state()
+        for folder, _, names in os.walk(self.data):
+            for name in names:
+                os.chmod(os.path.join(folder, name), 0o444)
+            os.chmod(folder, 0o555)
+        os.chmod(self.folder, 0o755)
+
+        def drop_rights():
+            # To the superuser every directory can be written.
+            if os.getuid() == 0:
+                os.setgroups([])
+                os.setgid(65534)
+                os.setuid(65534)
+
+        try:
+            for command in (["verify"], ["log"], ["log", "--reverse"]):
+                with self.subTest(command):
+                    done = subprocess.run(
+                        [BINARY, command[0], "--data", self.data, *command[1:]],
+                        capture_output=True, text=True, timeout=30, preexec_fn=drop_rights)
+                    self.assertEqual(done.returncode, 0, done.stderr)
+                    self.assertIn("whole" if command[0] == "verify" else "notes", done.stdout)
+            done = subprocess.run(
+                [BINARY, "serve", "--data", self.data, "--application", "conformance",
+                 "--listen", "127.0.0.1:0"],
+                capture_output=True, text=True, timeout=30, preexec_fn=drop_rights)
+            self.assertNotEqual(done.returncode, 0, "it cannot be served")
+        finally:
+            for folder, _, _ in os.walk(self.data):
+                os.chmod(folder, 0o755)
+        self.assertEqual(state(), before)
+
+    def test_damage_at_the_end_of_the_log_is_told_by_every_reader(self):
+        self.database()
+        self.damage()
+        for command in (["verify"], ["log"], ["log", "--reverse"]):
+            with self.subTest(command):
+                self.check(65, run(command[0], "--data", self.data, *command[1:]), "damaged")
+
     def test_reading_and_writing(self):
         server = Server(data=self.data)
         try:
