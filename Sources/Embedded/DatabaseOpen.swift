@@ -131,7 +131,7 @@ public struct StoreDirectory: Sendable {
     /// - Parameter application: Its name.
     /// - Returns: The store; nothing was changed, made or locked.
     /// - Throws: `refused` (another application's), `damaged`, `unavailable`.
-    public func openForReading(application: String) throws(DatabaseError) -> Store {
+    func openForReading(application: String) throws(DatabaseError) -> Store {
         do {
             return try Store(
                 disk: PosixDisk(path),

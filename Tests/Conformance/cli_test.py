@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import tempfile
+import threading
 import unittest
 
 from server import BINARY, Server, run
@@ -569,6 +570,44 @@ class CommandLineTest(unittest.TestCase):
         for command in (["verify"], ["log"], ["log", "--reverse"]):
             with self.subTest(command):
                 self.check(65, run(command[0], "--data", self.data, *command[1:]), "damaged")
+
+    def test_beside_compactions_nothing_is_taken_for_damage(self):
+        self.database()
+        # Segments of a few records each, so that some go every time.
+        server = Server("--segment-bytes", "65536", "--history-days", "0", data=self.data)
+        url = ["--url", f"http://127.0.0.1:{server.port}"]
+        done = threading.Event()
+        failures = []
+
+        def compact():
+            number = 0
+            while not done.is_set():
+                number += 1
+                connection = server.connection()
+                connection.request("PUT", f"/v1/records/notes/c{number}", 
+                                   body='"%s"' % (MARK * (30_000 // len(MARK))),
+                                   headers={"Content-Type": "application/json",
+                                            "If-None-Match": "*"})
+                status = connection.getresponse().status
+                connection.close()
+                code, _, errors = run("compact", *url)
+                if status != 201 or code != 0:
+                    failures.append((status, code, errors))
+                    return
+
+        thread = threading.Thread(target=compact)
+        thread.start()
+        try:
+            for _ in range(12):
+                code, out, errors = run("verify", "--data", self.data)
+                self.assertEqual(code, 0, errors)
+                self.assertIn("whole", out)
+                self.assertEqual(run("log", "--data", self.data, "--reverse")[0], 0)
+        finally:
+            done.set()
+            thread.join()
+            self.assertEqual(server.stop(), 0)
+        self.assertEqual(failures, [])
 
     def test_reading_and_writing(self):
         server = Server(data=self.data)
