@@ -20,9 +20,9 @@ public import HoldfastStorage
 /// Not thread-safe by itself: see the rules of use at the head of this file.
 public final class CommitLog {
     /// Which database this is.
-    public let identity: Identity
+    public private(set) var identity: Identity
     /// The epochs of this log, oldest first.
-    public let lineage: [EpochStart]
+    public private(set) var lineage: [EpochStart]
     /// Whether it is an authority's or a mirror's.
     public let role: LogRole
     /// What opening found.
@@ -36,6 +36,8 @@ public final class CommitLog {
     public private(set) var durable: UInt64
     /// Seq of the last commit known synced.
     public private(set) var synced: UInt64
+    /// What was read of the files that another process writes; nil in the process that writes.
+    public private(set) var seen: LogReader?
     /// Whether a write failed: nothing can be appended until the log is opened anew.
     public private(set) var isPoisoned = false
 
@@ -68,6 +70,7 @@ public final class CommitLog {
         synced = opened.head
         writtenEnd = opened.end
         isClean = opened.isClean
+        seen = opened.seen
         self.options = options
         self.random = random
     }
@@ -364,6 +367,7 @@ public final class CommitLog {
         let header = try SegmentHeader(map.view[0..<segments[slot].end], file: path)
         chainBeforeOldest = header.chainBefore
         segments.removeFirst(slot)
+        seen = seen?.dropping(before: seq)
         writer?.forget(before: seq)
     }
 
@@ -396,7 +400,34 @@ public final class CommitLog {
 
     /// What is durable now, for reading without the lock.
     public func reader() -> LogReader {
-        LogReader(segments: segments, oldest: oldest, head: durable, end: writtenEnd)
+        LogReader(
+            identity: identity,
+            lineage: lineage,
+            segments: segments,
+            oldest: oldest,
+            head: durable,
+            end: writtenEnd
+        )
+    }
+
+    /// Goes on to what another process has written; only where this one reads.
+    ///
+    /// - Parameters:
+    ///   - news: A later look at `seen`.
+    ///   - seq: How far: from `head` to the last commit of `news`.
+    public func take(_ news: LogReader, upTo seq: UInt64) {
+        precondition(seen != nil && seq >= head && seq <= news.head, "nothing to go on to")
+        seen = news
+        segments = news.segments
+        lineage = news.lineage
+        identity = news.identity
+        (head, durable, synced, writtenEnd) = (seq, seq, seq, news.end)
+    }
+
+    /// Stands at an earlier commit of what was taken, when the later ones cannot be folded.
+    public func takeBack(to seq: UInt64) {
+        precondition(seen != nil && seq <= head, "nothing to take back")
+        (head, durable, synced) = (seq, seq, seq)
     }
 
     /// A cursor over what the opening has read and found whole: checksums are not taken a second

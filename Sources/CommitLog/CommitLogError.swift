@@ -17,6 +17,10 @@ public enum CommitLogError: Error, Equatable, Sendable, CustomStringConvertible 
     case unsupportedFormat(file: String, version: UInt16)
     /// What was being written was given up: the process ends.
     case stopped
+    /// The log begins later than what was asked for: it was compacted meanwhile.
+    ///
+    /// `oldest` is the first commit it has; the state before it is in the checkpoint.
+    case compacted(oldest: UInt64)
     /// The disk refused.
     case disk(DiskError)
 
@@ -30,6 +34,9 @@ public enum CommitLogError: Error, Equatable, Sendable, CustomStringConvertible 
         case .unsupportedFormat(let file, let version):
             "\(file) has format \(version), which this version cannot read"
         case .stopped: "it was given up, as the process ends"
+        case .compacted(let oldest):
+            "the log begins at commit \(oldest), what came before was dropped; begin there, or "
+                + "read the state anew"
         case .disk(let error): error.description
         }
     }

@@ -75,3 +75,11 @@ public struct Identity: Equatable, Sendable {
 enum FormatVersion {
     static let current: UInt16 = 1
 }
+
+extension Identity {
+    /// The same database in the epoch a log is in: what its last segment says counts.
+    func brought(to lineage: [EpochStart]) -> Identity {
+        guard let last = lineage.last?.epoch, last != epoch else { return self }
+        return Identity(databaseID: databaseID, application: application, epoch: last)
+    }
+}

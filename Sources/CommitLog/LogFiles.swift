@@ -10,8 +10,9 @@ struct LogFiles {
         let path: String
         let header: SegmentHeader
         /// Bytes the file has.
-        let byteCount: Int
-        let map: MappedFile
+        var byteCount: Int
+        var map: MappedFile
+        let file: any DiskFile
 
         /// The bytes the file has.
         var bytes: ByteView { map.view[0..<byteCount] }
@@ -58,10 +59,10 @@ struct LogFiles {
         identity: Identity
     ) throws(CommitLogError) -> Entry {
         let path = Segment.path(firstSeq: firstSeq)
-        let (size, map) = try onDisk { () throws(DiskError) in
+        let (file, size, map) = try onDisk { () throws(DiskError) in
             let file = try disk.open(path, .read)
             let size = try file.size()
-            return (size, try file.map(max(size, capacity)))
+            return (file, size, try file.map(max(size, capacity)))
         }
         let header = try SegmentHeader(map.view[0..<size], file: path)
         guard header.firstSeq == firstSeq, header.firstSeq > 0 else {
@@ -70,7 +71,7 @@ struct LogFiles {
         guard header.databaseID == identity.databaseID else {
             throw .damaged(file: path, offset: 24, why: "the segment is another database's")
         }
-        return Entry(path: path, header: header, byteCount: size, map: map)
+        return Entry(path: path, header: header, byteCount: size, map: map, file: file)
     }
 
     /// Checks that a segment goes on where the one before it ended.

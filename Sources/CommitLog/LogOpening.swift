@@ -17,6 +17,8 @@ struct LogOpening {
     var isClean = false
     var recovery = LogRecovery()
     var writer: LogWriter?
+    /// Where the log is only read: what was seen of its files.
+    var seen: LogReader?
 }
 
 extension CommitLog {
@@ -116,7 +118,8 @@ extension CommitLog {
 
     /// Opens a database, reads its whole log and repairs its end.
     ///
-    /// When it returns for writing, every commit it visited is synced, whatever was before.
+    /// When it returns for writing, every commit it visited is synced, whatever was before. For
+    /// reading it is `openForReading`, and then a visit to every commit.
     ///
     /// - Parameters:
     ///   - disk: The directory.
@@ -132,13 +135,17 @@ extension CommitLog {
         random: any RandomSource,
         visit: (Frame) throws -> Void
     ) throws -> CommitLog {
+        guard options.isWritable else {
+            let log = try openForReading(disk: disk)
+            var cursor = log.openedCursor(after: log.oldest - 1)
+            while let frame = try cursor.next() { try visit(frame) }
+            return log
+        }
         let files = LogFiles(disk: disk)
         let identity = try files.identity()
-        let lock =
-            options.isWritable
-            ? try onDisk { () throws(DiskError) in try disk.lock(lockPath) } : nil
+        let lock = try onDisk { () throws(DiskError) in try disk.lock(lockPath) }
         var opening = LogOpening(identity: identity, lock: lock)
-        if options.isWritable { try removeRemnants(disk) }
+        try removeRemnants(disk)
         let (entry, scan) = try readAll(files, options, &opening, visit: visit)
         let tail = Tail(
             entry.bytes,
@@ -155,11 +162,9 @@ extension CommitLog {
         }
         opening.recovery.cutByteCount = tail.end - scan.end
         opening.recovery.cutCommitCount = tail.commitCount
-        if options.isWritable {
-            try repair(disk, options, entry, scan, tail, &opening)
-            try restart(disk, options, random, &opening, after: scan, of: entry)
-            try correctIdentity(disk, &opening)
-        }
+        try repair(disk, options, entry, scan, tail, &opening)
+        try restart(disk, options, random, &opening, after: scan, of: entry)
+        try correctIdentity(disk, &opening)
         return CommitLog(opening, options, random)
     }
 

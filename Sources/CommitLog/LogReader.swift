@@ -1,151 +1,71 @@
-// Reading durable commits without the store's lock: the feed, mirrors, `holdfast log`.
+// Reading a log without appending to it: the feed, mirrors, `holdfast log`, other processes.
+//
+// A reader is a value: the log as it was at one moment. Whoever wants what came later takes a later
+// reader (`CommitLog.reader` in the writer's process, `refreshed` anywhere else) and lets cursors
+// go on in it. See LogLook.swift for how files are read that somebody else writes.
 internal import HoldfastBasics
-internal import HoldfastStorage
 
-/// The durable part of a log as it was at one moment.
+/// The readable part of a log as it was at one moment.
 ///
-/// It keeps its segments mapped as long as it lives. Frames it lends are valid as long as it, or a
-/// cursor made of it, lives.
+/// It keeps its segments mapped as long as it lives, also when their files are removed. Frames it
+/// lends are valid as long as it, or a cursor made of it, lives.
+///
+/// ```swift
+/// var reader = try LogReader.open(disk: disk)
+/// guard var cursor = try reader.cursor(before: 1) else { return }
+/// while true {
+///     while let frame = try cursor.next() { print(frame.seq) }
+///     sleep(1)
+///     reader = try reader.refreshed(disk: disk)
+///     try cursor.goOn(in: reader)
+/// }
+/// ```
 public struct LogReader: Sendable {
+    /// Which database it is.
+    public let identity: Identity
+    /// The epochs of the log, oldest first.
+    public let lineage: [EpochStart]
     let segments: [Segment]
     /// Seq of the oldest commit.
     public let oldest: UInt64
     /// Seq of the last commit; below `oldest` when there is none.
     public let head: UInt64
-    // Logical offset after the last durable frame.
+    // Logical offset after the last readable frame.
     let end: UInt64
+    /// What is known of the files, to look again; nil in the process that writes.
+    var sighting: LogSighting?
 
     /// Stands before a commit: `next` gives it, `previous` the one before it.
     ///
-    /// - Parameter seq: From `oldest` to `head + 1`; nil elsewhere.
+    /// - Parameter seq: From `oldest` to `head + 1`; what is not there yet, and 0, gives nil.
     /// - Returns: A cursor of its own.
-    /// - Throws: `damaged` when the way there is.
+    /// - Throws: `compacted` when the log does not reach back so far any more; `damaged` when the
+    ///   way there is.
     public func cursor(before seq: UInt64) throws(CommitLogError) -> LogCursor? {
-        guard seq >= oldest, seq <= head + 1 else { return nil }
+        guard seq > 0, seq <= head + 1 else { return nil }
+        guard seq >= oldest else { throw .compacted(oldest: oldest) }
         var cursor = LogCursor(self)
         if seq > oldest { try cursor.move(after: seq - 1) }
         return cursor
     }
 
-    /// End of a segment's durable frames, in bytes of its file.
+    /// End of a segment's readable frames, in bytes of its file.
     func limit(_ slot: Int) -> Int {
         let segment = segments[slot]
         return min(segment.end, end > segment.base ? Int(end - segment.base) : 0)
     }
-}
 
-/// A place between two commits, moved either way.
-///
-/// Every frame's checksum is checked as it is read, but by a cursor over what an opening has just
-/// checked.
-public struct LogCursor: Sendable {
-    private let reader: LogReader
-    private let isChecking: Bool
-    private var slot = 0
-    private var offset: Int
-    /// The seq `next` gives.
-    public private(set) var nextSeq: UInt64
-
-    init(_ reader: LogReader, isChecking: Bool = true) {
-        self.reader = reader
-        self.isChecking = isChecking
-        nextSeq = reader.oldest
-        offset = reader.segments.first?.headerByteCount ?? 0
-    }
-
-    /// Moves forward over one commit.
-    ///
-    /// - Returns: The commit; nil after the last durable one.
-    /// - Throws: `damaged`.
-    public mutating func next() throws(CommitLogError) -> Frame? {
-        guard nextSeq <= reader.head else { return nil }
-        while true {
-            let limit = reader.limit(slot)
-            if offset == limit && slot + 1 < reader.segments.count {
-                slot += 1
-                offset = reader.segments[slot].headerByteCount
-                continue
-            }
-            let bytes = bytes(limit)
-            switch FrameLayout.look(bytes, at: offset, salt: salt) {
-            case .mark:
-                offset += FrameLayout.markByteCount
-            case .commit(let byteCount):
-                let frame = frame(bytes, byteCount)
-                guard frame.seq == nextSeq else { throw damage("another commit stands here") }
-                offset += byteCount
-                nextSeq += 1
-                return frame
-            case .nothing(let why):
-                throw damage(why)
-            }
-        }
-    }
-
-    /// Moves backward over one commit.
-    ///
-    /// - Returns: The commit; nil before the oldest.
-    /// - Throws: `damaged`.
-    public mutating func previous() throws(CommitLogError) -> Frame? {
-        guard nextSeq > reader.oldest else { return nil }
-        while true {
-            if offset <= reader.segments[slot].headerByteCount {
-                guard slot > 0 else { throw damage("the log begins too late") }
-                slot -= 1
-                offset = reader.limit(slot)
-                continue
-            }
-            let bytes = bytes(reader.limit(slot))
-            let trailer = offset - FrameLayout.trailerByteCount
-            let length = Int(bytes.integer(UInt32.self, at: trailer))
-            guard bytes.integer(UInt32.self, at: trailer + 4) == FrameLayout.endMagic,
-                length % 8 == 0, length >= FrameLayout.markByteCount,
-                length <= offset - reader.segments[slot].headerByteCount
-            else { throw damage("no frame ends here") }
-            offset -= length
-            switch FrameLayout.look(bytes, at: offset, salt: salt) {
-            case .mark:
-                continue
-            case .commit(let byteCount):
-                let frame = frame(bytes, byteCount)
-                guard byteCount == length, frame.seq == nextSeq - 1 else {
-                    throw damage("another commit stands here")
-                }
-                nextSeq -= 1
-                return frame
-            case .nothing(let why):
-                throw damage(why)
-            }
-        }
-    }
-
-    /// Moves to the place after a commit that is there.
-    mutating func move(after seq: UInt64) throws(CommitLogError) {
-        guard let slot = reader.segments.slot(ofSeq: seq),
-            let start = reader.segments[slot].index.start(for: seq)
-        else { throw damage("no segment holds commit \(seq)") }
-        self.slot = slot
-        offset = start.offset
-        nextSeq = start.seq
-        while nextSeq <= seq { _ = try next() }
-    }
-
-    /// The salt of checksums; nil when they are not to be checked.
-    private var salt: UInt32? { isChecking ? reader.segments[slot].salt : nil }
-
-    private func bytes(_ limit: Int) -> ByteView {
-        guard let map = reader.segments[slot].map else { return .empty }
-        return map.view[0..<limit]
-    }
-
-    private func frame(_ bytes: ByteView, _ byteCount: Int) -> Frame {
-        Frame(
-            bytes[offset..<offset + byteCount],
-            offset: reader.segments[slot].base + UInt64(offset)
+    /// Without the segments before the one a commit lies in.
+    func dropping(before seq: UInt64) -> LogReader {
+        guard let slot = segments.slot(ofSeq: seq), slot > 0 else { return self }
+        return LogReader(
+            identity: identity,
+            lineage: lineage,
+            segments: Array(segments[slot...]),
+            oldest: segments[slot].firstSeq,
+            head: head,
+            end: end,
+            sighting: sighting
         )
-    }
-
-    private func damage(_ why: String) -> CommitLogError {
-        .damaged(file: reader.segments[slot].path, offset: offset, why: why)
     }
 }

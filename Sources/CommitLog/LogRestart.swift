@@ -53,15 +53,10 @@ extension CommitLog {
         _ disk: any Disk,
         _ opening: inout LogOpening
     ) throws(CommitLogError) {
-        guard let epoch = opening.lineage.last?.epoch, epoch != opening.identity.epoch else {
-            return
-        }
-        opening.identity = Identity(
-            databaseID: opening.identity.databaseID,
-            application: opening.identity.application,
-            epoch: epoch
-        )
-        let bytes = opening.identity.bytes
+        let identity = opening.identity.brought(to: opening.lineage)
+        guard identity != opening.identity else { return }
+        opening.identity = identity
+        let bytes = identity.bytes
         try onDisk { () throws(DiskError) in try disk.replace(Identity.path, with: bytes) }
     }
 

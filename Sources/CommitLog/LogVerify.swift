@@ -1,5 +1,5 @@
-// Checking and reading a log without opening it for writing: `holdfast verify`, `holdfast log`.
-// Both work beside a live server, take no lock and change nothing.
+// Checking a log without opening it for writing: `holdfast verify`. Works beside a live server,
+// takes no lock and changes nothing.
 public import HoldfastBasics
 public import HoldfastStorage
 
@@ -31,6 +31,8 @@ public struct LogReport: Sendable {
 
 extension CommitLog {
     /// Reads every byte of a log and reports what is wrong with it.
+    ///
+    /// Beside a writer that compacts, a file may go away under this pass: see `lookingAgain`.
     ///
     /// - Parameters:
     ///   - disk: The directory.
@@ -128,88 +130,5 @@ extension CommitLog {
             report.byteCount += UInt64(scan.end - known.end)
             report.wasClean = scan.isClean
         }
-    }
-}
-
-extension LogReader {
-    /// Opens a log for reading, beside a live server too.
-    ///
-    /// Ended segments are not read: their index files tell where commits lie, and where one is
-    /// missing or not whole it is made anew in memory. The last commits of a live server's log may
-    /// be written, but not synced yet.
-    ///
-    /// - Parameter disk: The directory.
-    /// - Returns: The log as it is now.
-    /// - Throws: `notPresent`, `damaged`, `unsupportedFormat`, `disk`.
-    public static func open(disk: any Disk) throws(CommitLogError) -> LogReader {
-        let files = LogFiles(disk: disk)
-        let identity = try files.identity()
-        let firstSeqs = try files.firstSeqs()
-        var entries: [LogFiles.Entry] = []
-        for firstSeq in firstSeqs {
-            entries.append(
-                try files.entry(firstSeq: firstSeq, capacity: 0, identity: identity)
-            )
-        }
-        var segments: [Segment] = []
-        var head: UInt64 = 0
-        for (slot, entry) in entries.enumerated() {
-            let end: Int
-            let index: SeqIndex
-            if slot + 1 < entries.count {
-                let next = entries[slot + 1].header
-                guard next.base > entry.header.base,
-                    next.base - entry.header.base <= UInt64(entry.byteCount)
-                else {
-                    throw .damaged(file: entry.path, offset: 48, why: "segments do not join")
-                }
-                end = Int(next.base - entry.header.base)
-                index = try sealedIndex(disk, entry, end: end)
-            } else {
-                let scan = scan(entry)
-                (end, index) = (scan.end, scan.index)
-                head = scan.nextSeq - 1
-            }
-            segments.append(
-                Segment(
-                    firstSeq: entry.header.firstSeq,
-                    base: entry.header.base,
-                    salt: entry.header.salt,
-                    headerByteCount: entry.header.byteCount,
-                    capacity: entry.map.count,
-                    end: end,
-                    index: index,
-                    map: entry.map
-                )
-            )
-        }
-        return LogReader(
-            segments: segments,
-            oldest: firstSeqs[0],
-            head: head,
-            end: segments.last.map { $0.base + UInt64($0.end) } ?? 0
-        )
-    }
-
-    private static func sealedIndex(
-        _ disk: any Disk,
-        _ entry: LogFiles.Entry,
-        end: Int
-    ) throws(CommitLogError) -> SeqIndex {
-        let (firstSeq, salt) = (entry.header.firstSeq, entry.header.salt)
-        do throws(DiskError) {
-            let bytes = try disk.contents(of: Segment.indexPath(firstSeq: firstSeq))
-            let index = SeqIndex(bytes, firstSeq: firstSeq, salt: salt, end: end)
-            return index ?? scan(entry).index
-        } catch {
-            guard error.isMissing else { throw .disk(error) }
-            return scan(entry).index
-        }
-    }
-
-    private static func scan(_ entry: LogFiles.Entry) -> SegmentScan {
-        var scan = SegmentScan(entry.header)
-        scan.run(entry.bytes, entry.header) { _ in }
-        return scan
     }
 }

@@ -31,6 +31,9 @@ public protocol Authority: AnyObject, Sendable {
     /// Notified after `status` changed.
     var statusChanges: WakeUp { get }
 
+    /// Why what others commit does not arrive here any more; nil while it does.
+    var followingFailure: DatabaseError? { get }
+
     /// Returns when everything the server had at the time of asking is here.
     ///
     /// - Throws: `offline`, `closed`, or why the server refused.
@@ -121,6 +124,11 @@ public protocol Authority: AnyObject, Sendable {
 
     /// Forgets a stranded change.
     func drop(_ id: UniqueID) async throws(DatabaseError)
+}
+
+extension Authority {
+    /// Where this process decides nothing has to arrive, and a mirror says it by its status.
+    public var followingFailure: DatabaseError? { nil }
 }
 
 /// A tree as an application declares it.

@@ -39,12 +39,14 @@ extension Database {
     ///   so that one that is sent again is not done again.
     /// - Returns: What was done; nil while the database is empty.
     /// - Throws: `diskFailed`, `full`, `damaged`, `poisoned`, `closed`, and `refused` with the code
-    ///   `not-yet` when the task was cancelled while another compaction ran.
+    ///   `not-yet` when the task was cancelled while another compaction ran, `read-only` where
+    ///   another process writes.
     @discardableResult
     public func compact(
         keeping history: Duration = .zero
     ) async throws(DatabaseError) -> CompactionReport? {
         try checkOpen()
+        if store.isReadOnly, let refusal = store.writeRefusal { throw .refused(Refusal(refusal)) }
         do throws(CancellationError) {
             try await upkeep.enter()
         } catch {

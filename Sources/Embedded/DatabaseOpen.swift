@@ -126,6 +126,28 @@ public struct StoreDirectory: Sendable {
     /// Names a directory.
     public init(_ path: String) { self.path = path }
 
+    /// Opens the database of an application for reading, beside the process that writes it too.
+    ///
+    /// - Parameter application: Its name.
+    /// - Returns: The store; nothing was changed, made or locked.
+    /// - Throws: `refused` (another application's), `damaged`, `unavailable`.
+    func openForReading(application: String) throws(DatabaseError) -> Store {
+        do {
+            return try Store(
+                disk: PosixDisk(path),
+                application: application,
+                options: LogOptions(isWritable: false),
+                logger: Logger(level: .error)
+            )
+        } catch let error as StoreError {
+            throw self.error(error)
+        } catch let error as DiskError {
+            throw self.error(.disk(error))
+        } catch {
+            throw unavailable("\(error)")
+        }
+    }
+
     /// Opens the database of an application, and makes it where there is none.
     ///
     /// - Parameters:
@@ -179,7 +201,8 @@ public struct StoreDirectory: Sendable {
         .unavailable(directory: path, reason: reason)
     }
 
-    private func error(_ error: StoreError) -> DatabaseError {
+    /// What a store's error is to an application.
+    func error(_ error: StoreError) -> DatabaseError {
         switch error {
         case .log(let cause): self.error(cause)
         case .unfoldable(let seq, let cause):
@@ -210,7 +233,7 @@ public struct StoreDirectory: Sendable {
         case .alreadyPresent:
             unavailable("another process is making a database there; open it again")
         case .unsupportedFormat: unavailable("\(error); use a newer version")
-        case .notPresent, .stopped, .disk: unavailable("\(error)")
+        case .compacted, .notPresent, .stopped, .disk: unavailable("\(error)")
         }
     }
 }

@@ -53,6 +53,7 @@ final class EventCursor: UpdateCursor {
                 if cursor == nil {
                     let reader = database.store.logReader()
                     guard nextSeq <= reader.head, reader.head > 0 else {
+                        if let failure = database.authority.followingFailure { throw failure }
                         return .wait(bell, past: count)
                     }
                     // A reader that was away while the database was compacted.
@@ -76,8 +77,12 @@ final class EventCursor: UpdateCursor {
     }
 
     private func error(_ error: CommitLogError) -> DatabaseError {
-        guard case .damaged(let file, let offset, _) = error else { return .poisoned("\(error)") }
-        return .damaged(file: file, offset: UInt64(max(0, offset)))
+        switch error {
+        case .damaged(let file, let offset, _):
+            .damaged(file: file, offset: UInt64(max(0, offset)))
+        case .compacted: compacted(nextSeq - 1)
+        default: .poisoned("\(error)")
+        }
     }
 
     /// Whether the log goes on from where this reader was.

@@ -83,7 +83,8 @@ extension Refusal.Code {
 
     /// The disk is full; reads go on.
     public static let full = Refusal.Code(rawValue: "full")
-    /// A write to the disk failed; reads go on, writes wait for a restart.
+    /// A write to the disk failed and writes wait for a restart, or the database is open for
+    /// reading alone; reads go on.
     public static let readOnly = Refusal.Code(rawValue: "read-only")
     /// Whether the change was accepted cannot be known; ask again with the same id.
     public static let outcomeUnknown = Refusal.Code(rawValue: "outcome-unknown")

@@ -6,6 +6,8 @@ extension Database {
     public enum Status: Hashable, Sendable {
         /// This process decides.
         case embedded
+        /// Another process decides, and this one reads what it writes.
+        case readOnly
         /// Everything the server has is here.
         case live
         /// Connected, and some commits behind.

@@ -17,7 +17,7 @@ public final class EngineState {
     /// Time of the last commit applied, in milliseconds since 1970.
     public internal(set) var lastTime: Int64 = 0
     /// Which epoch began at which seq, oldest first; never empty.
-    public let lineage: [(epoch: Epoch, firstSeq: UInt64)]
+    public private(set) var lineage: [(epoch: Epoch, firstSeq: UInt64)]
 
     let source: any EffectSource
     var treesByName = ByteMap<Int>()
@@ -50,6 +50,12 @@ public final class EngineState {
         self.lineage = lineage
         self.source = source
         for name in TreeName.system { add(.system(name)) }
+    }
+
+    /// Takes the lineage of a log that goes on in a later epoch.
+    public func extend(lineage later: [(epoch: Epoch, firstSeq: UInt64)]) {
+        precondition(later.count >= lineage.count, "epochs only come")
+        lineage = later
     }
 
     // MARK: Looking up

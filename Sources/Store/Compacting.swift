@@ -111,7 +111,7 @@ extension Store {
 
     /// Points the index and the memory of changes at a checkpoint's parts, wherever they point at
     /// an older one's or at what is to be dropped.
-    private func move(
+    func move(
         to checkpoint: Checkpoint,
         before seq: UInt64
     ) throws(CommitLogError) {

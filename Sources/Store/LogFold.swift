@@ -127,7 +127,7 @@ extension Store {
 
     private static let batchCount = 256
 
-    private static func unfoldable(_ error: any Error, seq: UInt64) -> StoreError {
+    static func unfoldable(_ error: any Error, seq: UInt64) -> StoreError {
         switch error {
         case let error as ContentError: .unfoldable(seq: seq, .content(error))
         case let error as ApplyError: .unfoldable(seq: seq, error)

@@ -41,6 +41,9 @@ struct PinTable {
 
     mutating func remove(_ pin: Pin) { pins[pin.id] = nil }
 
+    /// Lets go of all, where what they read from is not there any more; no id comes again.
+    mutating func removeAll() { pins.removeAll() }
+
     mutating func expire(now: UInt64) {
         pins = pins.filter { now < $0.value.touched + Self.idleNanoseconds }
     }

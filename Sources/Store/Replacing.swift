@@ -97,7 +97,7 @@ extension Store {
             core.disk = taken.disk
             core.manifest = taken.manifest
             core.syncedAt = taken.syncedAt
-            core.pins = PinTable()
+            core.pins.removeAll()
             core.putOverlayOn(&touched)
             core.tellOfEverything()
             core.isStepping = true
@@ -110,7 +110,7 @@ extension Store {
 
 extension Store.Core {
     /// Tells the consumers that everything may stand differently.
-    fileprivate func tellOfEverything() {
+    func tellOfEverything() {
         let reader = reader
         for consumer in consumers { consumer(reader, nil) }
     }

@@ -72,8 +72,13 @@ public final class Store: Sendable {
     let time: any TimeSource
     let random: any RandomSource
     let logger: Logger
+    /// One look at what another process has written at a time.
+    let refreshing = Lock(())
 
     /// Opens a database, folds its log, and repairs a torn tail.
+    ///
+    /// With options that are not writable it is opened for reading, beside the process that writes
+    /// it too: nothing is locked, repaired or changed, and `refresh` goes on to what came since.
     ///
     /// - Parameters:
     ///   - disk: Its directory.
@@ -94,11 +99,7 @@ public final class Store: Sendable {
         self.time = time
         self.random = random
         self.logger = logger
-        let log = try Self.openLog(disk, options, random)
-        if let application, log.identity.application != application {
-            throw .otherApplication(expected: application, found: log.identity.application)
-        }
-        let (state, source) = try Self.fold(log, try Self.checkpoint(disk, of: log, logger), logger)
+        let (log, state, source) = try Self.open(disk, application, options, random, logger)
         identity = log.identity
         recovery = log.recovery
         checkpointSeq = source.checkpoint?.manifest.seq
@@ -148,12 +149,36 @@ public final class Store: Sendable {
         }
     }
 
+    /// A log, and what it folds to.
+    typealias Opened = (log: CommitLog, state: EngineState, source: LogSource)
+
+    /// Opens a log and folds it; where another process may compact it meanwhile, as often as that
+    /// comes between.
+    static func open(
+        _ disk: any Disk,
+        _ application: String?,
+        _ options: LogOptions,
+        _ random: any RandomSource,
+        _ logger: Logger
+    ) throws(StoreError) -> Opened {
+        func open() throws(StoreError) -> Opened {
+            let log = try openLog(disk, options, random)
+            if let application, log.identity.application != application {
+                throw .otherApplication(expected: application, found: log.identity.application)
+            }
+            let (state, source) = try fold(log, try checkpoint(disk, of: log, logger), logger)
+            return (log, state, source)
+        }
+        return options.isWritable ? try open() : try CommitLog.lookingAgain(disk, open)
+    }
+
     private static func openLog(
         _ disk: any Disk,
         _ options: LogOptions,
         _ random: any RandomSource
     ) throws(StoreError) -> CommitLog {
         do {
+            guard options.isWritable else { return try CommitLog.openForReading(disk: disk) }
             return try CommitLog.open(disk: disk, options: options, random: random) { _ in }
         } catch let error as CommitLogError {
             throw .log(error)

@@ -27,7 +27,10 @@ extension Store.Core {
             )
         }
         if log.writer == nil {
-            return Refusal(.readOnly, "The database is open for reading alone.")
+            return Refusal(
+                .readOnly,
+                "The database is open for reading alone; open it for writing to change it."
+            )
         }
         if !log.takesCommits { return Refusal(.readOnly, "The database is closed.") }
         if isFull {

@@ -200,6 +200,8 @@ extension CommandFailure {
             )
         case .unsupportedFormat:
             self.init(.damaged, "\(directory): \(error); use a newer holdfast")
+        case .compacted:
+            self.init(.notFound, "\(directory): \(error)")
         case .disk(let cause):
             self.init(.diskFailed, "\(directory): \(cause)")
         case .stopped:

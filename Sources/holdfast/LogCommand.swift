@@ -35,7 +35,9 @@ enum LogCommand {
             let reader = try LogReader.open(disk: disk)
             guard reader.head >= reader.oldest else { return }
             let first = from ?? (isReverse ? reader.head : reader.oldest)
-            guard var cursor = try reader.cursor(before: isReverse ? first + 1 : first) else {
+            let isThere = first >= reader.oldest
+            let place = isReverse ? first + 1 : first
+            guard isThere, var cursor = try reader.cursor(before: place) else {
                 throw arguments.usage(
                     "--from \(first): the log holds commits \(reader.oldest) to \(reader.head)"
                 )

@@ -18,7 +18,7 @@ enum VerifyCommand {
         positionals: [],
         flags: [Flag("data", .text, "DIR", environment: true, "directory of the database")],
         notes: """
-            Works beside a live server. The report goes to standard output; damage is told on standard
+            Works beside a live server, and where nothing may be written. The report goes to standard output; damage is told on standard
             error with file and offset, and ends with exit code 65.
             """,
         run: run
@@ -28,6 +28,40 @@ enum VerifyCommand {
     private static func run(_ arguments: Arguments) throws(CommandFailure) {
         let folder = DatabaseFolder(try arguments.required("data"))
         let disk = try folder.existingDisk()
+        // What fails because a compaction removes a file meanwhile is looked at again.
+        let outcome = Result { () throws(Stop) in
+            try CommitLog.lookingAgain(disk) { () throws(Stop) in try check(folder, disk) }
+        }
+        switch outcome {
+        case .success(let text): try Console.print(text)
+        case .failure(let stop):
+            if !stop.text.isEmpty { try Console.print(stop.text) }
+            throw stop.failure
+        }
+    }
+
+    /// Why a pass ended, and what it had to report until then.
+    private struct Stop: Error {
+        let text: String
+        let failure: CommandFailure
+    }
+
+    /// One pass over everything.
+    private static func check(_ folder: DatabaseFolder, _ disk: PosixDisk) throws(Stop) -> String {
+        var text = ""
+        do throws(CommandFailure) {
+            try check(folder, disk, &text)
+        } catch {
+            throw Stop(text: text, failure: error)
+        }
+        return text
+    }
+
+    private static func check(
+        _ folder: DatabaseFolder,
+        _ disk: PosixDisk,
+        _ text: inout String
+    ) throws(CommandFailure) {
         var chain = ChainCheck()
         var progress = Progress("commits read")
         let report: LogReport
@@ -42,14 +76,14 @@ enum VerifyCommand {
             throw CommandFailure(.diskFailed, "\(folder.path): \(error)")
         }
         chain.finish(before: report.oldest, report.chainBeforeOldest)
-        try Console.print(describe(report, chain))
+        text += describe(report, chain)
         try refuseDamage(report, chain, folder, disk)
         if let checkpoint = try checkedCheckpoint(folder, disk) {
             let manifest = checkpoint.manifest
-            let text = "of commit \(manifest.seq), in \(manifest.parts.count) parts"
-            try Console.print(line("checkpoint", text))
+            let parts = "of commit \(manifest.seq), in \(manifest.parts.count) parts"
+            text += line("checkpoint", parts)
         }
-        try Console.print(describe(folder.fold(disk)) + "whole\n")
+        text += try describe(folder.fold(disk)) + "whole\n"
     }
 
     /// Every byte of the checkpoint.
@@ -107,7 +141,7 @@ enum VerifyCommand {
     ) throws(CommandFailure) {
         var lines = report.damages.map(\.description)
         if let (seq, offset, error) = chain.failure {
-            lines.append(try place(of: offset, disk, folder) + "commit \(seq): \(error)")
+            lines.append(place(of: offset, disk) + "commit \(seq): \(error)")
         }
         guard !lines.isEmpty else { return }
         lines.append(
@@ -118,16 +152,13 @@ enum VerifyCommand {
     }
 
     /// Names the file and the byte of a logical offset.
-    private static func place(
-        of offset: UInt64,
-        _ disk: PosixDisk,
-        _ folder: DatabaseFolder
-    ) throws(CommandFailure) -> String {
+    private static func place(of offset: UInt64, _ disk: PosixDisk) -> String {
         do throws(CommitLogError) {
             let (file, byte) = try LogReader.open(disk: disk).place(ofOffset: offset)
             return "damaged: \(file) at byte \(byte): "
         } catch {
-            throw CommandFailure(error, directory: folder.path)
+            // What keeps the log from being opened is in the report already.
+            return "damaged: "
         }
     }
 }

@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import tempfile
+import threading
 import unittest
 
 from server import BINARY, Server, run
@@ -518,6 +519,95 @@ class CommandLineTest(unittest.TestCase):
             self.assertEqual((code, out[:1]), (0, '"'))
         finally:
             self.assertEqual(server.stop(), 0)
+
+    def test_a_folder_that_may_not_be_written_is_read(self):
+        self.database()
+
+        def state():
+            found = {}
+            for folder, _, names in os.walk(self.data):
+                for name in names:
+                    path = os.path.join(folder, name)
+                    with open(path, "rb") as file:
+                        found[path] = (file.read(), os.stat(path).st_mtime_ns)
+            return found
+
+        before = state()
+        for folder, _, names in os.walk(self.data):
+            for name in names:
+                os.chmod(os.path.join(folder, name), 0o444)
+            os.chmod(folder, 0o555)
+        os.chmod(self.folder, 0o755)
+
+        def drop_rights():
+            # To the superuser every directory can be written.
+            if os.getuid() == 0:
+                os.setgroups([])
+                os.setgid(65534)
+                os.setuid(65534)
+
+        try:
+            for command in (["verify"], ["log"], ["log", "--reverse"]):
+                with self.subTest(command):
+                    done = subprocess.run(
+                        [BINARY, command[0], "--data", self.data, *command[1:]],
+                        capture_output=True, text=True, timeout=30, preexec_fn=drop_rights)
+                    self.assertEqual(done.returncode, 0, done.stderr)
+                    self.assertIn("whole" if command[0] == "verify" else "notes", done.stdout)
+            done = subprocess.run(
+                [BINARY, "serve", "--data", self.data, "--application", "conformance",
+                 "--listen", "127.0.0.1:0"],
+                capture_output=True, text=True, timeout=30, preexec_fn=drop_rights)
+            self.assertNotEqual(done.returncode, 0, "it cannot be served")
+        finally:
+            for folder, _, _ in os.walk(self.data):
+                os.chmod(folder, 0o755)
+        self.assertEqual(state(), before)
+
+    def test_damage_at_the_end_of_the_log_is_told_by_every_reader(self):
+        self.database()
+        self.damage()
+        for command in (["verify"], ["log"], ["log", "--reverse"]):
+            with self.subTest(command):
+                self.check(65, run(command[0], "--data", self.data, *command[1:]), "damaged")
+
+    def test_beside_compactions_nothing_is_taken_for_damage(self):
+        self.database()
+        # Segments of a few records each, so that some go every time.
+        server = Server("--segment-bytes", "65536", "--history-days", "0", data=self.data)
+        url = ["--url", f"http://127.0.0.1:{server.port}"]
+        done = threading.Event()
+        failures = []
+
+        def compact():
+            number = 0
+            while not done.is_set():
+                number += 1
+                connection = server.connection()
+                connection.request("PUT", f"/v1/records/notes/c{number}", 
+                                   body='"%s"' % (MARK * (30_000 // len(MARK))),
+                                   headers={"Content-Type": "application/json",
+                                            "If-None-Match": "*"})
+                status = connection.getresponse().status
+                connection.close()
+                code, _, errors = run("compact", *url)
+                if status != 201 or code != 0:
+                    failures.append((status, code, errors))
+                    return
+
+        thread = threading.Thread(target=compact)
+        thread.start()
+        try:
+            for _ in range(12):
+                code, out, errors = run("verify", "--data", self.data)
+                self.assertEqual(code, 0, errors)
+                self.assertIn("whole", out)
+                self.assertEqual(run("log", "--data", self.data, "--reverse")[0], 0)
+        finally:
+            done.set()
+            thread.join()
+            self.assertEqual(server.stop(), 0)
+        self.assertEqual(failures, [])
 
     def test_reading_and_writing(self):
         server = Server(data=self.data)

@@ -185,6 +185,7 @@ final class Driver: Sendable {
         let (status, detail): (String, String?) =
             switch database.status {
             case .embedded: ("embedded", nil)
+            case .readOnly: ("read-only", nil)
             case .live: ("live", nil)
             case .catchingUp(let count): ("catching up", "\(count)")
             case .offline(let since): ("offline", "\(since)")
