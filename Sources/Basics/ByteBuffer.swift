@@ -60,8 +60,10 @@ internal import Glibc
 
     /// Appends text as UTF-8.
     public mutating func append(text: String) {
-        var text = text
-        text.withUTF8 { append(ByteView(UnsafeRawBufferPointer($0))) }
+        let isDone: Void? = text.utf8.withContiguousStorageIfAvailable {
+            append(ByteView(UnsafeRawBufferPointer($0)))
+        }
+        if isDone == nil { append(Array(text.utf8)) }
     }
 
     /// Appends an integer, little-endian, in its full width.

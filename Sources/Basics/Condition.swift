@@ -79,18 +79,19 @@ public final class Condition<Value>: @unchecked Sendable {
     /// - Parameters:
     ///   - ready: Is asked first and after every waking; may note in the value that it waits.
     ///   - wakes: Is asked after `body`; waking a thread that waits for something else costs more
-    ///     than most bodies.
+    ///     than most bodies. It is lent the value, which it does not change, so that nothing of it
+    ///     is copied.
     ///   - body: Runs alone.
     /// - Returns: What `body` returns.
     /// - Throws: What `body` throws.
     public func signal<T, E: Error>(
         when ready: (inout Value) -> Bool = { _ in true },
-        if wakes: (Value) -> Bool = { _ in true },
+        if wakes: (inout Value) -> Bool = { _ in true },
         _ body: (inout Value) throws(E) -> T
     ) throws(E) -> T {
         pthread_mutex_lock(mutex)
         defer {
-            if wakes(value) { pthread_cond_broadcast(condition) }
+            if wakes(&value) { pthread_cond_broadcast(condition) }
             pthread_mutex_unlock(mutex)
         }
         while !ready(&value) { pthread_cond_wait(condition, mutex) }

@@ -178,8 +178,9 @@ extension Draft {
     func checkUniques() throws(Refused) {
         var gains: [(index: UniqueIndex, value: [UInt8], id: RecordID, operation: Int)] = []
         var losses: [ObjectIdentifier: [[UInt8]: Int]] = [:]
-        for place in marks.indices where !marks[place].tree.uniques.isEmpty {
-            let (tree, operation) = (marks[place].tree, marks[place].operation)
+        guard owners.contains(where: { !$0.tree.uniques.isEmpty }) else { return }
+        for place in marks.indices where !owners[marks[place].owner].tree.uniques.isEmpty {
+            let (tree, operation) = (owners[marks[place].owner].tree, marks[place].operation)
             let key = effects[place].key
             if case .some(let location) = tree.index.location(key) {
                 state.source.withEffect(at: location) { effect, _ in

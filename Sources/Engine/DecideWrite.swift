@@ -91,12 +91,16 @@ extension Draft {
             )
         }
         let key: RecordKey
-        if let given = write.key { key = given } else { key = try newKey(tree) }
-        try checkKey(tree, key)
-        guard key.revision == 0 else {
-            throw Refused(.badKey, "Records begin at revision 0; revise makes the next ones.")
+        if let given = write.key {
+            key = given
+            try checkKey(tree, key)
+            guard key.revision == 0 else {
+                throw Refused(.badKey, "Records begin at revision 0; revise makes the next ones.")
+            }
+            try checkMayCreate(tree, key)
+        } else {
+            key = try newKey(tree)
         }
-        if write.key != nil { try checkMayCreate(tree, key) }
         let schema = try checkValue(tree, write.value, write.schema)
         let image = PostImage(
             state: tree.declaration.isVersioned ? .draft(0) : .plain,
@@ -104,7 +108,11 @@ extension Draft {
             created: stamp,
             value: write.value
         )
-        record(tree, key, .create, image)
+        if write.key == nil, case .number(let id) = key.id {
+            recordNew(tree, id, image)
+        } else {
+            record(tree, key, .create, image)
+        }
         if let hold = write.hold { try take(hold, of: tree, key) }
         results.append(.created(tree.name, key))
     }
@@ -332,8 +340,10 @@ extension Draft {
         _ value: [UInt8],
         _ schema: SchemaVersion?
     ) throws(Refused) -> SchemaVersion {
-        let refusal = value.withView { tree.validator.validate($0, writtenWith: schema) }
+        let validator = tree.validator
+        if validator.takesAnything(writtenWith: schema) { return .none }
+        let refusal = value.withView { validator.validate($0, writtenWith: schema) }
         if let refusal { throw Refused(refusal) }
-        return schema ?? tree.declaration.current?.version ?? .none
+        return schema ?? validator.current ?? .none
     }
 }

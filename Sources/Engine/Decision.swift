@@ -43,6 +43,8 @@ public struct DecisionContext {
 }
 
 /// What one operation led to.
+///
+/// What is long and rare stands apart: a change has as many as operations.
 public enum OperationResult: Hashable, Sendable {
     /// A record was created; its key may be news to the caller.
     case created(TreeName, RecordKey)
@@ -51,11 +53,11 @@ public enum OperationResult: Hashable, Sendable {
     /// A record was deleted.
     case deleted(TreeName, RecordKey)
     /// A borrow stands; `place` is 0 for the holder, otherwise how many stand before.
-    case borrow(BorrowRecord, place: Int)
+    indirect case borrow(BorrowRecord, place: Int)
     /// A borrow ended.
     case ended(UniqueID)
     /// A key range was given out.
-    case range(RangeRecord)
+    indirect case range(RangeRecord)
     /// A tree is declared so.
     case tree(TreeName, isNew: Bool)
 }

@@ -37,10 +37,15 @@ struct Draft {
         let key: RecordKey
     }
 
-    /// What is known of an effect beside itself.
-    struct Mark {
+    /// Whose effects they are: a tree, and the tree its records are about.
+    struct Owner {
         let tree: TreeState
         let subject: TreeState?
+    }
+
+    /// What is known of an effect beside itself; the owner is the number of one of `owners`.
+    struct Mark {
+        let owner: Int
         var operation: Int
         /// A record made and unmade by this very change leaves no effect.
         var isVoid = false
@@ -51,9 +56,12 @@ struct Draft {
     let context: DecisionContext
     /// Commit time.
     let at: Int64
+    /// When and by whom the commit is made.
+    let stamp: Stamp
     var operation = 0
     private(set) var effects: [Effect] = []
     private(set) var marks: [Mark] = []
+    private(set) var owners: [Owner] = []
     private var slots = DraftSlots()
     var lines: [Slot: [UniqueID]] = [:]
     var borrows: [UniqueID: BorrowRecord?] = [:]
@@ -71,6 +79,11 @@ struct Draft {
         self.change = change
         self.context = context
         at = max(state.lastTime, context.now)
+        stamp = Stamp(at: at, user: context.caller.user, device: context.caller.device)
+        // Most operations lead to one effect.
+        effects.reserveCapacity(change.operations.count)
+        marks.reserveCapacity(change.operations.count)
+        results.reserveCapacity(change.operations.count)
     }
 
     /// Seq of the commit this would become.
@@ -78,22 +91,18 @@ struct Draft {
 
     var caller: Caller { context.caller }
 
-    var stamp: Stamp { Stamp(at: at, user: caller.user, device: caller.device) }
-
     // MARK: Looking up
 
     /// The application's tree of a name.
     func tree(_ name: TreeName) throws(Refused) -> TreeState {
+        if let tree = lookup(name), !tree.isSystem { return tree }
         guard !name.isSystem else {
             throw Refused(.systemTree, "Tree \(name) is the system's; use its own routes.")
         }
-        guard let tree = lookup(name) else {
-            throw Refused(
-                .unknownTree,
-                "There is no tree \(name). Declare it with PUT /v1/trees/\(name)."
-            )
-        }
-        return tree
+        throw Refused(
+            .unknownTree,
+            "There is no tree \(name). Declare it with PUT /v1/trees/\(name)."
+        )
     }
 
     /// A tree that stands, or that this change declares.
@@ -110,7 +119,12 @@ struct Draft {
     /// The number of this change's effect on a record; nil when there is none.
     private func effect(on tree: TreeState, _ key: RecordKey) -> Int? {
         if marks.isEmpty { return nil }
-        return slots.find(DraftSlots.hash(tree, key), tree, key, effects, marks)
+        return slots.find(tree, key, self)
+    }
+
+    /// Whether one of this change's effects is on a record.
+    func effect(_ index: Int, isOn tree: TreeState, _ key: RecordKey) -> Bool {
+        owners[marks[index].owner].tree === tree && effects[index].key == key
     }
 
     func standing(_ tree: TreeState, _ key: RecordKey) -> Standing {
@@ -166,6 +180,14 @@ struct Draft {
 
     // MARK: Effects
 
+    /// Sets the first revision of a record whose id nothing has ever borne, nor this change.
+    mutating func recordNew(_ tree: TreeState, _ id: UInt64, _ image: PostImage) {
+        slots.append(tree, made: id, effect: effects.count)
+        let key = RecordKey(number: id)
+        effects.append(Effect(key: key, label: .create, previousSeq: 0, image: image))
+        marks.append(Mark(owner: owner(tree, nil), operation: operation))
+    }
+
     /// Sets or removes a record.
     mutating func record(
         _ tree: TreeState,
@@ -174,8 +196,7 @@ struct Draft {
         _ label: Label,
         _ image: PostImage?
     ) {
-        let hash = DraftSlots.hash(tree, key)
-        if let index = slots.find(hash, tree, key, effects, marks) {
+        if let index = effect(on: tree, key) {
             effects[index].image = image
             marks[index].operation = operation
             // What this change made stays its making, whatever else it does to it.
@@ -188,9 +209,24 @@ struct Draft {
         if let location = tree.index.location(key) {
             previousSeq = state.source.withEffect(at: location) { $1.seq }
         }
-        slots.append(hash)
+        slots.append(tree, key, effect: effects.count)
         effects.append(Effect(key: key, label: label, previousSeq: previousSeq, image: image))
-        marks.append(Mark(tree: tree, subject: subject, operation: operation))
+        marks.append(Mark(owner: owner(tree, subject), operation: operation))
+    }
+
+    /// The number of an owner, which is added when it is new.
+    private mutating func owner(_ tree: TreeState, _ subject: TreeState?) -> Int {
+        // Most often that of the effect before.
+        if let last = marks.last?.owner, owners[last].tree === tree,
+            owners[last].subject === subject
+        {
+            return last
+        }
+        if let known = owners.firstIndex(where: { $0.tree === tree && $0.subject === subject }) {
+            return known
+        }
+        owners.append(Owner(tree: tree, subject: subject))
+        return owners.count - 1
     }
 
     /// A record of a system tree.
@@ -237,36 +273,30 @@ struct Draft {
 
     /// The effects by tree, in the order in which the trees were first touched.
     private func blocks() -> [Block] {
-        guard let first = marks.first else { return [] }
+        guard let first = owners.first else { return [] }
+        let hasVoid = marks.contains(where: \.isVoid)
         // Most changes are about one tree: their effects are its block, and no effect is copied.
-        let entries = marks.span
-        var isOne = true
-        for place in entries.indices where isOne {
-            isOne =
-                entries[place].tree === first.tree && entries[place].subject === first.subject
-                && !entries[place].isVoid
-        }
-        if isOne {
-            let name = BlockName(tree: first.tree.name, subject: first.subject?.name)
-            return [Block(name: name, salt: salt(), effects: effects)]
+        if owners.count == 1, !hasVoid {
+            return [Block(name: first.block, salt: salt(), effects: effects)]
         }
         var blocks: [Block] = []
+        // A tree that this change declares anew is another object of the same name.
         var blockOf: [BlockName: Int] = [:]
-        var last: (tree: TreeState, subject: TreeState?, index: Int)?
-        for place in entries.indices where !entries[place].isVoid {
-            let (tree, subject) = (entries[place].tree, entries[place].subject)
-            if let last, last.tree === tree, last.subject === subject {
-                blocks[last.index].effects.append(effects[place])
+        var blockOfOwner = [Int?](repeating: nil, count: owners.count)
+        for place in marks.indices where !marks[place].isVoid {
+            let owner = marks[place].owner
+            if let index = blockOfOwner[owner] {
+                blocks[index].effects.append(effects[place])
                 continue
             }
-            let name = BlockName(tree: tree.name, subject: subject?.name)
+            let name = owners[owner].block
             let index = blockOf[name] ?? blocks.count
             if index == blocks.count {
                 blockOf[name] = index
                 blocks.append(Block(name: name, salt: salt(), effects: []))
             }
+            blockOfOwner[owner] = index
             blocks[index].effects.append(effects[place])
-            last = (tree, subject, index)
         }
         return blocks
     }
@@ -274,4 +304,9 @@ struct Draft {
     private func salt() -> Hash128 {
         Hash128(high: context.random.next(), low: context.random.next())
     }
+}
+
+extension Draft.Owner {
+    /// The block its effects go into.
+    var block: BlockName { BlockName(tree: tree.name, subject: subject?.name) }
 }

@@ -38,7 +38,9 @@ public struct IntervalSet: Sendable {
 
     /// Whether a number is held.
     public func contains(_ number: UInt64) -> Bool {
-        place(atOrBefore: number).map { self[$0].contains(number) } ?? false
+        // Most questions are about ids that are about to be made.
+        if let last = chunks.last?.last, last.upperBound <= number { return false }
+        return place(atOrBefore: number).map { self[$0].contains(number) } ?? false
     }
 
     /// Whether any number of the range is held.
@@ -74,8 +76,21 @@ public struct IntervalSet: Sendable {
     @discardableResult
     public mutating func insert(_ number: UInt64) -> Bool {
         precondition(number < .max, "number out of range")
+        if extendLast(with: number) { return true }
         if contains(number) { return false }
         insert(number..<number + 1)
+        return true
+    }
+
+    /// Puts a number in that follows the largest; false when it does not.
+    private mutating func extendLast(with number: UInt64) -> Bool {
+        let chunk = chunks.count - 1
+        guard chunk >= 0 else { return false }
+        let index = chunks[chunk].count - 1
+        let last = chunks[chunk][index]
+        guard last.upperBound == number else { return false }
+        chunks[chunk][index] = last.lowerBound..<number + 1
+        count += 1
         return true
     }
 

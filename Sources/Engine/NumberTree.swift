@@ -24,6 +24,8 @@ struct NumberTree: Sendable {
     var pool = RevisionPool()
     var root = NumberTree.none
     var height = 0
+    /// The leaf that was set in last, and its page: most often also the next one.
+    private var recent: (page: UInt64, leaf: UInt32) = (.max, NumberTree.none)
     private var freeLeaves: [UInt32] = []
     private var freeNodes: [UInt32] = []
 
@@ -66,7 +68,8 @@ struct NumberTree: Sendable {
     mutating func set(_ id: UInt64, revision: UInt32, _ location: Location) -> Location? {
         precondition(id >= 1 && id <= Limits.numberMax, "id out of range")
         precondition(Self.list(location.rawValue) == nil, "not a place in the log")
-        let leaf = makeLeaf(page: id >> 6)
+        let leaf = recent.page == id >> 6 ? recent.leaf : makeLeaf(page: id >> 6)
+        recent = (id >> 6, leaf)
         let at = Int(leaf) << 6 | Int(id & 63)
         let bit = UInt64(1) << (id & 63)
         guard occupied[Int(leaf)] & bit != 0 else {
@@ -201,6 +204,7 @@ struct NumberTree: Sendable {
     }
 
     private mutating func vacate(_ id: UInt64) {
+        recent = (.max, Self.none)
         count -= 1
         idCount -= 1
         if idCount == 0 {

@@ -8,9 +8,13 @@ public import HoldfastBasics
 public import HoldfastRecords
 
 /// The compiled schema of a tree.
-public struct SchemaValidator: Sendable {
+///
+/// One object, as every write takes it: a value of its parts would be copied part by part.
+public final class SchemaValidator: Sendable {
     /// Every version declared, oldest first.
     private let versions: [SchemaVersion]
+    /// The last of them; nil without schema.
+    let current: SchemaVersion?
     /// Compiled from the current version; nil without schema.
     private let program: SchemaProgram?
     /// The unique fields of the current version.
@@ -21,6 +25,7 @@ public struct SchemaValidator: Sendable {
     /// - Parameter declaration: One that `SchemaEvolution` accepted.
     public init(_ declaration: TreeDeclaration) {
         versions = declaration.schemas.map(\.version)
+        current = versions.last
         program = declaration.current.map { SchemaProgram($0) }
         uniqueFields = UniqueFields(declaration.current)
     }
@@ -51,9 +56,14 @@ public struct SchemaValidator: Sendable {
         }
     }
 
+    /// Whether every value is good: the tree has no schema, and the change names no version.
+    func takesAnything(writtenWith version: SchemaVersion?) -> Bool {
+        version == nil && current == nil
+    }
+
     /// Whether a change may name a version.
     private func refusal(of version: SchemaVersion) -> Refusal? {
-        guard let current = versions.last else {
+        guard let current else {
             guard version != .none else { return nil }
             return Refusal(
                 .unknownSchema,

@@ -37,6 +37,7 @@ public struct WriteOperation: Hashable, Sendable {
     public var value: [UInt8]
 
     /// Proposes a write.
+    @inlinable
     public init(
         tree: TreeName,
         key: RecordKey?,

@@ -72,15 +72,18 @@ public struct Stamp: Hashable, Sendable {
 }
 
 /// What a commit leaves behind of a record: all of it.
-public struct PostImage: Hashable, Sendable {
+///
+/// An object, as it goes through many hands on its way into the log: a value of its parts would be
+/// copied part by part each time.
+public final class PostImage: Hashable, Sendable {
     /// Where it stands in its life.
-    public var state: RecordState
+    public let state: RecordState
     /// The schema version its value was written with.
-    public var schema: SchemaVersion
+    public let schema: SchemaVersion
     /// When and by whom it was made.
-    public var created: Stamp
+    public let created: Stamp
     /// Normalised JSON.
-    public var value: [UInt8]
+    public let value: [UInt8]
 
     /// Puts a post-image together.
     public init(state: RecordState, schema: SchemaVersion, created: Stamp, value: [UInt8]) {
@@ -88,6 +91,19 @@ public struct PostImage: Hashable, Sendable {
         self.schema = schema
         self.created = created
         self.value = value
+    }
+
+    /// Whether all parts are equal.
+    public static func == (a: PostImage, b: PostImage) -> Bool {
+        a.state == b.state && a.schema == b.schema && a.created == b.created && a.value == b.value
+    }
+
+    /// Hashes all parts.
+    public func hash(into hasher: inout Hasher) {
+        hasher.combine(state)
+        hasher.combine(schema)
+        hasher.combine(created)
+        hasher.combine(value)
     }
 }
 

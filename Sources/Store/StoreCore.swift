@@ -54,7 +54,10 @@ extension Store.Core {
             }
             let effects = block.effects.span
             for index in effects.indices {
-                box.previous.append(state.location(tree, effects[index].key) ?? .none)
+                // Without a version before it, its key has no place in the index.
+                let isFirst = effects[index].previousSeq == 0
+                let place = isFirst ? nil : state.location(tree, effects[index].key)
+                box.previous.append(place ?? .none)
             }
         }
         return box

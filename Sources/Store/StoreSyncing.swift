@@ -126,7 +126,7 @@ extension Store {
             }
             if work.batch == nil { try work.writer.sync() }
             let ended = time.monotonicNanoseconds()
-            (progress, observers) = core.signal(if: \.holds.isAwaitingDisk) { core in
+            (progress, observers) = core.signal(if: { $0.holds.isAwaitingDisk }) { core in
                 if let written {
                     core.log.finish(written)
                     core.state.forgetUndo(upTo: core.log.durable)

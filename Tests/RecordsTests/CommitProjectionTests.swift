@@ -48,7 +48,13 @@ import Testing
             #expect(projection.firstRange(of: Array(secret.utf8)) == nil, "\(secret)")
         }
         var other = Samples.commit
-        other.blocks[0].effects[0].image?.value = Array(#"{"number":"much longer"}"#.utf8)
+        let image = try #require(other.blocks[0].effects[0].image)
+        other.blocks[0].effects[0].image = PostImage(
+            state: image.state,
+            schema: image.schema,
+            created: image.created,
+            value: Array(#"{"number":"much longer"}"#.utf8)
+        )
         let longer = try projected(["footprints"], of: encoded(other))
         #expect(longer.count == projection.count)
         #expect(longer != projection, "its hash is another")

@@ -36,8 +36,7 @@ func commitText(_ view: CommitView, _ before: CommitMessage.Before? = nil) throw
         commit.why = ""
         commit.jobID = Sample.databaseID
         commit.user = "a\"b"
-        var image = Sample.image("7", .plain)
-        image.schema = .none
+        let image = Sample.image("7", .plain, .none)
         let effect = Effect(
             key: RecordKey(name: "p\\q"),
             label: .create,

@@ -84,10 +84,14 @@ enum Sample {
         #"{"id":"0193c2a1-0c44-7b90-a1f2-6d5e8c9b7f32","tree":"parts","device":"PC-12","#
         + #""first":5000,"end":6000,"at":"2026-11-20T10:00:00.123Z"}"#
 
-    static func image(_ value: String, _ state: RecordState = .draft(0)) -> PostImage {
+    static func image(
+        _ value: String,
+        _ state: RecordState = .draft(0),
+        _ schema: SchemaVersion = SchemaVersion(1, 0)
+    ) -> PostImage {
         PostImage(
             state: state,
-            schema: SchemaVersion(1, 0),
+            schema: schema,
             created: Stamp(at: created, user: "anna", device: "PC-12"),
             value: Array(value.utf8)
         )

@@ -30,8 +30,7 @@ import Testing
 
     @Test("A record of a name tree without schema has a name and no schema")
     func nameEnvelope() throws {
-        var image = Sample.image("null", .released(2))
-        image.schema = .none
+        let image = Sample.image("null", .released(2), .none)
         var commit = Sample.commit
         commit.blocks = [
             Sample.block(
