@@ -24,7 +24,8 @@ extension Store {
     /// - Throws: `log` (damage, a disk that fails), `unfoldable`: everything stays as it is then.
     @discardableResult
     public func refresh() throws(StoreError) -> Bool {
-        try refreshing.withLock { (_) throws(StoreError) in
+        try refreshing.withLock { (lookCount) throws(StoreError) in
+            lookCount += 1
             let (last, before, isMoving, disk) = core.withLock { core in
                 (core.log.seen, core.log.head, core.source.isMoving, core.disk)
             }

@@ -80,16 +80,18 @@ struct Client {
     /// Sends a request and reads its reply.
     ///
     /// Gives the head of a reply that is a success, once its body has gone to `sink`; everything
-    /// else is thrown, a refusal as `code: detail`.
+    /// else is thrown, a refusal as `code: detail`. A long one may take any time to begin.
     @discardableResult
     func send(
         _ method: String,
         _ target: String,
         fields: [(name: String, value: String)] = [],
         body: [UInt8]? = nil,
+        isLong: Bool = false,
         sink: ReplyReader.Sink
     ) throws(CommandFailure) -> ReplyHead {
         let socket = try ClientSocket(host: host, port: port)
+        if isLong { socket.waitForEver() }
         var request = requestHead(method, target, fields)
         if let body { request.append(text: "content-length: \(body.count)\r\n") }
         request.append("connection: close\r\n\r\n")

@@ -69,6 +69,14 @@ final class ClientSocket {
         )
     }
 
+    /// Waits for what comes as long as it takes: the server has much to do before it answers.
+    func waitForEver() {
+        // Zero is no limit: socket(7). Should it be refused, the limit there was stays.
+        var limit = timeval(tv_sec: 0, tv_usec: 0)
+        let length = socklen_t(MemoryLayout<timeval>.size)
+        _ = setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &limit, length)
+    }
+
     /// Writes all bytes; false when the server takes no more, which may be because it has answered.
     func write(_ bytes: ByteView) -> Bool {
         bytes.withUnsafeBytes { memory in

@@ -51,7 +51,7 @@ enum CompactCommand {
     private static func ask(_ client: Client) throws(CommandFailure) {
         var body = ByteBuffer()
         try Progress.telling("compacting") { () throws(CommandFailure) in
-            _ = try client.send("POST", "/v1/snapshot", body: []) {
+            _ = try client.send("POST", "/v1/snapshot", body: [], isLong: true) {
                 (bytes: ByteView) throws(CommandFailure) in body.append(bytes)
             }
         }

@@ -14,7 +14,9 @@ final class SimulatedFile: @unchecked Sendable {
     private static let sectorByteCount = 512
 
     private let memory: UnsafeMutableRawPointer
-    private let guardian = Lock(())
+    // Not of an empty value: that would lie where the object begins, and look like a race to
+    // ThreadSanitizer.
+    private let guardian = Lock(0)
     private var liveCount: Int
     private var durable: [UInt8]
     private var pending: [(offset: Int, bytes: [UInt8])] = []
