@@ -15,7 +15,7 @@ internal import HoldfastBasics
 /// guard var cursor = try reader.cursor(before: 1) else { return }
 /// while true {
 ///     while let frame = try cursor.next() { print(frame.seq) }
-///     sleep(1)
+///     // Whenever there may be more:
 ///     reader = try reader.refreshed(disk: disk)
 ///     try cursor.goOn(in: reader)
 /// }

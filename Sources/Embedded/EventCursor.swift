@@ -56,8 +56,6 @@ final class EventCursor: UpdateCursor {
                         if let failure = database.authority.followingFailure { throw failure }
                         return .wait(bell, past: count)
                     }
-                    // A reader that was away while the database was compacted.
-                    guard nextSeq >= reader.oldest else { throw compacted(nextSeq - 1) }
                     cursor = try reader.cursor(before: nextSeq)
                 }
                 guard let frame = try cursor?.next() else {

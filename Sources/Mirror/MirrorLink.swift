@@ -1,8 +1,8 @@
 // A mirror's connection: from an address to messages of holdfast.mirror.v1.
 //
 // Order of a connection: connect; `GET /v1` without any credential; compare database and
-// application with what is pinned; only then, on the same connection, the upgrade with user, device
-// and token; then messages both ways.
+// application with what is pinned; only then, on the same connection and with user, device and
+// token, the server's snapshot where the copy needs it, and the upgrade; then messages both ways.
 //
 // Invariants:
 // - confined to its loop;

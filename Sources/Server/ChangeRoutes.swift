@@ -107,12 +107,13 @@ extension LoopServer {
                 field: "limit"
             )
         }
+        // Before it is compared: it keeps what a compaction drops meanwhile.
+        let reader = store.logReader()
         let seq: UInt64
         switch store.resume(since: since, chain: chain) {
         case .refused(let refusal): throw RequestRefusal(refusal)
         case .from(let found): seq = found
         }
-        let reader = store.logReader()
         reply.position = position(of: reader.head)
         guard !wantsLines else {
             reply.type("application/x-ndjson")

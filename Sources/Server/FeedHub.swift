@@ -95,22 +95,17 @@ final class FeedHub {
 
     /// The messages of the commits after `seq`, made once for all who wish the same.
     ///
-    /// - Returns: Nil when the log cannot be read.
-    func messages(after seq: UInt64, _ wish: Wish, _ reader: LogReader) -> Encoded? {
+    /// - Throws: `compacted` when the log begins later; what says that it cannot be read.
+    func messages(after seq: UInt64, _ wish: Wish, _ reader: LogReader) throws -> Encoded {
         if let ready = encoded.first(where: { $0.after == seq && $0.wish == wish }) {
             return ready
         }
         let box = ByteBufferBox()
-        do {
-            let through = try encode(after: seq, wish, reader, into: &box.bytes)
-            let made = Encoded(wish: wish, after: seq, through: through, bytes: box)
-            // Those who are behind are each elsewhere: only the head is worth keeping.
-            if through == reader.head { encoded.append(made) }
-            return made
-        } catch {
-            shared.logger.log(.error, "feed.unreadable", ["seq": "\(seq)", "error": "\(error)"])
-            return nil
-        }
+        let through = try encode(after: seq, wish, reader, into: &box.bytes)
+        let made = Encoded(wish: wish, after: seq, through: through, bytes: box)
+        // Those who are behind are each elsewhere: only the head is worth keeping.
+        if through == reader.head { encoded.append(made) }
+        return made
     }
 
     private func encode(

@@ -143,13 +143,6 @@ final class FeedSession: WebSocketSession, LogFollower {
     /// Sends what is durable and fits; the rest when the client has read.
     func advance(_ reader: LogReader, hub: FeedHub) {
         guard phase == .running else { return }
-        guard seq + 1 >= reader.oldest else {
-            bye(
-                .compacted,
-                "The log begins after commit \(reader.oldest - 1). Read everything anew."
-            )
-            return
-        }
         let before = stream.unsentByteCount
         while seq < reader.head, stream.unsentByteCount < FeedHub.byteCountMax {
             let lag = reader.head - seq
@@ -158,9 +151,11 @@ final class FeedSession: WebSocketSession, LogFollower {
                 isLive = false
                 send { FeedMessages.appendCatchingUp(lag: lag, to: &$0) }
             }
-            guard let messages = hub.messages(after: seq, wish, reader), messages.through > seq
-            else {
-                bye(.restart, "The log cannot be read.")
+            let messages: FeedHub.Encoded
+            do {
+                messages = try hub.messages(after: seq, wish, reader)
+            } catch {
+                bye(error)
                 return
             }
             seq = messages.through
@@ -174,6 +169,20 @@ final class FeedSession: WebSocketSession, LogFollower {
             send { FeedMessages.appendLive(to: &$0) }
         }
         if stream.unsentByteCount > 0, before == 0 { touch() }
+    }
+
+    /// What follows cannot be sent.
+    private func bye(_ error: any Error) {
+        if case CommitLogError.compacted(let oldest) = error {
+            bye(.compacted, "The log begins after commit \(oldest - 1). Read everything anew.")
+            return
+        }
+        server.shared.logger.log(
+            .error,
+            "feed.unreadable",
+            ["seq": "\(seq)", "error": "\(error)"]
+        )
+        bye(.restart, "The log cannot be read.")
     }
 
     /// The heartbeat: how far this client is, for one whose filter lets nothing through too.

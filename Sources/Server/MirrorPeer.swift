@@ -312,18 +312,15 @@ public final class MirrorPeer {
     /// - Parameter reader: The durable log as it is now.
     public func advance(_ reader: LogReader) {
         guard phase == .running else { return }
-        guard seq + 1 >= reader.oldest else {
-            bye(
-                MirrorEnd.compacted,
-                "The log begins after commit \(reader.oldest - 1). Take the snapshot first."
-            )
-            return
-        }
         while seq < reader.head, output.hasRoom {
             do throws(CommitLogError) {
                 let page = try MirrorPage(after: seq, reader, filter)
                 seq = page.last
                 output.send(page.message.view)
+            } catch .compacted(let oldest) {
+                let last = oldest - 1
+                bye(MirrorEnd.compacted, "The log begins after commit \(last). Take the snapshot.")
+                return
             } catch {
                 logger.log(.error, "mirror.unreadable", ["seq": "\(seq)", "error": "\(error)"])
                 bye(MirrorEnd.restart, "The log cannot be read; run holdfast verify.")

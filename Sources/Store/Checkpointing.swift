@@ -47,7 +47,8 @@ extension Store {
         }
     }
 
-    /// Runs `body` while nobody else compacts, or puts another copy in place.
+    /// Runs `body` while nobody else compacts, takes up what another process wrote, or puts another
+    /// copy in place.
     func alone<T>(_ body: () throws(StoreError) -> T) throws(StoreError) -> T {
         core.signal(when: { !$0.isBusy }) { $0.isBusy = true }
         defer { core.signal { $0.isBusy = false } }

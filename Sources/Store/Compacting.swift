@@ -28,8 +28,7 @@ extension Store {
     /// Writes a checkpoint and drops the segments before it.
     ///
     /// Reads and writes go on meanwhile. The history of what is dropped goes with it: older
-    /// versions, and who changed what. One thread at a time; others wait for
-    /// their turn.
+    /// versions, and who changed what. One thread at a time; others wait for their turn.
     ///
     /// - Parameters:
     ///   - limit: The oldest commit that must stay, with the segment it lies in; nil keeps none.

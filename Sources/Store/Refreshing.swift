@@ -24,8 +24,7 @@ extension Store {
     /// - Throws: `log` (damage, a disk that fails), `unfoldable`: everything stays as it is then.
     @discardableResult
     public func refresh() throws(StoreError) -> Bool {
-        try refreshing.withLock { (lookCount) throws(StoreError) in
-            lookCount += 1
+        try alone { () throws(StoreError) in
             let (last, before, isMoving, disk) = core.withLock { core in
                 (core.log.seen, core.log.head, core.source.isMoving, core.disk)
             }

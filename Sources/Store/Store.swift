@@ -29,7 +29,8 @@ public final class Store: Sendable {
         var manifest: Manifest?
         /// Whether checkpoints are written.
         var mayCompact = true
-        /// Whether somebody compacts, or puts another copy in place.
+        /// Whether somebody compacts, takes up what another process wrote, or puts another copy in
+        /// place.
         var isBusy = false
         var encoder = EncoderBox()
         var failure: String?
@@ -72,11 +73,6 @@ public final class Store: Sendable {
     let time: any TimeSource
     let random: any RandomSource
     let logger: Logger
-    /// One look at what another process has written at a time.
-    ///
-    /// How often that was done: a lock that guards nothing looks like a race to ThreadSanitizer, as
-    /// an empty value lies where the object begins.
-    let refreshing = Lock<UInt64>(0)
 
     /// Opens a database, folds its log, and repairs a torn tail.
     ///

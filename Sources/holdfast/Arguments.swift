@@ -149,8 +149,8 @@ extension Arguments {
         return number
     }
 
-    /// A time, or another measure, inside bounds; nil when it is not given.
-    func seconds(
+    /// A number that may have a fraction, inside bounds; nil when it is not given.
+    func decimal(
         _ name: String,
         _ bounds: ClosedRange<Double>,
         unit: String = "seconds"

@@ -40,7 +40,7 @@ enum CompactCommand {
             return try ask(Client(arguments))
         }
         var policy = CompactionPolicy(historyByteCount: .max)
-        if let days = try arguments.seconds("history-days", 0...36_500, unit: "days") {
+        if let days = try arguments.decimal("history-days", 0...36_500, unit: "days") {
             policy.historySeconds = Int64(days * 86_400)
         }
         try compact(DatabaseFolder(path), policy)

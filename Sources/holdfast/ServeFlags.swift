@@ -144,19 +144,19 @@ struct ServeSettings {
         if let count = try arguments.integer("loops", 1...256) {
             configuration.loopCount = Int(count)
         }
-        if let seconds = try arguments.seconds("head-timeout", Self.seconds) {
+        if let seconds = try arguments.decimal("head-timeout", Self.seconds) {
             configuration.headSeconds = seconds
         }
-        if let seconds = try arguments.seconds("body-timeout", Self.seconds) {
+        if let seconds = try arguments.decimal("body-timeout", Self.seconds) {
             configuration.bodySeconds = seconds
         }
-        if let seconds = try arguments.seconds("idle-timeout", Self.seconds) {
+        if let seconds = try arguments.decimal("idle-timeout", Self.seconds) {
             configuration.idleSeconds = seconds
         }
-        if let seconds = try arguments.seconds("stall-timeout", Self.seconds) {
+        if let seconds = try arguments.decimal("stall-timeout", Self.seconds) {
             configuration.stallSeconds = seconds
         }
-        if let seconds = try arguments.seconds("heartbeat", Self.seconds) {
+        if let seconds = try arguments.decimal("heartbeat", Self.seconds) {
             configuration.heartbeatSeconds = seconds
         }
         if let count = try arguments.integer("max-connections", 1...1_000_000) {
@@ -176,13 +176,13 @@ struct ServeSettings {
         _ arguments: Arguments
     ) throws(CommandFailure) -> CompactionPolicy {
         var policy = CompactionPolicy()
-        if let days = try arguments.seconds("history-days", 0...36_500, unit: "days") {
+        if let days = try arguments.decimal("history-days", 0...36_500, unit: "days") {
             policy.historySeconds = Int64(days * 86_400)
         }
         if let count = try arguments.integer("history-bytes", 0...(1 << 50)) {
             policy.historyByteCount = UInt64(count)
         }
-        if let ratio = try arguments.seconds("garbage-ratio", 0...1000, unit: "a ratio") {
+        if let ratio = try arguments.decimal("garbage-ratio", 0...1000, unit: "a ratio") {
             policy.garbageRatio = ratio
         }
         return policy
