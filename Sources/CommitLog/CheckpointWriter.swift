@@ -4,6 +4,7 @@
 // anywhere it leaves the old checkpoint or the new one. What no manifest names any more is removed
 // when the new one is in place.
 public import HoldfastBasics
+internal import HoldfastRecords
 public import HoldfastStorage
 
 /// Writes the files of one checkpoint.

@@ -4,6 +4,7 @@
 // reader (`CommitLog.reader` in the writer's process, `refreshed` anywhere else) and lets cursors
 // go on in it. See LogLook.swift for how files are read that somebody else writes.
 internal import HoldfastBasics
+public import HoldfastRecords
 
 /// The readable part of a log as it was at one moment.
 ///

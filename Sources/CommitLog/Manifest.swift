@@ -1,7 +1,7 @@
 // A checkpoint: which parts make up the state after a commit. The contract is FORMAT.md, section
 // "Manifest".
 public import HoldfastBasics
-internal import HoldfastRecords
+public import HoldfastRecords
 internal import HoldfastStorage
 
 /// The parts that make up a state.

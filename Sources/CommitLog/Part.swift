@@ -4,52 +4,10 @@
 // A part holds excerpts of commits in frames like the log's, so that whoever reads a place in the
 // log reads a place in a part by the same code.
 public import HoldfastBasics
-internal import HoldfastRecords
+public import HoldfastRecords
 internal import HoldfastStorage
 
-/// What a part holds of its block.
-public enum PartKind: UInt8, Sendable, CaseIterable {
-    /// Records that stand.
-    case records = 1
-    /// Removals of records that do not.
-    case tombstones = 2
-    /// What changes did whose commits the log has no more, for those who send them again.
-    case changes = 3
-
-    /// What a state is folded from.
-    public static let ofState: [PartKind] = [.records, .tombstones]
-}
-
-/// A part as a manifest names it.
-public struct PartReference: Hashable, Sendable {
-    /// Of the file's bytes: its name.
-    public let digest: Digest256
-    /// Length of the file.
-    ///
-    /// Unit: bytes.
-    public let byteCount: Int
-    /// What it holds.
-    public let kind: PartKind
-    /// Of which block, as commits name it; empty for changes, which touch several.
-    public let block: String
-    /// How many effects it holds.
-    public let effectCount: Int
-
-    /// Names a part.
-    public init(
-        digest: Digest256,
-        byteCount: Int,
-        kind: PartKind,
-        block: String,
-        effectCount: Int
-    ) {
-        self.digest = digest
-        self.byteCount = byteCount
-        self.kind = kind
-        self.block = block
-        self.effectCount = effectCount
-    }
-
+extension PartReference {
     /// Its place in the database's directory.
     public var path: String { Self.path(of: digest) }
 

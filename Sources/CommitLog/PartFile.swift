@@ -1,5 +1,6 @@
 // A part as others fetch it: its bytes, whatever they hold.
 public import HoldfastBasics
+public import HoldfastRecords
 public import HoldfastStorage
 
 /// A part that is open for reading; what it lends stays when the file is gone.

@@ -1,20 +1,6 @@
 // The head of a segment file. The contract is FORMAT.md, section "Segment".
 internal import HoldfastBasics
-public import HoldfastRecords
-
-/// An epoch of the log's lineage.
-public struct EpochStart: Hashable, Sendable {
-    /// The history.
-    public let epoch: Epoch
-    /// The first commit made in it.
-    public let firstSeq: UInt64
-
-    /// Puts the two together.
-    public init(epoch: Epoch, firstSeq: UInt64) {
-        self.epoch = epoch
-        self.firstSeq = firstSeq
-    }
-}
+internal import HoldfastRecords
 
 /// What a segment says of itself before its first frame.
 ///

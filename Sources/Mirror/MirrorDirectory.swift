@@ -177,7 +177,7 @@ struct MirrorDirectory {
         try Store.create(
             following: identity,
             trees: trees,
-            lineage: server.lineage.map(\.start),
+            lineage: server.lineage,
             on: disk
         )
         try outbox.setFact(MirrorCore.syncedFact, Array("false".utf8))

@@ -46,7 +46,7 @@ struct MirrorRenewal: Sendable {
     /// - Throws: `SnapshotError`, `DiskError`, `MirrorError`.
     func begin(_ server: ServerDocument) throws -> SnapshotFetch {
         guard server.lineage.last?.epoch == server.head.epoch,
-            LogStart.isLineage(server.lineage.map(\.start))
+            LogStart.isLineage(server.lineage)
         else { throw SnapshotError.garbled("the epochs of the server are no history") }
         let disk = try PosixDisk(incoming, create: true)
         // A copy that was begun and not named is made again; its parts stay.
@@ -76,7 +76,7 @@ struct MirrorRenewal: Sendable {
             ),
             trees: trees,
             from: manifest,
-            lineage: server.lineage.map(\.start),
+            lineage: server.lineage,
             base: store.endOfLog,
             &fetch.writer,
             on: fetch.disk
@@ -125,9 +125,4 @@ struct MirrorRenewal: Sendable {
     }
 
     private func copyPath(_ number: UInt64) -> String { path + "/copy.\(number)" }
-}
-
-extension LineageEntry {
-    /// As a log names it.
-    var start: EpochStart { EpochStart(epoch: epoch, firstSeq: firstSeq) }
 }

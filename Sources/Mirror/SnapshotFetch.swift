@@ -47,7 +47,7 @@ final class SnapshotFetch {
     private let own: any Disk
     var writer: CheckpointWriter
     private var document: SnapshotDocument?
-    private var missing: [SnapshotPart] = []
+    private var missing: [PartReference] = []
     /// What has come of the first missing part, and which that is.
     private var piece = ByteBuffer()
     private var pieceDigest: Digest256?
@@ -153,10 +153,10 @@ final class SnapshotFetch {
     }
 
     /// Takes a part from the copy that is here, when it has it.
-    private func takeOwn(_ part: SnapshotPart) throws(SnapshotError) -> Bool {
+    private func takeOwn(_ part: PartReference) throws(SnapshotError) -> Bool {
         let bytes: [UInt8]
         do throws(DiskError) {
-            bytes = try own.contents(of: PartReference.path(of: part.digest))
+            bytes = try own.contents(of: part.path)
         } catch {
             // Whatever it is, the server has it too.
             return false
@@ -166,9 +166,9 @@ final class SnapshotFetch {
         return true
     }
 
-    private func write(_ part: SnapshotPart, _ bytes: [UInt8]) throws(SnapshotError) {
+    private func write(_ part: PartReference, _ bytes: [UInt8]) throws(SnapshotError) {
         do throws(CommitLogError) {
-            try writer.write(BuiltPart(reference: part.reference, bytes: bytes))
+            try writer.write(BuiltPart(reference: part, bytes: bytes))
         } catch {
             throw .disk(error)
         }
@@ -187,31 +187,12 @@ final class SnapshotFetch {
             chain: document.chain,
             time: document.time,
             trees: document.trees,
-            parts: document.parts.filter(isWanted).map(\.reference)
+            parts: document.parts.filter(isWanted)
         )
     }
 
     /// What changes did is the authority's to remember.
-    private func isWanted(_ part: SnapshotPart) -> Bool {
+    private func isWanted(_ part: PartReference) -> Bool {
         part.kind != .changes && Array(part.block.utf8).withView { filter.permits($0) }
-    }
-}
-
-extension SnapshotPart {
-    /// As a manifest names it.
-    var reference: PartReference {
-        let kind: PartKind =
-            switch self.kind {
-            case .records: .records
-            case .tombstones: .tombstones
-            case .changes: .changes
-            }
-        return PartReference(
-            digest: digest,
-            byteCount: byteCount,
-            kind: kind,
-            block: block,
-            effectCount: effectCount
-        )
     }
 }

@@ -30,7 +30,7 @@ extension LoopServer {
             chain: manifest.chain,
             time: manifest.time,
             trees: manifest.trees,
-            parts: manifest.parts.map(\.shape)
+            parts: manifest.parts
         )
         reply.position = position
         reply.json()
@@ -156,23 +156,4 @@ private final class PartBytes: BodyProducer {
     }
 
     func end() {}
-}
-
-extension PartReference {
-    /// As the document of the snapshot names it.
-    fileprivate var shape: SnapshotPart {
-        let kind: SnapshotPart.Kind =
-            switch self.kind {
-            case .records: .records
-            case .tombstones: .tombstones
-            case .changes: .changes
-            }
-        return SnapshotPart(
-            digest: digest,
-            byteCount: byteCount,
-            kind: kind,
-            block: block,
-            effectCount: effectCount
-        )
-    }
 }

@@ -23,7 +23,7 @@ extension LoopServer {
                 head: reader.state.position(of: durable),
                 chain: reader.chain(atSeq: durable) ?? .zero,
                 oldest: reader.oldest,
-                lineage: lineage.map { LineageEntry(epoch: $0.epoch, firstSeq: $0.firstSeq) },
+                lineage: lineage.map { EpochStart(epoch: $0.epoch, firstSeq: $0.firstSeq) },
                 snapshot: reader.snapshotSeq.map { reader.state.position(of: $0) }
             )
             document.append(to: &reply.body)

@@ -1,6 +1,7 @@
 // The newest checkpoint as others fetch it: its manifest and its parts.
 public import HoldfastBasics
 public import HoldfastCommitLog
+public import HoldfastRecords
 internal import HoldfastStorage
 
 extension StoreReader {

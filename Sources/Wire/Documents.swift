@@ -18,7 +18,7 @@ public struct ServerDocument: Hashable, Sendable {
     /// The lowest `since` the log answers.
     public var oldest: Position
     /// The epochs of the log, oldest first; the last is the head's.
-    public var lineage: [LineageEntry]
+    public var lineage: [EpochStart]
     /// What `GET /v1/snapshot` is the state after; nil while there is none.
     public var snapshot: Position?
 
@@ -30,7 +30,7 @@ public struct ServerDocument: Hashable, Sendable {
         head: Position,
         chain: Hash128,
         oldest: Position,
-        lineage: [LineageEntry]? = nil,
+        lineage: [EpochStart]? = nil,
         snapshot: Position? = nil
     ) {
         self.version = version
@@ -39,7 +39,7 @@ public struct ServerDocument: Hashable, Sendable {
         self.head = head
         self.chain = chain
         self.oldest = oldest
-        self.lineage = lineage ?? [LineageEntry(epoch: head.epoch, firstSeq: 1)]
+        self.lineage = lineage ?? [EpochStart(epoch: head.epoch, firstSeq: 1)]
         self.snapshot = snapshot
     }
 
@@ -52,7 +52,7 @@ public struct ServerDocument: Hashable, Sendable {
             var (version, application): (String?, String?)
             var (databaseID, chain): (UniqueID?, Hash128?)
             var (head, oldest, snapshot): (Position?, Position?, Position?)
-            var lineage: [LineageEntry]?
+            var lineage: [EpochStart]?
             let start = try reader.enterObject("what a server says of itself")
             while let name = try reader.nextMember() {
                 switch name {
@@ -116,23 +116,9 @@ public struct ServerDocument: Hashable, Sendable {
     }
 }
 
-/// An epoch of a log, and the first commit made in it.
-public struct LineageEntry: Hashable, Sendable {
-    /// The history.
-    public var epoch: Epoch
-    /// The first commit made in it.
-    public var firstSeq: UInt64
-
-    /// Puts the two together.
-    public init(epoch: Epoch, firstSeq: UInt64) {
-        self.epoch = epoch
-        self.firstSeq = firstSeq
-    }
-}
-
 extension FormReader {
-    fileprivate mutating func lineage() throws(FormError) -> [LineageEntry] {
-        var entries: [LineageEntry] = []
+    fileprivate mutating func lineage() throws(FormError) -> [EpochStart] {
+        var entries: [EpochStart] = []
         try enterArray()
         while try nextElement() {
             let start = try enterObject()
@@ -145,7 +131,7 @@ extension FormReader {
                 }
             }
             entries.append(
-                LineageEntry(
+                EpochStart(
                     epoch: try required(epoch, "epoch", at: start),
                     firstSeq: try required(firstSeq, "firstSeq", at: start)
                 )

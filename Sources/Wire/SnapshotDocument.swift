@@ -3,47 +3,6 @@ public import HoldfastBasics
 internal import HoldfastJSONCoding
 public import HoldfastRecords
 
-/// A part of a snapshot.
-public struct SnapshotPart: Hashable, Sendable {
-    /// What it holds.
-    public enum Kind: String, Hashable, Sendable {
-        /// Records that stand.
-        case records
-        /// Removals of records that do not.
-        case tombstones
-        /// What changes did whose commits the log has no more.
-        case changes
-    }
-
-    /// SHA-256 of its bytes: its name.
-    public var digest: Digest256
-    /// Its length.
-    ///
-    /// Unit: bytes.
-    public var byteCount: Int
-    /// What it holds.
-    public var kind: Kind
-    /// Of which block; empty for changes, which touch several.
-    public var block: String
-    /// How many effects it holds.
-    public var effectCount: Int
-
-    /// Names a part.
-    public init(
-        digest: Digest256,
-        byteCount: Int,
-        kind: Kind,
-        block: String,
-        effectCount: Int
-    ) {
-        self.digest = digest
-        self.byteCount = byteCount
-        self.kind = kind
-        self.block = block
-        self.effectCount = effectCount
-    }
-}
-
 /// The document of `GET /v1/snapshot`.
 public struct SnapshotDocument: Hashable, Sendable {
     /// Of which database.
@@ -57,7 +16,7 @@ public struct SnapshotDocument: Hashable, Sendable {
     /// Declared trees in the order in which they were declared.
     public var trees: [String]
     /// The parts, blocks that others need before those.
-    public var parts: [SnapshotPart]
+    public var parts: [PartReference]
 
     /// Puts the document together.
     public init(
@@ -66,7 +25,7 @@ public struct SnapshotDocument: Hashable, Sendable {
         chain: Hash128,
         time: Int64,
         trees: [String],
-        parts: [SnapshotPart]
+        parts: [PartReference]
     ) {
         self.databaseID = databaseID
         self.position = position
@@ -84,7 +43,7 @@ public struct SnapshotDocument: Hashable, Sendable {
         self = try Body.readOpen(body) { reader throws(FormError) in
             var (databaseID, chain): (UniqueID?, Hash128?)
             var (position, time): (Position?, Int64?)
-            var (trees, parts): ([String]?, [SnapshotPart]?)
+            var (trees, parts): ([String]?, [PartReference]?)
             let start = try reader.enterObject("a snapshot")
             while let name = try reader.nextMember() {
                 switch name {
@@ -135,7 +94,7 @@ public struct SnapshotDocument: Hashable, Sendable {
             if index > 0 { buffer.append(",") }
             buffer.append(text: "{\"sha256\":\"\(part.digest)\",\"bytes\":")
             buffer.append(decimal: part.byteCount)
-            buffer.append(text: ",\"kind\":\"\(part.kind.rawValue)\"")
+            buffer.append(text: ",\"kind\":\"\(part.kind.name)\"")
             buffer.appendText(",\"block\":", part.block)
             buffer.append(",\"effects\":")
             buffer.append(decimal: part.effectCount)
@@ -146,16 +105,16 @@ public struct SnapshotDocument: Hashable, Sendable {
 }
 
 extension FormReader {
-    fileprivate mutating func parts() throws(FormError) -> [SnapshotPart] {
-        var parts: [SnapshotPart] = []
+    fileprivate mutating func parts() throws(FormError) -> [PartReference] {
+        var parts: [PartReference] = []
         try enterArray()
         while try nextElement() { parts.append(try part()) }
         return parts
     }
 
-    private mutating func part() throws(FormError) -> SnapshotPart {
+    private mutating func part() throws(FormError) -> PartReference {
         let start = try enterObject()
-        var (digest, kind): (Digest256?, SnapshotPart.Kind?)
+        var (digest, kind): (Digest256?, PartKind?)
         var (byteCount, effectCount): (Int?, Int?)
         var block: String?
         while let name = try nextMember() {
@@ -163,15 +122,15 @@ extension FormReader {
             case "sha256": digest = try word("64 hexadecimal digits") { Digest256($0) }
             case "bytes": byteCount = try integer(1...Limits.partByteCountMax)
             case "kind":
-                kind = try word("records, tombstones or changes") {
-                    SnapshotPart.Kind(rawValue: $0.text)
+                kind = try word("records, tombstones or changes") { text in
+                    PartKind.allCases.first { $0.name == text.text }
                 }
             case "block": block = try text()
             case "effects": effectCount = try integer(0...Limits.partByteCountMax)
             default: try unknownMember()
             }
         }
-        return SnapshotPart(
+        return PartReference(
             digest: try required(digest, "sha256", at: start),
             byteCount: try required(byteCount, "bytes", at: start),
             kind: try required(kind, "kind", at: start),

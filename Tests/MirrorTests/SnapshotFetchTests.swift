@@ -16,17 +16,17 @@ import Testing
 
     /// A server's parts, and what it says of them.
     private final class Parts {
-        var bytes: [(part: SnapshotPart, bytes: [UInt8])] = []
+        var bytes: [(part: PartReference, bytes: [UInt8])] = []
         var seq: UInt64 = 50
 
         func add(
             _ count: Int,
             _ fill: UInt8,
-            kind: SnapshotPart.Kind = .records,
+            kind: PartKind = .records,
             block: String = "bins"
         ) {
             let bytes = (0..<count).map { UInt8(truncatingIfNeeded: $0) ^ fill }
-            let part = SnapshotPart(
+            let part = PartReference(
                 digest: bytes.withView { SHA256.digest($0) },
                 byteCount: count,
                 kind: kind,

@@ -196,7 +196,7 @@ import Testing
 
     @Test("A snapshot's document is read as it was written, and nothing else is taken for one")
     func snapshot() throws {
-        let part = SnapshotPart(
+        let part = PartReference(
             digest: Array("part".utf8).withView { SHA256.digest($0) },
             byteCount: 4_194_400,
             kind: .tombstones,
