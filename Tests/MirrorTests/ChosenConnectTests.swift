@@ -1,6 +1,5 @@
 // Mirrors of chosen trees, from `Database.connect` to the files on the disk.
 import Foundation
-import Holdfast
 import HoldfastBasics
 import HoldfastCommitLog
 import HoldfastEngine
@@ -9,6 +8,7 @@ import HoldfastServer
 import HoldfastStore
 import HoldfastTestSupport
 import Testing
+@testable import Holdfast
 @testable import HoldfastEmbedded
 
 private typealias Position = HoldfastEmbedded.Position
@@ -206,7 +206,9 @@ private struct Label: Record, Hashable {
         }
         // Heartbeats compare the hashes: they find nothing.
         try await expectSame(db, scene.server)
-        try await Task.sleep(for: .milliseconds(500))
+        let mirror = try #require(db.authority as? MirrorAuthority)
+        let rounds = mirror.rounds.count
+        try await eventually("heartbeats came") { mirror.rounds.count >= rounds + 3 }
         #expect(db.status == .live)
         try await db.close()
         #expect(try !scene.holds(Self.marker))
