@@ -14,16 +14,18 @@ TOOLS := $(LIBRARIES) python3 python3-venv python3-yaml python3-jsonschema chrom
 
 .PHONY: help run build test test-all debug lint test-lint test-swift test-contract test-autobahn \
 	test-web test-scenario test-mirror test-run test-converter test-stockroom test-bench test-tsan \
-	test-asan test-checker bench tools debian-packages system-libraries
+	test-asan test-checker test-fuzz fuzz soak bench tools debian-packages system-libraries
 
 help:
 	@echo "make run            build, start the server on $(LISTEN), load the sample when it is empty"
 	@echo "make run KICAD=1    the same with 17,569 real parts of KiCad's symbol libraries"
 	@echo "make test           everything a change must pass (at most 20 minutes on 2 cores)"
 	@echo "make test-NAME      one suite alone: lint swift contract autobahn scenario mirror web"
-	@echo "                    run converter stockroom bench checker; tsan asan, which make test"
-	@echo "                    leaves out"
+	@echo "                    run converter stockroom bench checker; tsan asan fuzz, which make"
+	@echo "                    test leaves out"
 	@echo "make test-all       all of these (.ci/run: at most 40 minutes)"
+	@echo "make fuzz           libFuzzer on every decoder, SECONDS=600 each"
+	@echo "make soak           OPERATIONS=1000000 random operations with crashes against a model"
 	@echo "make bench          the benchmark against its peers (QUICK=1, JSON=FILE)"
 	@echo "make lint           the formatter, strictly"
 
@@ -64,9 +66,14 @@ BUILD_FIRST := $(if $(BUILT),,tools debug)
 
 test-lint: lint
 
+# Twice: what talks to servers and mirrors within seconds is not run among tests that compute for as
+# long on the threads that tasks share.
+TALKING := (Networking|Mirror|Server|Embedded)Tests\.
+test-swift: export HOLDFAST_RECORDINGS = $(CURDIR)/.build/recordings
 test-swift: $(BUILD_FIRST)
 	@mkdir -p .build/recordings && rm -f .build/recordings/*
-	HOLDFAST_RECORDINGS="$(CURDIR)/.build/recordings" $(SWIFT) test --skip-build
+	$(SWIFT) test --skip-build --filter '$(TALKING)'
+	$(SWIFT) test --skip-build --skip '$(TALKING)'
 
 # The real server against openapi.yaml, in both directions; with what test-swift has recorded.
 test-contract: $(BUILD_FIRST) $(if $(BUILT),,test-swift)
@@ -118,6 +125,19 @@ test-asan: tools
 # The crash tests and the simulation must refuse builds that are broken on purpose.
 test-checker: system-libraries
 	Tests/Fixtures/prove-checker .build-checker
+
+# libFuzzer on every decoder; its build takes four minutes (of a processor), so that the replay of the
+# corpus is part of test-swift, and this of none.
+SECONDS ?= 600
+fuzz: system-libraries
+	Tests/FuzzTests/run $(SECONDS)
+
+test-fuzz: system-libraries
+	Tests/FuzzTests/run 6
+
+OPERATIONS ?= 1000000
+soak: $(BUILD_FIRST)
+	HOLDFAST_MODEL_OPERATIONS=$(OPERATIONS) $(SWIFT) test --skip-build --filter SoakTests
 
 test-all: test test-tsan test-asan
 

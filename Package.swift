@@ -99,7 +99,7 @@ let executables: [Target] = ["holdfast", "holdfast-bench"].map { name in
 let suites = [
     "Basics", "JSONCoding", "Records", "Storage", "CommitLog", "Engine", "Store", "HTTP", "Wire",
     "Embedded", "Networking", "Mirror", "Server", "Crash", "Simulation", "Conformance", "Autobahn",
-    "Web", "Tidy",
+    "Web", "Tidy", "Fuzz",
 ]
 
 let tests: [Target] =
@@ -123,16 +123,31 @@ let tests: [Target] =
             name: suite + "Tests",
             dependencies: everything + ["HoldfastTestSupport", "holdfast"],
             path: "Tests/\(suite)Tests",
+            exclude: suite == "Fuzz" ? ["EntryPoint.swift", "run"] : [],
             swiftSettings: settings
         )
     }
 
+// The decoders under libFuzzer (`make fuzz`), in the place of everything else: what FuzzTests replays,
+// with another beginning.
+let fuzzers: [Target] = [
+    .executableTarget(
+        name: "holdfast-fuzz",
+        dependencies: [
+            "Basics", "JSONCoding", "Records", "Storage", "CommitLog", "HTTP", "Wire",
+        ].map { .byName(name: target($0)) },
+        path: "Tests/FuzzTests",
+        exclude: ["CorpusTests.swift", "CorpusSeeds.swift", "run"],
+        swiftSettings: settings
+    )
+]
+let isFuzzing = Context.environment["HOLDFAST_FUZZ"] != nil
+
 let package = Package(
     name: "holdfast",
-    products: [
-        .executable(name: "holdfast", targets: ["holdfast"]),
+    products: (isFuzzing ? [] : [.executable(name: "holdfast", targets: ["holdfast"])]) + [
         .library(name: "HoldfastEmbedded", targets: ["HoldfastEmbedded"]),
         .library(name: "Holdfast", targets: ["Holdfast"]),
     ],
-    targets: libraries + executables + tests
+    targets: libraries + (isFuzzing ? fuzzers : executables + tests)
 )

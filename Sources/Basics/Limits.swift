@@ -39,10 +39,17 @@ public enum Limits {
     public static let rangeCountMax: UInt64 = 10_000_000
     /// Ids the server takes at once for callers that give none.
     public static let serverRangeCount: UInt64 = 1000
+    /// Ids of each tree that are passed over when commits are given up after a restore: as many as
+    /// one range may have, so that those the lost commits gave out are not given out twice.
+    public static let lostRangeCount: UInt64 = rangeCountMax
     /// A forward jump of the clock above this suspends time-based rules.
     public static let clockJumpMilliseconds: Int64 = 3_600_000
     /// Room the disk must keep: what opening and closing a log need, and the operator's own.
     public static let diskReserveByteCount: UInt64 = 32 << 20
+    /// For how long what a change did is remembered at least, as the API promises.
+    ///
+    /// Unit: seconds.
+    public static let changeMemorySeconds: Int64 = 30 * 86_400
     /// Size of a log segment.
     public static let segmentByteCount = 64 << 20
     /// Longest part of a checkpoint.

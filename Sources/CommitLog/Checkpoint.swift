@@ -67,6 +67,10 @@ public final class Checkpoint: Sendable {
             guard header.kind == part.kind, header.block == part.block,
                 header.effectCount == part.effectCount
             else { throw .damaged(file: path, offset: 0, why: "it is another part") }
+            // Only of a change may a mirror know nothing but that it was made.
+            guard part.effectCount > 0 || part.kind == .changes else {
+                throw .damaged(file: path, offset: 16, why: "the part holds nothing")
+            }
             entries.append(Entry(base: base, header: header, path: path, map: map))
             base += UInt64(FrameLayout.padded(part.byteCount))
         }
@@ -140,7 +144,8 @@ public final class Checkpoint: Sendable {
         let bytes = entry.map.view[0..<manifest.parts[slot].byteCount]
         var offset = entry.header.byteCount
         while offset < bytes.count {
-            guard case .commit(let byteCount) = FrameLayout.look(bytes, at: offset, salt: salt)
+            guard case .commit(let byteCount) = FrameLayout.look(bytes, at: offset, salt: salt),
+                bytes.integer(UInt32.self, at: offset + 16) > 0 || entry.header.kind == .changes
             else {
                 throw CommitLogError.damaged(
                     file: entry.path,

@@ -7,8 +7,16 @@ public import HoldfastBasics
 internal import HoldfastRecords
 public import HoldfastStorage
 
+/// Takes the parts of a checkpoint as they are made.
+public protocol PartSink {
+    /// Keeps a part, unless it is there already.
+    ///
+    /// - Throws: `disk`.
+    mutating func write(_ part: BuiltPart) throws(CommitLogError)
+}
+
 /// Writes the files of one checkpoint.
-public struct CheckpointWriter {
+public struct CheckpointWriter: PartSink {
     private let disk: any Disk
     /// Parts that are there: their names came after their bytes, so they are whole.
     private var present: Set<String>

@@ -146,10 +146,7 @@ public final class CommitLog {
         let last = segments.count - 1
         let piece = gathering[gathering.count - 1]
         let salt = segments[last].salt
-        if wanted > frame {
-            piece.markOffset = piece.buffer.count
-            appendMark(seq)
-        }
+        if wanted > frame { appendBatchMark(seq) }
         let start = piece.end
         FrameLayout.append(
             seq: seq,
@@ -170,6 +167,13 @@ public final class CommitLog {
         let mark = BatchMark(firstSeq: seq, syncedSeq: synced, isLoose: isLoose)
         let salt = segments[segments.count - 1].salt
         FrameLayout.appendMark(mark, salt: salt, to: &gathering[gathering.count - 1].buffer)
+    }
+
+    /// Adds the mark a batch begins with, which `beginBatch` completes.
+    private func appendBatchMark(_ seq: UInt64) {
+        let piece = gathering[gathering.count - 1]
+        piece.markOffset = piece.buffer.count
+        appendMark(seq)
     }
 
     /// Begins a new segment in memory; its file comes with the batch.
@@ -227,7 +231,7 @@ public final class CommitLog {
         precondition(onItsWay == nil, "one batch is on its way at a time")
         guard !isPoisoned, let first = gathering.first else { return nil }
         // The mark was made with the first commit; more may have become durable since.
-        let firstSeq = first.buffer.view.integer(UInt64.self, at: first.markOffset + 16)
+        let firstSeq = markedSeq(of: first)
         let slot = segments.slot(ofOffset: first.logicalStart)
         var mark = ByteBuffer(capacity: FrameLayout.markByteCount)
         FrameLayout.appendMark(
@@ -236,16 +240,20 @@ public final class CommitLog {
             to: &mark
         )
         first.buffer.replace(mark.view, at: first.markOffset)
-        // Where every commit is a batch, it is one piece.
+        // Where every commit is a batch, it is one piece; one that only begins a segment has none.
         let isAll = options.syncing != .commits || gathering.count == 1
         let batch = Batch(
             pieces: isAll ? gathering : [first],
-            lastSeq: isAll ? head : firstSeq
+            lastSeq: isAll ? head : markedSeq(of: gathering[1]) - 1
         )
         onItsWay = batch
         gathering.removeFirst(batch.pieces.count)
         isClean = false
         return batch
+    }
+
+    private func markedSeq(of piece: TailPiece) -> UInt64 {
+        piece.buffer.view.integer(at: piece.markOffset + 16)
     }
 
     /// Takes a sync of all that was written as done.

@@ -1,10 +1,15 @@
 // Every error of this module, in the order in which it can occur.
+public import HoldfastBasics
 public import HoldfastStorage
 
 /// Why a log could not be made, opened, read or written.
 public enum CommitLogError: Error, Equatable, Sendable, CustomStringConvertible {
     /// `create` found a database, or parts of one, in the directory.
     case alreadyPresent
+    /// Something else is in a directory that is to be made a database or a place of backups.
+    case notEmpty(String)
+    /// A directory holds backups of another database.
+    case otherDatabase(expected: UniqueID, found: UniqueID)
     /// `open` found no database in the directory.
     case notPresent
     /// Another process has the database open for writing.
@@ -28,6 +33,9 @@ public enum CommitLogError: Error, Equatable, Sendable, CustomStringConvertible 
     public var description: String {
         switch self {
         case .alreadyPresent: "there is a database in this directory already"
+        case .notEmpty(let name): "the directory is not empty: \(name)"
+        case .otherDatabase(let expected, let found):
+            "the backups here are of database \(found), not of \(expected)"
         case .notPresent: "there is no database in this directory"
         case .inUse: "another process has this database open for writing"
         case .damaged(let file, let offset, let why): "damaged: \(file) at byte \(offset): \(why)"

@@ -26,6 +26,9 @@ enum FrameLayout {
         effects: Limits.effectCountMax
     )
 
+    /// The highest seq there is: the names of segments and manifests have 16 digits.
+    static let seqMax: UInt64 = 9_999_999_999_999_999
+
     static func padded(_ count: Int) -> Int { (count + 7) & ~7 }
 
     /// Length of a commit frame.
@@ -120,6 +123,11 @@ enum FrameLayout {
         guard frame.integer(UInt32.self, at: 8) == UInt32(markByteCount),
             fits(frame, salt)
         else { return .nothing("the checksum of a batch mark does not fit") }
+        guard isEnded(frame), flags & ~(cleanFlag | looseFlag) == 0,
+            frame.integer(at: 16) <= seqMax + 1, frame.integer(at: 24) <= seqMax
+        else {
+            return .nothing("a batch mark is none of this version")
+        }
         return .mark(
             BatchMark(
                 firstSeq: frame.integer(at: 16),
@@ -148,7 +156,46 @@ enum FrameLayout {
         guard fits(frame, salt) else {
             return .nothing("the checksum of a frame does not fit")
         }
+        if salt != nil, !isFormed(frame, content: content, effects: effects) {
+            return .nothing("a frame is none of this version")
+        }
         return .commit(byteCount: total)
+    }
+
+    /// Whether a frame says its length at its end too.
+    private static func isEnded(_ frame: ByteView) -> Bool {
+        let trailer = frame.count - trailerByteCount
+        return frame.integer(at: trailer) == UInt32(frame.count)
+            && frame.integer(at: trailer + 4) == endMagic
+    }
+
+    /// Whether what the checksum vouches for is what `append` writes: nothing behind it is checked
+    /// again.
+    private static func isFormed(_ frame: ByteView, content: Int, effects: Int) -> Bool {
+        let table = headerByteCount + padded(content)
+        let offsets = table + effects * 8
+        let offsetsEnd = offsets + effects * 4
+        let seq = frame.integer(UInt64.self, at: 24)
+        guard isEnded(frame), frame.integer(UInt32.self, at: 20) == 0, seq >= 1, seq <= seqMax,
+            isZero(frame, headerByteCount + content, table),
+            isZero(frame, offsetsEnd, frame.count - trailerByteCount)
+        else { return false }
+        var at = offsets
+        while at < offsetsEnd {
+            guard frame.integer(UInt32.self, at: at) < UInt32(content) else { return false }
+            at += 4
+        }
+        return true
+    }
+
+    // Loops, not ranges: this is done for every frame at every opening.
+    private static func isZero(_ frame: ByteView, _ start: Int, _ end: Int) -> Bool {
+        var at = start
+        while at < end {
+            guard frame[at] == 0 else { return false }
+            at += 1
+        }
+        return true
     }
 }
 

@@ -42,9 +42,9 @@ public struct Identity: Equatable, Sendable {
     /// Reads the content of the file.
     ///
     /// - Throws: `damaged`, `unsupportedFormat`.
-    init(_ bytes: [UInt8]) throws(CommitLogError) {
+    init(_ bytes: [UInt8], file: String = Self.path) throws(CommitLogError) {
         func damage(_ why: String) -> CommitLogError {
-            .damaged(file: Self.path, offset: 0, why: why)
+            .damaged(file: file, offset: 0, why: why)
         }
         let lines = bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
             .map { String(decoding: $0, as: UTF8.self) }
@@ -56,7 +56,7 @@ public struct Identity: Equatable, Sendable {
         }
         guard let version = UInt16(try value(0, "holdfast")) else { throw damage("no version") }
         guard version <= FormatVersion.current else {
-            throw .unsupportedFormat(file: Self.path, version: version)
+            throw .unsupportedFormat(file: file, version: version)
         }
         guard let databaseID = UniqueID(try value(1, "database")),
             let epoch = Array(try value(3, "epoch").utf8).withView({ Epoch($0) })

@@ -268,7 +268,7 @@ extension CommitLog {
             }
             opening.writer = LogWriter(
                 disk: disk,
-                growByteCount: options.growByteCount,
+                options: options,
                 state: LogWriter.State(
                     file: file,
                     path: entry.path,

@@ -133,7 +133,7 @@ extension CommitLog {
         opening.end = header.base + UInt64(bytes.count)
         opening.writer = LogWriter(
             disk: disk,
-            growByteCount: options.growByteCount,
+            options: options,
             state: LogWriter.State(
                 file: file,
                 path: path,

@@ -1,11 +1,13 @@
-// The side of the log that does I/O: it writes batches, outside the store's lock, and prepares room
-// ahead of them. It knows nothing of commits, only of bytes and files.
+// The side of the log that does I/O: it writes batches, outside the store's lock. It knows nothing
+// of commits, only of bytes and files. Room ahead of them is made by LogRoom.swift, beside it.
 //
 // Invariants:
-// - one thread uses it at a time (the sync thread); the lock inside makes a mistake harmless;
+// - one thread writes at a time (whoever syncs), and one makes room; the lock makes a mistake
+//   harmless;
 // - a segment gets its name after everything before it and its own first bytes are synced, so a
 //   segment that has a successor is whole;
-// - bytes beyond the written end are zeros as far as the file reaches.
+// - bytes beyond the written end, as far as `allocated`, are nobody's frames; what lies above it is
+//   written by `makeRoom` alone while that runs: a batch that needs it waits.
 internal import HoldfastBasics
 public import HoldfastStorage
 
@@ -21,21 +23,33 @@ public final class LogWriter: Sendable {
         var capacity: Int
         /// Whether bytes were written that are not synced.
         var isUnsynced = false
-        /// The next segment's file, and how far it is zeroed.
-        var spare: (file: any DiskFile, allocated: Int)?
+        /// The next segment's file.
+        var spare: Spare?
+        /// Whether room is made above `allocated` or in the spare, outside the lock.
+        var isMakingRoom = false
         /// The failure after which nothing is written any more.
         var failure: DiskError?
     }
 
-    private let disk: any Disk
-    private let growByteCount: Int
-    private let state: Lock<State>
-    private let sealed = Lock<[Segment]>([])
+    /// The next segment's file, under a name of its own.
+    struct Spare {
+        let file: any DiskFile
+        /// How far it is zeroed.
+        var allocated: Int
+    }
 
-    init(disk: any Disk, growByteCount: Int, state: sending State) {
+    let disk: any Disk
+    /// Length of the segments to come, and how far ahead they are zeroed.
+    let segmentByteCount: Int
+    let growByteCount: Int
+    let state: Condition<State>
+    let sealed = Lock<[Segment]>([])
+
+    init(disk: any Disk, options: LogOptions, state: sending State) {
         self.disk = disk
-        self.growByteCount = growByteCount
-        self.state = Lock(state)
+        segmentByteCount = options.segmentByteCount
+        growByteCount = options.growByteCount
+        self.state = Condition(state)
     }
 
     /// Writes a batch, and syncs it unless told otherwise.
@@ -53,7 +67,7 @@ public final class LogWriter: Sendable {
         _ batch: Batch,
         isSyncing: Bool = true
     ) throws(DiskError) -> WrittenBatch {
-        try locked { state throws(DiskError) in
+        try locked(when: { !$0.isMakingRoom || $0.holds(batch) }) { state throws(DiskError) in
             if let failure = state.failure { throw failure }
             do throws(DiskError) {
                 var maps: [MappedFile] = []
@@ -105,7 +119,7 @@ public final class LogWriter: Sendable {
         let file: any DiskFile
         var allocated = 0
         if let spare = state.spare {
-            (file, allocated) = spare
+            (file, allocated) = (spare.file, spare.allocated)
             state.spare = nil
         } else {
             file = try disk.open(Segment.sparePath, .create)
@@ -135,37 +149,6 @@ public final class LogWriter: Sendable {
         state.allocated = zeroed
     }
 
-    /// Prepares room ahead; called by the sync thread when it has nothing else to do.
-    ///
-    /// Nothing depends on it but speed: it zeroes the segment ahead, makes the next segment's file,
-    /// and writes the index of a segment that has ended.
-    ///
-    /// - Parameter isSyncing: Whether room ahead is synced, so that a batch's sync has only its own
-    ///   bytes to bring.
-    /// - Throws: Whatever failed. No commit is in danger; a full disk is noticed here first.
-    public func prepare(isSyncing: Bool = true) throws(DiskError) {
-        while let segment = sealed.withLock({ $0.last }) {
-            try disk.replace(segment.indexPath, with: segment.index.bytes(salt: segment.salt))
-            sealed.withLock { $0.removeAll { $0.firstSeq == segment.firstSeq } }
-        }
-        try locked { state throws(DiskError) in
-            guard state.failure == nil else { return }
-            let isShort = state.allocated - state.end < growByteCount / 2
-            if isShort && state.allocated < state.capacity {
-                let zeroed = min(state.capacity, state.allocated + growByteCount)
-                try state.file.writeZeros(state.allocated..<zeroed)
-                if isSyncing { try state.file.sync() }
-                state.allocated = zeroed
-            }
-            if state.spare == nil && state.end > state.capacity / 2 {
-                let file = try disk.open(Segment.sparePath, .create)
-                try file.writeZeros(0..<min(growByteCount, state.capacity))
-                if isSyncing { try file.sync() }
-                state.spare = (file, min(growByteCount, state.capacity))
-            }
-        }
-    }
-
     /// Takes note that a segment has ended, for its index file.
     func seal(_ segment: Segment) { sealed.withLock { $0.append(segment) } }
 
@@ -176,7 +159,7 @@ public final class LogWriter: Sendable {
 
     /// Writes and syncs bytes at the end: a mark, which says what was synced before it.
     func append(_ bytes: [UInt8]) throws(DiskError) {
-        try locked { state throws(DiskError) in
+        try locked(when: { !$0.isMakingRoom }) { state throws(DiskError) in
             try Self.sync(&state)
             try state.file.write(bytes, at: state.end)
             try state.file.sync()
@@ -184,17 +167,17 @@ public final class LogWriter: Sendable {
         }
     }
 
-    // `withLock` rethrows untyped, so the outcome is carried out.
     private func locked<T>(
+        when ready: (State) -> Bool = { _ in true },
         _ body: (inout State) throws(DiskError) -> T
     ) throws(DiskError) -> T {
-        let outcome: Result<T, DiskError> = state.withLock { state in
-            do throws(DiskError) {
-                return .success(try body(&state))
-            } catch {
-                return .failure(error)
-            }
-        }
-        return try outcome.get()
+        try state.wait(until: ready, body)
+    }
+}
+
+extension LogWriter.State {
+    /// Whether a batch lies where room is made already.
+    fileprivate func holds(_ batch: Batch) -> Bool {
+        batch.pieces.allSatisfy { $0.start > 0 && $0.end <= allocated }
     }
 }

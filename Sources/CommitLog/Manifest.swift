@@ -114,7 +114,7 @@ public struct Manifest: Equatable, Sendable {
         var trees: [String] = []
         var parts: [PartReference] = []
         for _ in 0..<counts.0 {
-            guard let name = rest.takeShort() else { throw damage("a name is cut") }
+            guard let name = rest.takeShort() else { throw damage("a name is cut, or no text") }
             trees.append(name)
         }
         for _ in 0..<counts.1 {
@@ -139,6 +139,9 @@ public struct Manifest: Equatable, Sendable {
             )
         }
         guard rest.isEmpty else { throw damage("bytes follow the last part") }
+        guard bytes.integer(UInt16.self, at: 14) == 0 else {
+            throw damage("what must be zero is not")
+        }
         self.trees = trees
         self.parts = parts
     }
@@ -153,12 +156,12 @@ extension ByteBuffer {
 }
 
 extension ByteView {
-    /// Takes a short text off the beginning; nil when it is cut.
+    /// Takes a short text off the beginning; nil when it is cut, or no UTF-8.
     fileprivate mutating func takeShort() -> String? {
         guard count >= 2 else { return nil }
         let length = Int(integer(UInt16.self, at: 0))
         guard count >= 2 + length else { return nil }
-        let text = self[2..<2 + length].text
+        let text = String(validating: self[2..<2 + length].array, as: UTF8.self)
         self = suffix(from: 2 + length)
         return text
     }

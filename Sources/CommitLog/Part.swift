@@ -79,6 +79,10 @@ struct PartHeader: Equatable {
         self.kind = kind
         effectCount = Int(count)
         block = bytes[Self.fixedByteCount..<Self.fixedByteCount + nameLength].text
+        // Written anew it must be the same bytes: zeros where nothing stands, and text.
+        guard self.bytes.view == bytes[0..<length] else {
+            throw damage("the part's head is none of this version")
+        }
     }
 
     /// The longest name of a block: `_borrows/` and a tree's.

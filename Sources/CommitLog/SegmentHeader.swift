@@ -87,7 +87,13 @@ struct SegmentHeader: Equatable, Sendable {
             low: UInt64(bigEndian: bytes.integer(at: 32))
         )
         firstSeq = bytes.integer(at: 40)
+        guard (1...FrameLayout.seqMax).contains(firstSeq) else {
+            throw damage("no segment begins with commit \(firstSeq)")
+        }
         base = bytes.integer(at: 48)
+        guard base < Location.parts.lowerBound, base % 8 == 0 else {
+            throw damage("no segment begins at the logical offset \(base)")
+        }
         chainBefore = Hash128(
             high: UInt64(bigEndian: bytes.integer(at: 56)),
             low: UInt64(bigEndian: bytes.integer(at: 64))

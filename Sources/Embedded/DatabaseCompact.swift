@@ -35,8 +35,9 @@ extension Database {
     /// print("freed \(report.freedByteCount) bytes")
     /// ```
     ///
-    /// - Parameter history: How far back commits stay. What changes did is remembered in any case,
-    ///   so that one that is sent again is not done again.
+    /// - Parameter history: How far back commits stay. What changes did is remembered for 30 days
+    ///   in any case, and until the outcome is known to the device that made them, so that one that
+    ///   is sent again is not done again.
     /// - Returns: What was done; nil while the database is empty.
     /// - Throws: `diskFailed`, `full`, `damaged`, `poisoned`, `closed`, and `refused` with the code
     ///   `not-yet` when the task was cancelled while another compaction ran, `read-only` where
@@ -61,7 +62,10 @@ extension Database {
         let store = store
         let result = await Worker.run {
             Result { () throws(StoreError) in
-                try store.compact(keepingFrom: history > .zero ? store.firstSeq(since: since) : nil)
+                try store.compact(
+                    keepingFrom: history > .zero ? store.firstSeq(since: since) : nil,
+                    forgettingBefore: store.memoryStart(CompactionPolicy())
+                )
             }
         }
         do throws(StoreError) {

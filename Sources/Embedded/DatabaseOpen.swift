@@ -233,7 +233,8 @@ public struct StoreDirectory: Sendable {
         case .alreadyPresent:
             unavailable("another process is making a database there; open it again")
         case .unsupportedFormat: unavailable("\(error); use a newer version")
-        case .compacted, .notPresent, .stopped, .disk: unavailable("\(error)")
+        case .compacted, .notPresent, .notEmpty, .otherDatabase, .stopped, .disk:
+            unavailable("\(error)")
         }
     }
 }

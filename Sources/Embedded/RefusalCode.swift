@@ -86,6 +86,10 @@ extension Refusal.Code {
     /// A write to the disk failed and writes wait for a restart, or the database is open for
     /// reading alone; reads go on.
     public static let readOnly = Refusal.Code(rawValue: "read-only")
+    /// The database was restored and is healing: reads go on, writes wait for its operator.
+    public static let healing = Refusal.Code(rawValue: "healing")
+    /// The change had been accepted, and was lost when the server was restored.
+    public static let lostByRestore = Refusal.Code(rawValue: "lost-by-restore")
     /// Whether the change was accepted cannot be known; ask again with the same id.
     public static let outcomeUnknown = Refusal.Code(rawValue: "outcome-unknown")
     /// Two histories differ.

@@ -60,6 +60,9 @@ extension EngineState {
         changes.insert(frameOffset, for: id)
     }
 
+    /// Forgets a change: one with its id is a new one from now on.
+    public func forget(change id: UniqueID) { changes.remove(id) }
+
     /// Goes on after the commit whose state was adopted.
     ///
     /// - Parameters:

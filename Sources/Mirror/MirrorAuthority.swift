@@ -273,8 +273,12 @@ final class MirrorAuthority: Authority {
         case .event(.fetching(_, let head)):
             act(core.withLock { $0.fetching(head) })
         case .event(.renewed(let link, let copy)):
-            try renewal.install(copy)
-            act(try core.withLock { (core) throws(MirrorError) in try core.renewed() })
+            let fork = try renewal.install(copy)
+            act(
+                try core.withLock { (core) throws(MirrorError) in
+                    try core.renewed(keptUpTo: fork)
+                }
+            )
             state.withLock(\.connection)?.proceed(link: link)
         case .event(.message(let link, let message)): try perform([message], link)
         case .messages(let link, let messages, let isJudging):

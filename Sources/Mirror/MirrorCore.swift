@@ -188,9 +188,19 @@ final class MirrorCore {
 
     /// Another copy took the place of the one that was here: what waited for its commits has them.
     ///
+    /// - Parameter seq: The last commit of the old one that a restored server has; nil when it has
+    ///   all of it. Changes whose commits are gone are sent again.
+    /// - Returns: Actions.
     /// - Throws: `MirrorError` when the outbox cannot be written.
-    func renewed() throws(MirrorError) -> [MirrorAction] {
+    func renewed(keptUpTo seq: UInt64? = nil) throws(MirrorError) -> [MirrorAction] {
         defer { takeOut() }
+        if let seq {
+            outcomes = outcomes.filter { $0.value.seq <= seq }
+            undurable = undurable.filter { $0.value <= seq }
+            for change in outbox.pending where undurable[change.id] == nil {
+                store.show(PendingChange(change, by: identity.caller))
+            }
+        }
         finishOutcomes()
         return answerRequests() + (try synced())
     }

@@ -33,12 +33,22 @@ struct MirrorRenewal: Sendable {
     func wants(_ server: ServerDocument) -> Bool {
         guard let snapshot = server.snapshot else { return false }
         let (mine, failure) = store.read { ($0.confirmedPosition, $0.progress.failure) }
-        // What cannot be written is opened anew, by the program.
-        guard failure == nil, snapshot.seq > mine.seq else { return false }
+        // What cannot be written is opened anew, by the program; a restored server waits for its
+        // operator, and may have all of the copy then.
+        guard failure == nil, server.healing == nil else { return false }
+        // Commits of an epoch that the copy does not know could not follow what it has.
+        let lineage = store.lineage
+        if lineage != server.lineage, lineage.first == server.lineage.first { return true }
+        guard snapshot.seq > mine.seq else { return false }
         guard mine.seq > 0 else { return true }
         // Another history is told by the server, and is the program's to hear of.
         let epoch = server.lineage.last { $0.firstSeq <= mine.seq }?.epoch
         return epoch == mine.epoch && mine.seq < server.oldest.seq
+    }
+
+    /// The last commit the copy has in common with a server that was restored; nil for others.
+    private func fork(_ lineage: [EpochStart]) -> UInt64? {
+        MirrorFork.last(of: store.lineage, upTo: store.read(\.confirmedHead), and: lineage)
     }
 
     /// Begins, or goes on with what an earlier process began.
@@ -99,10 +109,16 @@ struct MirrorRenewal: Sendable {
 
     /// Puts a copy in the place of the one in use; under the writer's gate.
     ///
+    /// What this device did and the server was restored without is stranded first.
+    ///
+    /// - Returns: The last commit the server had kept of the old copy, where it was restored; nil
+    ///   when it has all of it.
     /// - Throws: `MirrorError` when the outbox cannot keep which copy it is; nothing is changed
     ///   then.
-    func install(_ copy: RenewedCopy) throws(MirrorError) {
+    func install(_ copy: RenewedCopy) throws(MirrorError) -> UInt64? {
         let old = try pinned().copy
+        let fork = fork(copy.store.lineage)
+        if let fork { try strandLost(after: fork, of: copy.identity.device) }
         try outbox.setFact(MirrorDirectory.identityFact, copy.identity.json)
         store.replace(with: copy.store)
         do {
@@ -110,6 +126,24 @@ struct MirrorRenewal: Sendable {
         } catch {
             // The next opening removes what is left of it.
         }
+        return fork
+    }
+
+    private func strandLost(after seq: UInt64, of device: String) throws(MirrorError) {
+        let bundles: [[Change]]
+        do {
+            bundles = try MirrorFork.lostChanges(
+                after: seq,
+                of: device,
+                besides: Set(outbox.pending.map(\.id)),
+                in: store
+            )
+        } catch let error as CommitLogError {
+            throw .store(.log(error))
+        } catch {
+            throw .poisoned("what was written after the server's backup cannot be read: \(error)")
+        }
+        try outbox.strandLost(bundles)
     }
 
     private func pinned() throws(MirrorError) -> PinnedIdentity {

@@ -75,6 +75,10 @@ public enum RefusalCode: String, Sendable, Hashable, CaseIterable {
     case full = "full"
     /// A write to the disk failed; reads go on, writes wait for a restart.
     case readOnly = "read-only"
+    /// The database was restored and is healing: reads go on, writes wait for its operator.
+    case healing = "healing"
+    /// The change had been accepted, and was lost when the server was restored.
+    case lostByRestore = "lost-by-restore"
     /// Whether the change was accepted cannot be known; ask again with the same id.
     case outcomeUnknown = "outcome-unknown"
     /// Two histories differ.
@@ -132,7 +136,8 @@ extension RefusalCode {
     /// False when the store or the server could not take it then; it may be sent again.
     public var isVerdict: Bool {
         switch self {
-        case .full, .readOnly, .outcomeUnknown, .notYet, .busy, .internalError, .requestTimeout:
+        case .full, .readOnly, .healing, .outcomeUnknown, .notYet, .busy, .internalError,
+            .requestTimeout:
             false
         default: true
         }

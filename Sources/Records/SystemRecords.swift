@@ -129,6 +129,10 @@ public struct RangeRecord: Hashable, Sendable {
     /// When it was given out, in milliseconds since 1970.
     public var at: Int64
 
+    /// The device of ids that may have been given out by commits a restore has lost: nobody is
+    /// given them again, and whoever has one may create it.
+    public static let lostDevice = "_lost"
+
     /// Names a range.
     public init(
         id: UniqueID,

@@ -14,7 +14,9 @@ final class Compactor: Sendable {
 
     private struct State {
         var worker: Worker?
-        var requests: [Answer] = []
+        var requests: [(isWhole: Bool, answer: Answer)] = []
+        /// Other work for this thread.
+        var jobs: [@Sendable () -> Void] = []
         var isStopping = false
     }
 
@@ -59,13 +61,28 @@ final class Compactor: Sendable {
     }
 
     /// Has the log cut as soon as possible.
-    func request(_ answer: @escaping Answer) {
+    ///
+    /// - Parameters:
+    ///   - isWhole: Whether the snapshot must stand for itself.
+    ///   - answer: Is told what came of it.
+    func request(isWhole: Bool, _ answer: @escaping Answer) {
         let isTaken = state.signal { state in
             guard !state.isStopping else { return false }
-            state.requests.append(answer)
+            state.requests.append((isWhole, answer))
             return true
         }
         if !isTaken { answer(.failure(.log(.stopped))) }
+    }
+
+    /// Runs a job that waits for the disk, soon.
+    ///
+    /// - Returns: False when the server stops: the job is not run.
+    func run(_ job: @escaping @Sendable () -> Void) -> Bool {
+        state.signal { state in
+            guard !state.isStopping else { return false }
+            state.jobs.append(job)
+            return true
+        }
     }
 
     // MARK: The thread
@@ -75,25 +92,30 @@ final class Compactor: Sendable {
         var pauses = 1
         while true {
             _ = state.wait(
-                until: { $0.isStopping || !$0.requests.isEmpty },
+                until: { $0.isStopping || !$0.requests.isEmpty || !$0.jobs.isEmpty },
                 nanosecondsMax: pauseNanoseconds * UInt64(pauses)
             )
-            let (isStopping, requests) = state.withLock { state in
-                defer { state.requests = [] }
-                return (state.isStopping, state.requests)
+            let (isStopping, requests, jobs) = state.withLock { state in
+                defer { (state.requests, state.jobs) = ([], []) }
+                return (state.isStopping, state.requests, state.jobs)
             }
+            // Whoever waits for one is answered, also at the end.
+            for job in jobs { job() }
             let isFilling = forecast.isFilling(store)
             let isDue = !requests.isEmpty || isFilling || store.isCompactionDue(policy)
             guard isDue, !isStopping else {
                 if isStopping {
-                    for answer in requests { answer(.failure(.log(.stopped))) }
+                    for request in requests { request.answer(.failure(.log(.stopped))) }
                     return
                 }
                 pauses = 1
                 continue
             }
-            let result = compact(isFilling: isFilling)
-            for answer in requests { answer(result) }
+            let result = compact(
+                isFilling: isFilling,
+                isWhole: requests.contains(where: \.isWhole)
+            )
+            for request in requests { request.answer(result) }
             // What a disk refused it refuses again for some time.
             if case .failure = result { pauses = Self.pausesAfterFailure } else { pauses = 1 }
         }
@@ -101,11 +123,18 @@ final class Compactor: Sendable {
 
     private static let pausesAfterFailure = 10
 
-    private func compact(isFilling: Bool) -> Result<Compaction?, StoreError> {
+    private func compact(
+        isFilling: Bool,
+        isWhole: Bool
+    ) -> Result<Compaction?, StoreError> {
         let started = time.monotonicNanoseconds()
         let result = Result { () throws(StoreError) in
             let start = isFilling ? nil : store.historyStart(policy)
-            return try store.compact(keepingFrom: start)
+            return try store.compact(
+                keepingFrom: start,
+                forgettingBefore: store.memoryStart(policy),
+                isWhole: isWhole
+            )
         }
         let nanoseconds = time.monotonicNanoseconds() - started
         switch result {

@@ -47,6 +47,8 @@ public enum MirrorEnd {
     public static let otherProtocol: UInt16 = 4426
     /// The server stops.
     public static let restart: UInt16 = 1012
+    /// The database is healing: later it may go on from where it is.
+    public static let healing: UInt16 = 1013
 }
 
 /// The server's end of one mirror.
@@ -147,6 +149,10 @@ public final class MirrorPeer {
     private func begin(_ hello: MirrorHello) {
         if let refusal = refusal(of: hello) {
             bye(refusal.code, refusal.detail)
+            return
+        }
+        if let detail = store.healingDetail(of: hello, logger) {
+            bye(MirrorEnd.healing, detail)
             return
         }
         var start: UInt64 = 0

@@ -21,6 +21,7 @@ enum Route: String, CaseIterable, Sendable {
     case ranges = "/v1/ranges"
     case snapshot = "/v1/snapshot"
     case part = "/v1/snapshot/{sha256}"
+    case heal = "/v1/heal"
     case feed = "/v1/feed"
     case mirror = "/v1/mirror"
     case live = "/livez"
@@ -36,7 +37,7 @@ enum Route: String, CaseIterable, Sendable {
         case .tree: [.get, .head, .put]
         case .records: [.get, .head, .post]
         case .record: [.get, .head, .put, .patch, .delete]
-        case .release, .revise, .state, .borrowReturn, .borrowCancel: [.post]
+        case .release, .revise, .state, .borrowReturn, .borrowCancel, .heal: [.post]
         case .changes: [.get, .head, .post]
         case .borrows: [.get, .head]
         case .borrow: [.get, .head, .put]
@@ -110,6 +111,7 @@ enum Route: String, CaseIterable, Sendable {
         if name.equals("changes") { return .changes }
         if name.equals("ranges") { return .ranges }
         if name.equals("mirror") { return .mirror }
+        if name.equals("heal") { return .heal }
         return name.equals("feed") ? .feed : nil
     }
 }

@@ -31,6 +31,7 @@ extension LoopServer {
         case (.ranges, false): try reserveRange(call)
         case (.snapshot, true): try readSnapshot(call)
         case (.snapshot, false): try makeSnapshot(call, connection)
+        case (.heal, _): try heal(call, connection)
         case (.part, _): return try readPart(call)
         case (.live, _): try readLive(call)
         case (.ready, _): try readReady(call)

@@ -88,12 +88,15 @@ extension LoopServer {
     }
 
     /// POST of the snapshot: a new one, and the log before it is cut to the history that is kept.
+    ///
+    /// With `whole=true` it stands for itself: what every change did is in it.
     func makeSnapshot(_ call: Call, _ connection: Connection) throws(RequestRefusal) {
-        try Parameters.check(target, [])
+        try Parameters.check(target, ["whole"])
+        let isWhole = try Parameters.flag(target, "whole")
         try shaped { () throws(ShapeRefusal) in try RequestBody.nothing(call.body) }
         connection.wait(call.route)
         let waiting = LoopBound(connection, to: loop)
-        shared.compactor.request { result in
+        shared.compactor.request(isWhole: isWhole) { result in
             waiting.execute { $0.server.answer(result, $0) }
         }
     }

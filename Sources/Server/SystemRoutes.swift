@@ -24,7 +24,14 @@ extension LoopServer {
                 chain: reader.chain(atSeq: durable) ?? .zero,
                 oldest: reader.oldest,
                 lineage: lineage.map { EpochStart(epoch: $0.epoch, firstSeq: $0.firstSeq) },
-                snapshot: reader.snapshotSeq.map { reader.state.position(of: $0) }
+                snapshot: reader.snapshotSeq.map { reader.state.position(of: $0) },
+                healing: reader.healing.map { healing in
+                    HealingDocument(
+                        restored: healing.restored,
+                        ahead: healing.ahead.sorted { $0.key < $1.key }
+                            .map { (device: $0.key, position: $0.value) }
+                    )
+                }
             )
             document.append(to: &reply.body)
         }
@@ -41,7 +48,8 @@ extension LoopServer {
     func readReady(_ call: Call) throws(RequestRefusal) {
         try Parameters.check(target, [])
         if let refusal = store.writeRefusal {
-            render(Refusal(.readOnly, refusal.detail))
+            let code: RefusalCode = refusal.code == .healing ? .healing : .readOnly
+            render(Refusal(code, refusal.detail))
             return
         }
         reply.json()
@@ -131,6 +139,21 @@ extension LoopServer {
             "gauge",
             "1 while writes are taken.",
             store.writeRefusal == nil ? 1 : 0,
+            &reply.body
+        )
+        let healing = store.read(\.healing)
+        metrics.number(
+            "holdfast_healing",
+            "gauge",
+            "1 while a restored database takes no writes yet.",
+            healing == nil ? 0 : 1,
+            &reply.body
+        )
+        metrics.number(
+            "holdfast_healing_mirrors_ahead",
+            "gauge",
+            "Mirrors that have shown commits which a restored database lacks.",
+            healing?.ahead.count ?? 0,
             &reply.body
         )
         appendProcess(metrics)

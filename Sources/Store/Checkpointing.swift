@@ -43,7 +43,9 @@ extension Store {
         try alone { () throws(StoreError) in
             try checkWritable()
             let frame = core.withLock { CheckpointFrame($0, keepingFrom: 1) }
-            return try frame.map { (frame) throws(StoreError) in try checkpoint(frame, sizes) }
+            return try frame.map { (frame) throws(StoreError) in
+                try checkpoint(frame, sizes).report
+            }
         }
     }
 
@@ -68,6 +70,7 @@ extension Store {
     func checkWritable() throws(StoreError) {
         let refusal = core.withLock { core -> String? in
             if let failure = core.failure { return failure }
+            if core.healing != nil { return "The database is healing; `holdfast heal` ends that." }
             return core.log.takesCommits
                 ? nil : "The database is closed, or open for reading alone."
         }
@@ -75,10 +78,12 @@ extension Store {
     }
 
     /// Writes the state of a position, and what changes did that the log is about to lose.
+    ///
+    /// - Returns: What was written, and the changes that are not in it any more.
     func checkpoint(
         _ frame: CheckpointFrame,
         _ sizes: PartSizes
-    ) throws(StoreError) -> CheckpointReport {
+    ) throws(StoreError) -> (report: CheckpointReport, forgotten: [UniqueID]) {
         do throws(CommitLogError) {
             var writer = try CheckpointWriter(core.withLock(\.disk))
             do throws(CommitLogError) {
@@ -96,11 +101,34 @@ extension Store {
         _ frame: CheckpointFrame,
         _ sizes: PartSizes,
         _ writer: inout CheckpointWriter
-    ) throws(CommitLogError) -> CheckpointReport {
+    ) throws(CommitLogError) -> (report: CheckpointReport, forgotten: [UniqueID]) {
+        var memory = ChangeHorizon(frame, self)
+        let manifest = try writeParts(frame, &memory, sizes, &writer)
+        try writer.finish(manifest)
+        core.withLock { $0.manifest = manifest }
+        let report = CheckpointReport(
+            seq: frame.seq,
+            partCount: manifest.parts.count,
+            byteCount: manifest.parts.reduce(0) { $0 + $1.byteCount },
+            writtenCount: writer.writtenCount,
+            writtenByteCount: writer.writtenByteCount
+        )
+        return (report, memory.forgotten)
+    }
+
+    /// Writes the parts of a position.
+    ///
+    /// - Returns: The manifest that names them.
+    func writeParts<Sink: PartSink>(
+        _ frame: CheckpointFrame,
+        _ memory: inout ChangeHorizon,
+        _ sizes: PartSizes,
+        _ sink: inout Sink
+    ) throws(CommitLogError) -> Manifest {
         var parts: [PartReference] = []
-        for tree in frame.allTrees { parts += try write(tree, frame.seq, sizes, &writer) }
-        parts += try writeChanges(frame, sizes, &writer)
-        let manifest = Manifest(
+        for tree in frame.allTrees { parts += try write(tree, frame.seq, sizes, &sink) }
+        parts += try writeChanges(frame, &memory, sizes, &sink)
+        return Manifest(
             databaseID: identity.databaseID,
             seq: frame.seq,
             chain: frame.chain,
@@ -108,29 +136,20 @@ extension Store {
             trees: frame.trees.map(\.description),
             parts: parts
         )
-        try writer.finish(manifest)
-        core.withLock { $0.manifest = manifest }
-        return CheckpointReport(
-            seq: frame.seq,
-            partCount: parts.count,
-            byteCount: parts.reduce(0) { $0 + $1.byteCount },
-            writtenCount: writer.writtenCount,
-            writtenByteCount: writer.writtenByteCount
-        )
     }
 
     /// Writes the parts of one tree's blocks.
-    private func write(
+    private func write<Sink: PartSink>(
         _ name: TreeName,
         _ seq: UInt64,
         _ sizes: PartSizes,
-        _ writer: inout CheckpointWriter
+        _ sink: inout Sink
     ) throws(CommitLogError) -> [PartReference] {
         var builders: [PartKey: PartBuilder] = [:]
         var parts: [PartKey: [PartReference]] = [:]
-        func take(_ key: PartKey, _ writer: inout CheckpointWriter) throws(CommitLogError) {
+        func take(_ key: PartKey, _ sink: inout Sink) throws(CommitLogError) {
             guard let part = builders[key]?.finish() else { return }
-            try writer.write(part)
+            try sink.write(part)
             parts[key, default: []].append(part.reference)
         }
         var after: RecordKey?
@@ -155,35 +174,41 @@ extension Store {
                     return ended == nil && room > 0
                 }
             }
-            if let ended { try take(ended, &writer) }
+            if let ended { try take(ended, &sink) }
             breathe()
         } while after != nil
-        for key in builders.keys { try take(key, &writer) }
+        for key in builders.keys { try take(key, &sink) }
         return parts.sorted { $0.key < $1.key }.flatMap(\.value)
     }
 
     /// Writes what changes did: those of the checkpoint before, then those of the log that goes.
-    private func writeChanges(
+    private func writeChanges<Sink: PartSink>(
         _ frame: CheckpointFrame,
+        _ memory: inout ChangeHorizon,
         _ sizes: PartSizes,
-        _ writer: inout CheckpointWriter
+        _ sink: inout Sink
     ) throws(CommitLogError) -> [PartReference] {
         let builder = PartBuilder(.changes, of: [], sizes: sizes)
         var parts: [PartReference] = []
         func take() throws(CommitLogError) {
             try checkWanted()
             guard let part = builder.finish() else { return }
-            try writer.write(part)
+            try sink.write(part)
             parts.append(part.reference)
         }
         do {
             try frame.before?.forEachFrame(of: [.changes]) { _, excerpt in
-                guard excerpt.seq < frame.log.oldest else { return }
-                if try builder.add(change: CommitView(excerpt.content)) { try take() }
+                let change = try CommitView(excerpt.content)
+                guard excerpt.seq < frame.log.oldest, !memory.forgets(change) else { return }
+                if try builder.add(change: change) { try take() }
             }
             if var cursor = try frame.log.cursor(before: frame.log.oldest) {
-                while let commit = try cursor.next(), commit.seq < frame.first {
-                    if try builder.add(change: CommitView(commit.content)) { try take() }
+                while let commit = try cursor.next(), commit.seq < frame.changesEnd {
+                    let change = try CommitView(commit.content)
+                    // What the log still has is remembered by it.
+                    let stays = commit.seq >= frame.first
+                    guard stays || !memory.forgets(change) else { continue }
+                    if try builder.add(change: change) { try take() }
                 }
             }
             try take()
@@ -235,8 +260,12 @@ struct CheckpointFrame {
     let log: LogReader
     /// The first commit that stays in it.
     let first: UInt64
+    /// What commits before it did is in the parts.
+    let changesEnd: UInt64
     /// The checkpoint in use.
     let before: Checkpoint?
+    /// Changes of an earlier time may be forgotten; nil forgets none.
+    let forgettingBefore: Int64?
 
     /// The position that is synced; nil before the first commit.
     ///
@@ -246,14 +275,29 @@ struct CheckpointFrame {
     /// - Parameters:
     ///   - core: The store.
     ///   - limit: The oldest commit that must stay in the log.
-    init?(_ core: Store.Core, keepingFrom limit: UInt64) {
+    ///   - forgetTime: Changes of an earlier time may be forgotten; nil forgets none.
+    ///   - isWhole: Whether the parts stand for themselves: what every change did is in them.
+    init?(
+        _ core: Store.Core,
+        keepingFrom limit: UInt64,
+        forgettingBefore forgetTime: Int64? = nil,
+        isWhole: Bool = false
+    ) {
+        forgettingBefore = forgetTime
         log = core.log.reader()
         before = core.source.checkpoint
         seq = min(core.log.durable, core.log.synced)
         first = core.log.droppable(upTo: min(seq, limit - 1))
-        guard seq > 0, let location = core.log.location(ofSeq: seq) else { return nil }
+        changesEnd = isWhole ? seq + 1 : first
         let seq = seq
-        (chain, time) = core.source.withCommit(at: location.frameOffset) { ($0.chain, $0.at) }
+        if let location = core.log.location(ofSeq: seq) {
+            (chain, time) = core.source.withCommit(at: location.frameOffset) { ($0.chain, $0.at) }
+        } else if let manifest = core.manifest ?? before?.manifest, manifest.seq == seq {
+            // The log begins behind the checkpoint and has no commit yet.
+            (chain, time) = (manifest.chain, manifest.time)
+        } else {
+            return nil
+        }
         let state = core.state
         trees = state.allTrees.map(\.name).filter { name in
             guard !name.isSystem, let declarations = state.tree(.trees),

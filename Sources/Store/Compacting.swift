@@ -32,26 +32,39 @@ extension Store {
     ///
     /// - Parameters:
     ///   - limit: The oldest commit that must stay, with the segment it lies in; nil keeps none.
+    ///   - time: Changes from before are forgotten where their commits go; one that is sent again
+    ///     is done again then. What a device has not confirmed the outcome of is remembered in any
+    ///     case. In milliseconds since 1970; nil forgets none.
+    ///   - isWhole: Whether the checkpoint stands for itself: what every change did is in it, also
+    ///     of those the log still has. A backup needs that.
     ///   - sizes: Where parts end.
     /// - Returns: What was done; nil before the first commit.
     /// - Throws: `log` when the disk refuses, `readOnly` where nothing may be written.
     @discardableResult
     public func compact(
         keepingFrom limit: UInt64? = nil,
+        forgettingBefore time: Int64? = nil,
+        isWhole: Bool = false,
         sizes: PartSizes = PartSizes()
     ) throws(StoreError) -> Compaction? {
-        try alone { () throws(StoreError) in try compactAlone(keepingFrom: limit, sizes) }
+        try alone { () throws(StoreError) in
+            try compactAlone(keepingFrom: limit ?? .max, time, isWhole, sizes)
+        }
     }
 
     private func compactAlone(
-        keepingFrom limit: UInt64?,
+        keepingFrom limit: UInt64,
+        _ time: Int64?,
+        _ isWhole: Bool,
         _ sizes: PartSizes
     ) throws(StoreError) -> Compaction? {
         try checkWritable()
         let disk = core.withLock(\.disk)
-        let begun = core.withLock { CheckpointFrame($0, keepingFrom: limit ?? .max) }
+        let begun = core.withLock { core in
+            CheckpointFrame(core, keepingFrom: limit, forgettingBefore: time, isWhole: isWhole)
+        }
         guard let begun else { return nil }
-        let report = try checkpoint(begun, sizes)
+        let (report, forgotten) = try checkpoint(begun, sizes)
         do throws(CommitLogError) {
             // Whoever is pinned from now on reads from the checkpoint's position at the earliest.
             // A move that a failing disk cut short is not gone on with before the next opening.
@@ -72,6 +85,7 @@ extension Store {
             }
             core.withLock { $0.source.add(checkpoint) }
             try move(to: checkpoint, before: begun.first)
+            forget(forgotten)
             let oldest = try core.withLock { (core) throws(CommitLogError) in
                 // Nothing points at the checkpoint before any more.
                 core.source.keepNewest()
@@ -88,6 +102,21 @@ extension Store {
             throw .log(error)
         }
     }
+
+    /// Forgets changes, a page at a time.
+    private func forget(_ changes: [UniqueID]) {
+        var rest = changes[...]
+        while !rest.isEmpty {
+            let page = rest.prefix(Self.forgottenCount)
+            core.withLock { core in
+                for id in page { core.state.forget(change: id) }
+            }
+            rest = rest.dropFirst(page.count)
+            breathe()
+        }
+    }
+
+    private static let forgottenCount = 4096
 
     /// The first durable commit of a time or later; the one after the last when there is none.
     ///

@@ -1,5 +1,5 @@
 // When a database is compacted by itself, and how much of its history stays.
-internal import HoldfastBasics
+public import HoldfastBasics
 internal import HoldfastCommitLog
 internal import HoldfastEngine
 internal import HoldfastRecords
@@ -13,15 +13,20 @@ public struct CompactionPolicy: Sendable {
     ///
     /// Unit: bytes.
     public var historyByteCount: UInt64
+    /// What a change did is remembered for so many seconds at least.
+    public var memorySeconds: Int64
     /// The log is cut when what can be dropped of it weighs so many times what stands.
     public var garbageRatio: Double
 
-    /// A month of history in 4 GiB at most; cut when half of all bytes are garbage.
+    /// A month of history in 4 GiB at most, changes remembered for a month; cut when half of all
+    /// bytes are garbage.
     public init(
         historySeconds: Int64 = 30 * 86_400,
         historyByteCount: UInt64 = 4 << 30,
+        memorySeconds: Int64 = Limits.changeMemorySeconds,
         garbageRatio: Double = 1
     ) {
+        self.memorySeconds = memorySeconds
         self.historySeconds = historySeconds
         self.historyByteCount = historyByteCount
         self.garbageRatio = garbageRatio
@@ -31,11 +36,19 @@ public struct CompactionPolicy: Sendable {
 extension Store {
     /// The oldest commit that stays under a policy now.
     public func historyStart(_ policy: CompactionPolicy) -> UInt64 {
-        let since = time.wallMilliseconds() - min(policy.historySeconds, Int64.max / 2000) * 1000
-        return max(
-            firstSeq(since: since),
+        max(
+            firstSeq(since: time(before: policy.historySeconds)),
             core.withLock { $0.firstSeq(in: policy.historyByteCount) }
         )
+    }
+
+    /// The time from which on changes are remembered under a policy now.
+    public func memoryStart(_ policy: CompactionPolicy) -> Int64 {
+        time(before: policy.memorySeconds)
+    }
+
+    private func time(before seconds: Int64) -> Int64 {
+        time.wallMilliseconds() - min(seconds, Int64.max / 2000) * 1000
     }
 
     /// What a compaction would free of the log.
@@ -45,10 +58,9 @@ extension Store {
     public func garbageByteCount(before limit: UInt64) -> UInt64 {
         core.withLock { core in
             let first = core.log.droppable(upTo: min(core.log.durable, core.log.synced, limit - 1))
-            guard first > core.log.oldest, let place = core.log.location(ofSeq: first) else {
-                return 0
-            }
-            return place.frameOffset - core.log.oldestOffset
+            guard first > core.log.oldest else { return 0 }
+            let end = core.log.location(ofSeq: first)?.frameOffset ?? core.log.endOffset
+            return end - core.log.oldestOffset
         }
     }
 

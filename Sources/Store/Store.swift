@@ -52,6 +52,8 @@ public final class Store: Sendable {
         var observers: [Observer] = []
         var consumers: [Consumer] = []
         var holds = HoldGate()
+        /// Whether the database was restored, and waits for what came after its backup.
+        var healing: HealingState?
         /// A mirror's pending changes; nil where this process decides.
         var overlay: Overlay?
 
@@ -63,6 +65,12 @@ public final class Store: Sendable {
         }
     }
 
+    /// What the thread that makes room ahead of the log is told.
+    struct RoomWork {
+        var isWanted = false
+        var isClosing = false
+    }
+
     /// The database's own name and application.
     public let identity: Identity
     /// What was repaired when it was opened.
@@ -70,6 +78,7 @@ public final class Store: Sendable {
     /// Seq of the checkpoint the state was taken up from; nil when the log alone was folded.
     public let checkpointSeq: UInt64?
     let core: Condition<Core>
+    let room = Condition(RoomWork())
     let time: any TimeSource
     let random: any RandomSource
     let logger: Logger
@@ -114,6 +123,7 @@ public final class Store: Sendable {
                 disk: disk,
                 manifest: source.checkpoint?.manifest,
                 clock: ClockGuard(time: time),
+                healing: try Self.healing(disk, state, source),
                 overlay: overlay
             )
         )

@@ -26,6 +26,13 @@ extension Store.Core {
                 "A write to the disk failed. Reads go on; restart the server to write again."
             )
         }
+        if healing != nil {
+            return Refusal(
+                .healing,
+                "The database was restored from a backup and takes no writes yet. Its operator "
+                    + "gives up the commits that came after it by `holdfast heal --discard`."
+            )
+        }
         if log.writer == nil {
             return Refusal(
                 .readOnly,

@@ -17,6 +17,7 @@ public struct StoreReader {
     let source: LogSource
     let log: CommitLog
     let manifest: Manifest?
+    let healingState: HealingState?
 
     /// The seq a reader of this tree must wait for; nil when all of it is durable.
     public func wait(for tree: TreeState) -> UInt64? {

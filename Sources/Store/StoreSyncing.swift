@@ -2,7 +2,9 @@
 // writer who has nothing else to do.
 //
 // Invariants:
-// - one step at a time, its observers and the room it prepares included: progress is told in order;
+// - one step at a time, its observers included: progress is told in order;
+// - room ahead of the log is made beside the steps, by one thread: a step waits for it only where
+//   none is left;
 // - a writer that promises to sync finds nobody at it; whoever comes meanwhile leaves its commit to
 //   the sync thread, which is woken when the writer is through.
 internal import HoldfastBasics
@@ -145,23 +147,38 @@ extension Store {
         }
         let nanoseconds = time.monotonicNanoseconds() - started
         for observer in observers { observer(progress, nanoseconds) }
-        if progress.failure == nil { prepare(work.writer, isSyncing: work.isSyncing) }
+        if progress.failure == nil {
+            if work.writer.isRoomWanted { room.signal { $0.isWanted = true } }
+            lookForRoom()
+        }
         core.signal(if: { $0.hasUnwritten || $0.stepWaiterCount > 0 }) { core in
             core.isStepping = false
             core.stepNanoseconds = nanoseconds
         }
     }
 
-    /// Makes room ahead, and notices a full disk before a commit does.
-    private func prepare(_ writer: LogWriter, isSyncing: Bool) {
+    /// Waits until the log wants room ahead, or the store closes.
+    ///
+    /// - Returns: False when it closes.
+    public func waitForRoomWork() -> Bool {
+        room.wait(until: { $0.isWanted || $0.isClosing }) { work in
+            work.isWanted = false
+            return !work.isClosing
+        }
+    }
+
+    /// Makes room ahead of the log, and notices a full disk before a commit does.
+    ///
+    /// Nothing else depends on it: where nobody calls it, commits make the room they need.
+    public func roomStep() {
+        let (writer, syncing) = core.withLock { ($0.log.writer, $0.log.syncing) }
         do throws(DiskError) {
-            try writer.prepare(isSyncing: isSyncing)
+            try writer?.makeRoom(isSyncing: syncing == .batches || syncing == .commits)
         } catch {
             logger.log(.warning, "store.room.failed", ["error": "\(error)"])
-            core.withLock { $0.isFull = true }
-            return
+            // Nothing is in danger yet: what else than room is missing, the next write will say.
+            if error.isFull { core.withLock { $0.isFull = true } }
         }
-        lookForRoom()
     }
 
     /// Writes are refused before the reserve is touched, and taken again when there is room.
@@ -198,6 +215,9 @@ extension Store {
         }
     }
 
-    /// Lets `waitForWork` end when nothing is left.
-    public func beginClosing() { core.signal { $0.isClosing = true } }
+    /// Lets `waitForWork` and `waitForRoomWork` end when nothing is left.
+    public func beginClosing() {
+        core.signal { $0.isClosing = true }
+        room.signal { $0.isClosing = true }
+    }
 }

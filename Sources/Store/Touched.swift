@@ -52,7 +52,8 @@ extension Store.Core {
             confirmed: overlay?.confirmed,
             source: source,
             log: log,
-            manifest: manifest
+            manifest: manifest,
+            healingState: healing
         )
     }
 

@@ -21,6 +21,8 @@ public struct ServerDocument: Hashable, Sendable {
     public var lineage: [EpochStart]
     /// What `GET /v1/snapshot` is the state after; nil while there is none.
     public var snapshot: Position?
+    /// That the database was restored and takes no writes yet; nil when it was not.
+    public var healing: HealingDocument?
 
     /// Puts the document together.
     public init(
@@ -31,7 +33,8 @@ public struct ServerDocument: Hashable, Sendable {
         chain: Hash128,
         oldest: Position,
         lineage: [EpochStart]? = nil,
-        snapshot: Position? = nil
+        snapshot: Position? = nil,
+        healing: HealingDocument? = nil
     ) {
         self.version = version
         self.databaseID = databaseID
@@ -41,6 +44,7 @@ public struct ServerDocument: Hashable, Sendable {
         self.oldest = oldest
         self.lineage = lineage ?? [EpochStart(epoch: head.epoch, firstSeq: 1)]
         self.snapshot = snapshot
+        self.healing = healing
     }
 
     /// Reads the document, as a client that asks which database this is.
@@ -53,6 +57,7 @@ public struct ServerDocument: Hashable, Sendable {
             var (databaseID, chain): (UniqueID?, Hash128?)
             var (head, oldest, snapshot): (Position?, Position?, Position?)
             var lineage: [EpochStart]?
+            var healing: HealingDocument?
             let start = try reader.enterObject("what a server says of itself")
             while let name = try reader.nextMember() {
                 switch name {
@@ -66,6 +71,9 @@ public struct ServerDocument: Hashable, Sendable {
                 case "snapshot":
                     guard try !reader.null() else { continue }
                     snapshot = try reader.position()
+                case "healing":
+                    guard try !reader.null() else { continue }
+                    healing = try HealingDocument(&reader)
                 default: try reader.unknownMember()
                 }
             }
@@ -77,7 +85,8 @@ public struct ServerDocument: Hashable, Sendable {
                 chain: try reader.required(chain, "chain", at: start),
                 oldest: try reader.required(oldest, "oldest", at: start),
                 lineage: lineage,
-                snapshot: snapshot
+                snapshot: snapshot,
+                healing: healing
             )
         }
     }
@@ -85,8 +94,8 @@ public struct ServerDocument: Hashable, Sendable {
     /// Appends the document.
     ///
     /// Shape: `{"name":"holdfast","version","databaseID","application","epoch","head","chain",
-    /// "oldest","lineage":[{"epoch","firstSeq"}],"snapshot"}`; `snapshot` is null while there is
-    /// none.
+    /// "oldest","lineage":[{"epoch","firstSeq"}],"snapshot","healing"}`; `snapshot` is null while
+    /// there is none, `healing` while the database is not.
     public func append(to buffer: inout ByteBuffer) {
         buffer.append("{\"name\":\"holdfast\",\"version\":")
         buffer.appendJSONString(version)
@@ -112,6 +121,8 @@ public struct ServerDocument: Hashable, Sendable {
         }
         buffer.append("],\"snapshot\":")
         if let snapshot { buffer.appendQuoted(snapshot) } else { buffer.append("null") }
+        buffer.append(",\"healing\":")
+        if let healing { healing.append(to: &buffer) } else { buffer.append("null") }
         buffer.append("}")
     }
 }

@@ -72,6 +72,8 @@ extension RefusalCode {
         case .requirementMissing: ProblemKind(409, "A change it builds on was not accepted")
         case .full: ProblemKind(507, "The disk is full")
         case .readOnly: ProblemKind(503, "The store takes no writes")
+        case .healing: ProblemKind(503, "The database is healing")
+        case .lostByRestore: ProblemKind(409, "The change was lost when the server was restored")
         case .outcomeUnknown: ProblemKind(504, "The outcome is unknown")
         case .diverged: ProblemKind(409, "The histories differ", [.oldest])
         case .compacted: ProblemKind(410, "The log begins later", [.oldest])

@@ -1,4 +1,4 @@
-// Durable insertions into a store and into SQLite, in turn.
+// Durable insertions into a store, into SQLite and into LMDB, in turn.
 internal import HoldfastStore
 
 /// `insert_durable_N`: commits of N records of 200 bytes, each synced before the next begins.
@@ -8,33 +8,47 @@ enum InsertMeasure {
     static func run(_ context: Context) throws {
         let values = (0..<1000).map { Array(Sample.document(byteCount: 200, number: $0).utf8) }
         let store = try StoreUnderTest(context.folder.fresh("insert"))
+        let runner = StoreRunner(store.store)
         let sqlite = try SQLite(context.folder.fresh("insert.sqlite"))
+        let lmdb = try LMDB(context.folder.fresh("insert.lmdb"), isSyncing: true)
+        var lmdbCount = 0
         for size in sizes {
             var ours: [Double] = []
             var theirs: [Double] = []
+            var others: [Double] = []
             for _ in 0..<context.choose(quick: 3, whole: 9) {
                 ours.append(
                     try rate(context, size, values) { values in
-                        try store.insert(values)
-                        store.store.syncStep()
+                        try store.insertDurably(values)
                     }
                 )
-                guard let sqlite else { continue }
-                theirs.append(try rate(context, size, values) { try sqlite.insert($0) })
+                if let sqlite {
+                    theirs.append(try rate(context, size, values) { try sqlite.insert($0) })
+                }
+                if let lmdb {
+                    others.append(
+                        try rate(context, size, values) { values in
+                            try lmdb.append(values, from: lmdbCount)
+                            lmdbCount += values.count
+                        }
+                    )
+                }
             }
-            context.report.add(
-                Measurement(
-                    measure: "insert_durable_\(size)",
-                    unit: "records/s",
-                    aim: .more,
-                    rounds: ours,
-                    peer: sqlite == nil
-                        ? .none(because: "libsqlite3 is not installed")
-                        : .measured("sqlite", rounds: theirs)
+            for (name, rounds) in [("sqlite", theirs), ("lmdb", others)] {
+                context.report.add(
+                    Measurement(
+                        measure: "insert_durable_\(size)",
+                        unit: "records/s",
+                        aim: .more,
+                        rounds: ours,
+                        peer: rounds.isEmpty
+                            ? .none(because: "lib\(name) is not installed")
+                            : .measured(name, rounds: rounds)
+                    )
                 )
-            )
+            }
         }
-        try store.store.close()
+        try runner.close()
     }
 
     /// Records a second over a short time.

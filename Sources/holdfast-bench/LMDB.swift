@@ -56,7 +56,12 @@ final class LMDB {
     private static let append: UInt32 = 0x20000
 
     /// Opens a fresh environment; nil where the library is not installed.
-    init?(_ path: String) throws {
+    ///
+    /// - Parameters:
+    ///   - path: Its file.
+    ///   - isSyncing: Whether every transaction is synced.
+    /// - Throws: Why it cannot be opened.
+    init?(_ path: String, isSyncing: Bool = false) throws {
         guard let library = dlopen("liblmdb.so.0", RTLD_NOW) else { return nil }
         func function<T>(_ name: String, _: T.Type = T.self) throws -> T {
             guard let address = dlsym(library, name) else { throw BenchError("no \(name)") }
@@ -74,7 +79,7 @@ final class LMDB {
         try Self.check(create(&environment), "create")
         try Self.check(setMapSize(environment, 4 << 30), "set its size")
         try Self.check(
-            open(environment, path, Self.noSubdirectory | Self.noSync, 0o600),
+            open(environment, path, Self.noSubdirectory | (isSyncing ? 0 : Self.noSync), 0o600),
             "open \(path)"
         )
         let openDatabase: OpenDatabase = try function("mdb_dbi_open")
@@ -108,7 +113,7 @@ final class LMDB {
     }
 
     /// Puts values under the keys that follow in order.
-    func append(_ values: [[UInt8]], from first: Int) throws {
+    func append(_ values: some Collection<[UInt8]>, from first: Int) throws {
         try write { transaction in
             for (index, value) in values.enumerated() {
                 let result = with(first + index) { key in

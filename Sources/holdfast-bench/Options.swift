@@ -4,7 +4,10 @@
 struct Options {
     /// A part of the product.
     enum Subject: String, CaseIterable {
-        case server, storage, client
+        case server, storage, client, growth
+
+        /// Those that end within minutes.
+        static let usual: [Subject] = [.server, .storage, .client]
     }
 
     /// How the command line was understood.
@@ -19,20 +22,23 @@ struct Options {
     var jsonPath: String?
 
     static let help = """
-        holdfast-bench server|storage|client|all [--quick] [--json FILE]
+        holdfast-bench server|storage|client|growth|all [--quick] [--json FILE]
 
         Measures Holdfast, and in turn with it the peers that are installed (nginx, SQLite, LMDB),
         and prints the median of the rounds, a line for each peer. A ratio above 1 means that
         Holdfast is ahead.
 
           server       get_rps_per_core put_durable_rps feed_cpu_us_per_delivery feed_p99_ms
-          storage      insert_durable_1 insert_durable_16 insert_durable_100 reopen_records_per_s
+          storage      insert_durable_1 insert_durable_16 insert_durable_100 insert_nosync
+                       disk_bytes_per_record reopen_records_per_s
                        iterate_forward iterate_backward index_bytes_per_record
                        checkpoint_bytes_per_s checkpoint_write_p99_us
           client       codec_us cross_module_ns mirror_bytes_per_record typed_read_ns
                        local_write_1 cold_open_ms first_sync_s
                        first_sync_snapshot_s
-          all          all of them
+          growth       insert_nosync at 1 k to 20 M records, and with 20 M of them: reopening,
+                       memory, random reads, a checkpoint (minutes, 12 GB below TMPDIR)
+          all          all of them but growth
 
           --quick      fewer and shorter rounds, all in about a minute
           --json FILE  writes one JSON object a line to FILE instead of below the table
@@ -55,7 +61,7 @@ struct Options {
                 guard index < arguments.count else { return .wrong("--json needs a file") }
                 options.jsonPath = arguments[index]
                 index += 1
-            case "all": options.subjects = Subject.allCases
+            case "all": options.subjects = Subject.usual
             default:
                 guard let subject = Subject(rawValue: argument) else {
                     return .wrong("'\(argument)' is not known")

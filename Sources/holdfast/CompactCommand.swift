@@ -20,12 +20,19 @@ enum CompactCommand {
                 "DAYS",
                 "with --data: for which commits stay in the log (30)"
             ),
+            Flag(
+                "memory-days",
+                .number,
+                "DAYS",
+                "with --data: for which changes are remembered, 30 at least (30)"
+            ),
         ] + Client.flags,
         notes: """
             Without --data the server at --url does it, and keeps the history it was started with
             (`holdfast serve --help`, --history-days). Servers do so by themselves when it pays. Reads
-            and writes go on meanwhile; history goes in whole files of the log, and the newest file
-            always stays. What stands, and what changes did, is never dropped.
+            and writes go on meanwhile; history goes in whole files of the log. What stands is never
+            dropped; what a change did is remembered for --memory-days, so that one that is sent
+            again is not done again.
 
             """ + Client.notes,
         run: run
@@ -34,8 +41,8 @@ enum CompactCommand {
     @Sendable
     private static func run(_ arguments: Arguments) throws(CommandFailure) {
         guard let path = arguments.text("data") else {
-            if arguments.setting("history-days") != nil {
-                throw arguments.usage("--history-days goes with --data; a server keeps its own")
+            for name in ["history-days", "memory-days"] where arguments.setting(name) != nil {
+                throw arguments.usage("--\(name) goes with --data; a server keeps its own")
             }
             return try ask(Client(arguments))
         }
@@ -43,6 +50,7 @@ enum CompactCommand {
         if let days = try arguments.decimal("history-days", 0...36_500, unit: "days") {
             policy.historySeconds = Int64(days * 86_400)
         }
+        policy.memorySeconds = try ServeSettings.memorySeconds(arguments)
         try compact(DatabaseFolder(path), policy)
     }
 
@@ -86,7 +94,10 @@ enum CompactCommand {
         let runner = StoreRunner(store)
         let result = try Progress.telling("compacting") { () throws(CommandFailure) in
             Result { () throws(StoreError) -> Compaction? in
-                let report = try store.compact(keepingFrom: store.historyStart(policy))
+                let report = try store.compact(
+                    keepingFrom: store.historyStart(policy),
+                    forgettingBefore: store.memoryStart(policy)
+                )
                 try runner.close()
                 return report
             }

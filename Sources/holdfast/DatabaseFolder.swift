@@ -202,6 +202,8 @@ extension CommandFailure {
             self.init(.damaged, "\(directory): \(error); use a newer holdfast")
         case .compacted:
             self.init(.notFound, "\(directory): \(error)")
+        case .notEmpty, .otherDatabase:
+            self.init(.cannotCreate, "\(directory): \(error); give an empty or new directory")
         case .disk(let cause):
             self.init(.diskFailed, "\(directory): \(cause)")
         case .stopped:

@@ -40,6 +40,16 @@ struct Progress {
     mutating func step() {
         count += 1
         guard count % 1024 == 0 else { return }
+        tell()
+    }
+
+    /// So many more are done, at once.
+    mutating func add(_ more: Int) {
+        count += UInt64(more)
+        tell()
+    }
+
+    private mutating func tell() {
         let now = time.monotonicNanoseconds()
         guard now - told >= Self.secondNanoseconds else { return }
         told = now

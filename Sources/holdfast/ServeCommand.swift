@@ -31,10 +31,13 @@ enum ServeCommand {
 
     @Sendable
     private static func run(_ arguments: Arguments) throws(CommandFailure) {
-        let settings = try ServeSettings(arguments)
+        var settings = try ServeSettings(arguments)
         let logger = Logger(level: settings.level)
         Signals.block()
-        raiseDescriptorLimit(settings.configuration.connectionCountMax, logger)
+        settings.configuration.connectionCountMax = raiseDescriptorLimit(
+            settings.configuration.connectionCountMax,
+            logger
+        )
         let store = try DatabaseFolder(settings.data).open(
             application: settings.application,
             syncing: settings.syncing,
@@ -53,6 +56,13 @@ enum ServeCommand {
         } catch {
             try close(runner, settings)
             throw CommandFailure(error)
+        }
+        if let healing = store.read(\.healing) {
+            logger.log(
+                .warning,
+                "serve.healing",
+                ["restored": "\(healing.restored)", "next": "holdfast heal"]
+            )
         }
         announce(server, store, logger)
         let signal = Signals.wait()
@@ -89,19 +99,31 @@ enum ServeCommand {
     }
 
     /// Every connection takes a descriptor; the soft limit of most systems is 1024.
-    private static func raiseDescriptorLimit(_ connectionCount: Int, _ logger: Logger) {
-        let wanted = rlim_t(connectionCount + 256)
+    ///
+    /// Where the hard one is low too, fewer connections are taken: the log needs descriptors for
+    /// its next segment, or clients could end all writing.
+    ///
+    /// - Returns: How many connections there may be.
+    private static func raiseDescriptorLimit(_ connectionCount: Int, _ logger: Logger) -> Int {
+        let wanted = rlim_t(connectionCount + descriptorReserve)
         var limit = rlimit()
         guard getrlimit(__rlimit_resource_t(7), &limit) == 0, limit.rlim_cur < wanted else {
-            return
+            return connectionCount
         }
+        let before = limit.rlim_cur
         limit.rlim_cur = min(wanted, limit.rlim_max)
-        let isRaised = setrlimit(__rlimit_resource_t(7), &limit) == 0
-        guard !isRaised || limit.rlim_cur < wanted else { return }
+        let had = setrlimit(__rlimit_resource_t(7), &limit) == 0 ? limit.rlim_cur : before
+        guard had < wanted else { return connectionCount }
+        let left = Int(had)
+        let count = max(1, left - min(descriptorReserve, left / 2))
         logger.log(
             .warning,
             "serve.descriptors.few",
-            ["limit": "\(limit.rlim_cur)", "wanted": "\(wanted)"]
+            ["limit": "\(left)", "wanted": "\(wanted)", "connections": "\(count)"]
         )
+        return count
     }
+
+    /// Descriptors that are not for connections.
+    private static let descriptorReserve = 256
 }

@@ -46,6 +46,13 @@ enum ServeFlags {
             "of the log that stay at most, whatever their age (4294967296)"
         ),
         Flag(
+            "memory-days",
+            .number,
+            "DAYS",
+            environment: true,
+            "for which what a change did is remembered, so that one that\nis sent again is not done again; 30 at least (30)"
+        ),
+        Flag(
             "garbage-ratio",
             .number,
             "N",
@@ -124,7 +131,7 @@ struct ServeSettings {
     let syncing: Syncing
     /// Length of the log's segments.
     let segmentByteCount: Int
-    let configuration: ServerConfiguration
+    var configuration: ServerConfiguration
 
     static let defaultAddress = "127.0.0.1:7070"
     private static let seconds = 0.01...86_400.0
@@ -182,10 +189,17 @@ struct ServeSettings {
         if let count = try arguments.integer("history-bytes", 0...(1 << 50)) {
             policy.historyByteCount = UInt64(count)
         }
+        policy.memorySeconds = try memorySeconds(arguments)
         if let ratio = try arguments.decimal("garbage-ratio", 0...1000, unit: "a ratio") {
             policy.garbageRatio = ratio
         }
         return policy
+    }
+
+    /// For how long changes are remembered: the API promises 30 days.
+    static func memorySeconds(_ arguments: Arguments) throws(CommandFailure) -> Int64 {
+        let days = try arguments.decimal("memory-days", 30...36_500, unit: "days")
+        return days.map { Int64($0 * 86_400) } ?? Limits.changeMemorySeconds
     }
 
     private static var processorCount: Int {

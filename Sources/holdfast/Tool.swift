@@ -9,7 +9,8 @@ enum Tool {
         ServeCommand.command, GetCommand.command, PutCommand.command, ListCommand.command,
         ImportCommand.command, ExportCommand.command, TailCommand.command,
         VerifyCommand.command, LogCommand.command, SalvageCommand.command,
-        CompactCommand.command,
+        CompactCommand.command, BackupCommand.command, RestoreCommand.command,
+        HealCommand.command,
     ]
 
     /// Runs a command line without its first word; failures are told on standard error.

@@ -28,7 +28,7 @@ import Testing
             for _ in 0..<200 {
                 switch random.below(12) {
                 case 0: try driver.flush()
-                case 1: try driver.log.writer?.prepare()
+                case 1: try driver.log.writer?.makeRoom()
                 case 2:
                     if let batch = driver.log.beginBatch(), let writer = driver.log.writer {
                         driver.append()
@@ -135,7 +135,7 @@ import Testing
             for round in 0..<20 {
                 for _ in 0...round % 5 { driver.append() }
                 try driver.flush()
-                try driver.log.writer?.prepare()
+                try driver.log.writer?.makeRoom()
             }
             try driver.close()
             return Dictionary(uniqueKeysWithValues: disk.paths.map { ($0, disk.bytes($0) ?? []) })

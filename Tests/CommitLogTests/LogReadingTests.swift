@@ -59,7 +59,7 @@ import Testing
                 for _ in 0..<random.within(1...40) {
                     driver.append(byteCount: random.oneIn(20) ? 3000 : nil)
                     if random.oneIn(3) { try driver.flush() }
-                    if random.oneIn(5) { try driver.log.writer?.prepare() }
+                    if random.oneIn(5) { try driver.log.writer?.makeRoom() }
                 }
                 try driver.flush()
                 try check(driver.log.reader(), driver.commits, random)
@@ -125,7 +125,7 @@ import Testing
                 }
                 let writer = writers[0]
                 switch choice {
-                case 0: try writer.log.writer?.prepare()
+                case 0: try writer.log.writer?.makeRoom()
                 case 2:
                     try writer.flush()
                     let limit = writer.log.droppable(upTo: writer.log.durable)

@@ -10,7 +10,11 @@ import Testing
     private static let options = LogOptions(segmentByteCount: 16 << 10, growByteCount: 4096)
 
     /// Runs the store's part: appends under the lock, writes outside it.
-    private static func write(_ shared: Lock<LogDriver>, batches: Int) throws {
+    private static func write(
+        _ shared: Lock<LogDriver>,
+        batches: Int,
+        makesRoom: Bool = true
+    ) throws {
         let writer = try #require(shared.withLock { $0.log.writer })
         for index in 0..<batches {
             let batch = shared.withLock { driver in
@@ -19,7 +23,34 @@ import Testing
             }
             let written = try writer.write(try #require(batch))
             shared.withLock { $0.log.finish(written) }
-            try writer.prepare()
+            if makesRoom { try writer.makeRoom() }
+        }
+    }
+
+    @Test("Room is made on one thread while another writes: no zero falls on a commit")
+    func room() throws {
+        try withFolder { folder in
+            let disk = try PosixDisk(folder, create: true)
+            let shared = Lock(try LogDriver(disk, options: Self.options))
+            let isOver = Lock(false)
+            let failure = Lock<String?>(nil)
+            let writer = try #require(shared.withLock { $0.log.writer })
+            let worker = Worker {
+                do {
+                    while !isOver.withLock({ $0 }) { try writer.makeRoom() }
+                } catch {
+                    failure.withLock { $0 = "\(error)" }
+                }
+            }
+            defer { worker.join() }
+            defer { isOver.withLock { $0 = true } }
+            try Self.write(shared, batches: 1500, makesRoom: false)
+            let commits = shared.withLock { $0.commits }
+            var found: [LogDriver.Commit] = []
+            let report = try CommitLog.verify(disk: disk) { found.append(LogDriver.Commit($0)) }
+            #expect(report.damages == [] && report.tailByteCount == 0)
+            #expect(found == commits)
+            #expect(failure.withLock { $0 } == nil)
         }
     }
 

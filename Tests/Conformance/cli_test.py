@@ -92,7 +92,7 @@ class CommandLineTest(unittest.TestCase):
         for arguments in [["--help"]] + [
             [command, "--help"] for command in (
                 "serve", "get", "put", "ls", "import", "export", "tail", "verify", "log",
-                "salvage", "compact")
+                "salvage", "compact", "backup", "restore", "heal")
         ]:
             with self.subTest(arguments):
                 code, out, errors = run(*arguments)
@@ -122,6 +122,9 @@ class CommandLineTest(unittest.TestCase):
             ("salvage without data", ["salvage", "--to", self.data]),
             ("salvage without a place", ["salvage", "--data", self.data]),
             ("compact with a server and a history", ["compact", "--history-days", "1"]),
+            ("compact with a server and a memory", ["compact", "--memory-days", "40"]),
+            ("a memory shorter than promised",
+             ["compact", "--data", self.data, "--memory-days", "29"]),
             ("compact with a history that is none",
              ["compact", "--data", self.data, "--history-days", "-1"]),
             ("a history that is none", ["serve", "--data", self.data, "--application", "a",
@@ -511,6 +514,7 @@ class CommandLineTest(unittest.TestCase):
             code, out, errors = run("compact", "--data", self.data, *flags)
             self.assertEqual((code, errors), (0, ""))
             self.assertRegex(out, freed)
+        self.assertRegex(out, r"oldest    \S+:[1-9]")
         self.assertEqual(run("verify", "--data", self.data)[0], 0)
         server = Server(data=self.data)
         try:

@@ -81,6 +81,7 @@ class Contract:
         self.any_operation = by_status("x-any-operation")
         self.any_read = by_status("x-any-read")
         self.any_write = by_status("x-any-write")
+        self.mirror_alone = by_status("x-mirror-alone")
         self.code_status = self.document["x-code-status"]
         self.more_statuses = self.document.get("x-more-statuses", {})
         self.closing = set(self.document.get("x-closing", []))
@@ -137,7 +138,8 @@ class Contract:
         for code in codes ^ set(self.code_status):
             found.append(f"{code} is not both in Code and in x-code-status")
         tables = [("x-any-operation", self.any_operation), ("x-any-read", self.any_read),
-                  ("x-any-write", self.any_write)]
+                  ("x-any-write", self.any_write),
+                  ("x-mirror-alone", self.mirror_alone)]
         tables += [(operation.id, operation.codes) for operation in self.operations]
         used = set()
         for name, table in tables:

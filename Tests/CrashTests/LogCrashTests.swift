@@ -25,7 +25,7 @@ import Testing
                 try driver.flush()
                 run.acknowledged = driver.commits.count
             case 3:
-                try driver.log.writer?.prepare()
+                try driver.log.writer?.makeRoom()
             case 4 where random.oneIn(5):
                 try driver.close()
                 run.acknowledged = driver.commits.count
@@ -169,7 +169,7 @@ import Testing
         disk.limit(byteCount: disk.byteCount + 1000)
         let noticed = try #require(throws: DiskError.self) {
             for _ in 0..<20 {
-                try driver.log.writer?.prepare()
+                try driver.log.writer?.makeRoom()
                 driver.append(byteCount: 50, effectCount: 0)
                 try driver.flush()
             }

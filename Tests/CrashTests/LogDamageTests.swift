@@ -209,7 +209,7 @@ import Testing
         let sample = try Sample(segmentCount: 3, isClosed: false)
         let disk = sample.disk.copy()
         let driver = try LogDriver(disk)
-        try driver.log.writer?.prepare()
+        try driver.log.writer?.makeRoom()
         driver.log.discard()
         let path = "log/0000000000000001.idx"
         let index = try #require(disk.bytes(path))

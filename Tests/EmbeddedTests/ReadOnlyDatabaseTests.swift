@@ -207,6 +207,8 @@ private struct Later: Record {
         #expect(reader.store.read { $0.oldest.seq } == again.oldest.seq)
         #expect(try reader[kept]?.pins.first?.number == "200")
         var events = reader.events(since: again.oldest).makeAsyncIterator()
+        try await db.write { tx in try tx.update(kept) { $0.stock = 7 } }
+        try await reader.refresh()
         #expect(try await events.next() != nil)
         try await reader.close()
         try await db.close()

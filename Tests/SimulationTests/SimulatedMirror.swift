@@ -242,6 +242,7 @@ final class SimulatedMirror {
         if let at = syncAt, at <= now {
             syncAt = nil
             core.store.syncStep()
+            core.store.roomStep()
             try perform(synced())
             try checkSettled()
         }

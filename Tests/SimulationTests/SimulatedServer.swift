@@ -191,6 +191,7 @@ final class SimulatedServer {
     private func sync() throws {
         syncAt = nil
         store.syncStep()
+        store.roomStep()
         try auditor.audit(store.logReader(), refused: refused)
         let progress = store.progress
         unanswered.removeAll { change in

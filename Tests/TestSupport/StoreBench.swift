@@ -97,6 +97,7 @@ public final class StoreBench {
         let head = store.read(\.confirmedHead)
         repeat {
             store.syncStep()
+            store.roomStep()
         } while store.progress.failure == nil && store.progress.durable < head
     }
 }

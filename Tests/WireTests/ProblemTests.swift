@@ -23,6 +23,7 @@ import Testing
             [
                 .idTaken, .borrowMismatch, .lineFull, .released, .notReleased, .badState, .unique,
                 .schemaTooOld, .incompatible, .diverged, .requirementMissing,
+                .lostByRestore,
             ]
         ),
         (410, [.deleted, .borrowEnded, .compacted]),
@@ -44,7 +45,7 @@ import Testing
         (431, [.headTooLarge]),
         (500, [.internalError]),
         (501, [.unknownMethod]),
-        (503, [.readOnly, .notYet, .busy]),
+        (503, [.readOnly, .healing, .notYet, .busy]),
         (504, [.outcomeUnknown]),
         (507, [.full, .keysExhausted]),
     ]

@@ -190,7 +190,7 @@ import Testing
                 + #""epoch":"7t3k9x2m4q8wr","head":"7t3k9x2m4q8wr:48213","#
                 + #""chain":"5f0d1c9be2a84736a1b0c9d8e7f60512","oldest":"7t3k9x2m4q8wr:0","#
                 + #""lineage":[{"epoch":"7t3k9x2m4q8wr","firstSeq":1}],"#
-                + #""snapshot":"7t3k9x2m4q8wr:48000"}"#
+                + #""snapshot":"7t3k9x2m4q8wr:48000","healing":null}"#
         )
     }
 

@@ -1,0 +1,120 @@
+// A restored database: it takes no writes until its operator has said what becomes of the commits
+// that were made after the backup.
+internal import HoldfastBasics
+internal import HoldfastCommitLog
+internal import HoldfastEngine
+public import HoldfastRecords
+internal import HoldfastStorage
+
+/// What is known of a restored database while it takes no writes.
+public struct HealingState: Sendable, Equatable {
+    /// The commit whose state was restored.
+    public let restored: Position
+    /// Devices that have shown later commits, and the last one of each.
+    public var ahead: [String: Position] = [:]
+}
+
+extension StoreReader {
+    /// That the database was restored and takes no writes yet; nil when it does.
+    public var healing: HealingState? { healingState }
+}
+
+extension Store {
+    /// Looks for the mark of a restored database.
+    static func healing(
+        _ disk: any Disk,
+        _ state: EngineState,
+        _ source: LogSource
+    ) throws(StoreError) -> HealingState? {
+        do throws(CommitLogError) {
+            guard try Healing.isMarked(on: disk) else { return nil }
+        } catch {
+            throw .log(error)
+        }
+        let seq = source.checkpoint?.manifest.seq ?? state.head
+        return HealingState(restored: state.position(of: seq))
+    }
+
+    /// Notes that somebody has commits which the restored database lacks.
+    ///
+    /// - Parameters:
+    ///   - device: Who.
+    ///   - position: The last one.
+    /// - Returns: Whether that is news.
+    public func noteAhead(_ device: String, at position: Position) -> Bool {
+        core.withLock { core in
+            guard core.healing != nil, core.healing?.ahead[device] != position else { return false }
+            core.healing?.ahead[device] = position
+            return true
+        }
+    }
+
+    /// Gives up the commits that were made after the backup: the new epoch begins for good.
+    ///
+    /// One commit passes over the ids they may have given out; when it is durable the mark goes,
+    /// and writes are taken. Ended in between, it is to be done again.
+    ///
+    /// - Returns: The position writes go on from; nothing happens where nothing waits.
+    /// - Throws: `readOnly` where nothing may be written; `log` when the disk refuses: the database
+    ///   is healing still.
+    public func discardLost() throws(StoreError) -> Position {
+        try alone { () throws(StoreError) in
+            let seq = try mutate { (core) throws(StoreError) -> UInt64 in
+                guard let healing = core.healing else { return core.state.head }
+                core.healing = nil
+                defer { core.healing = healing }
+                if let refusal = core.writeRefusal { throw .readOnly(refusal.detail) }
+                let now = time.wallMilliseconds()
+                if let commit = core.state.decideLost(now: now, random: random) {
+                    core.append(commit)
+                }
+                return core.state.head
+            }
+            while progress.outcome(of: seq) == .pending { syncStep() }
+            if let failure = core.withLock(\.failure) { throw .readOnly(failure) }
+            let disk = core.withLock(\.disk)
+            do throws(CommitLogError) {
+                try Healing.end(on: disk)
+            } catch {
+                throw .log(error)
+            }
+            return core.signal { core in
+                core.healing = nil
+                return core.state.position(of: seq)
+            }
+        }
+    }
+}
+
+extension Store {
+    /// Lends the durable commits of a device, as far as they are known.
+    ///
+    /// Of commits that the log has no more, those that are the last on a record come first, cut to
+    /// what they left there and in any order.
+    ///
+    /// - Parameters:
+    ///   - device: Which device.
+    ///   - seq: Only later ones.
+    ///   - body: Is lent each; what it is lent ends with it.
+    /// - Throws: `CommitLogError`, `ContentError`, and what `body` throws.
+    public func forEachCommit(
+        of device: String,
+        after seq: UInt64,
+        _ body: (CommitView) throws -> Void
+    ) throws {
+        let (reader, checkpoint) = core.withLock { ($0.log.reader(), $0.source.checkpoint) }
+        let name = Array(device.utf8)
+        func visit(_ frame: Frame) throws {
+            let commit = try CommitView(frame.content)
+            if name.withView({ $0 == commit.device }) { try body(commit) }
+        }
+        let first = max(seq + 1, reader.oldest)
+        if seq + 1 < reader.oldest {
+            try checkpoint?.forEachFrame(of: PartKind.ofState) { _, frame in
+                if frame.seq > seq, frame.seq < first { try visit(frame) }
+            }
+        }
+        guard var cursor = try reader.cursor(before: first) else { return }
+        while let frame = try cursor.next() { try visit(frame) }
+    }
+}

@@ -1,0 +1,274 @@
+#!/usr/bin/env python3
+"""`holdfast backup` and `restore` with a real server and real files."""
+
+import http.client
+import http.server
+import json
+import os
+import re
+import shutil
+import signal
+import tempfile
+import threading
+import unittest
+
+from server import Server, run
+
+
+class CuttingProxy(http.server.BaseHTTPRequestHandler):
+    """Passes requests on, and cuts the first answer that carries a part in the middle."""
+
+    cuts = 0
+    ranges = []
+    upstream = None
+
+    def log_message(self, *_):
+        pass
+
+    def pass_on(self):
+        upstream = http.client.HTTPConnection(*self.upstream, timeout=30)
+        length = int(self.headers.get("Content-Length") or 0)
+        body = self.rfile.read(length) if length else None
+        fields = {name: value for name, value in self.headers.items()
+                  if name.lower() in ("range", "content-length")}
+        upstream.request(self.command, self.path, body=body, headers=fields)
+        reply = upstream.getresponse()
+        answer = reply.read()
+        self.send_response(reply.status)
+        self.send_header("Content-Length", str(len(answer)))
+        self.end_headers()
+        if re.match("/v1/snapshot/.", self.path):
+            type(self).ranges.append(self.headers["Range"])
+            if not self.cuts:
+                type(self).cuts += 1
+                answer = answer[:len(answer) // 2]
+        self.wfile.write(answer)
+        self.close_connection = True
+        upstream.close()
+
+    do_GET = do_POST = pass_on
+
+
+class BackupTest(unittest.TestCase):
+    def setUp(self):
+        self.folder = tempfile.mkdtemp(prefix="holdfast-backup-")
+        self.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
+        self.data = self.path("data")
+        self.backups = self.path("backups")
+
+    def path(self, name):
+        return os.path.join(self.folder, name)
+
+    def serve(self, data=None):
+        server = Server(data=data or self.data)
+        self.addCleanup(server.stop)
+        return server, f"http://{server.host}:{server.port}"
+
+    def exchange(self, server, method, path, body=None, **fields):
+        connection = server.connection()
+        headers = {name.replace("_", "-"): value for name, value in fields.items()}
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+        connection.request(method, path, body=body, headers=headers)
+        reply = connection.getresponse()
+        found = reply.status, reply.read()
+        connection.close()
+        return found
+
+    def fill(self, server, names):
+        """Writes records of the tree `notes`, which is declared first when it is not there."""
+        status, _ = self.exchange(server, "PUT", "/v1/trees/notes", '{"keys":"name"}')
+        self.assertIn(status, (200, 201))
+        for name in names:
+            status, body = self.exchange(
+                server, "PUT", f"/v1/records/notes/{name}", json.dumps(name * 50),
+                If_None_Match="*")
+            self.assertEqual(status, 201, body)
+
+    def succeed(self, *arguments):
+        code, out, errors = run(*arguments)
+        self.assertEqual(code, 0, errors)
+        return out
+
+    def refused(self, code, *arguments):
+        found, out, errors = run(*arguments)
+        self.assertEqual((found, out), (code, ""), errors)
+        self.assertTrue(errors.strip())
+        return errors
+
+    def hashes(self, data):
+        """What `verify` says of the records, the epoch left out."""
+        return re.findall(r"^(?:tree|hash) .*$", self.succeed("verify", "--data", data), re.M)
+
+    def test_a_live_server_and_its_directory_give_the_same_backups(self):
+        server, url = self.serve()
+        self.assertIn("empty", self.succeed("backup", self.backups, "--url", url))
+        self.fill(server, ["a", "b"])
+        first = self.succeed("backup", self.backups, "--url", url)
+        self.assertRegex(first, r"backup    \w{13}:3\nparts     [1-9]")
+        beside = self.succeed("backup", self.backups, "--data", self.data)
+        self.assertIn("there already", beside)
+        self.assertIn("written   0, 0 bytes", beside)
+        self.fill(server, ["c"])
+        self.succeed("backup", self.backups, "--data", self.data)
+        self.assertIn("there already", self.succeed("backup", self.backups, "--url", url))
+        before = self.hashes(self.data)
+        self.assertEqual(server.stop(), 0)
+
+        lines = self.succeed("backup", self.backups, "--list").splitlines()
+        self.assertEqual([line.split()[0][14:] for line in lines], ["3", "4"])
+        self.assertIn("whole", self.succeed("backup", self.backups, "--verify"))
+        target, older = self.path("new"), self.path("older")
+        self.assertIn(":4", self.succeed("restore", self.backups, "--data", target))
+        self.assertEqual(self.hashes(target), before)
+        self.assertIn(":3", self.succeed("restore", self.backups, "--data", older, "--at", "3"))
+        self.assertNotEqual(self.hashes(older), before)
+        self.assertIn("dropped   ", self.succeed("backup", self.backups, "--list", "--keep", "1"))
+        self.assertIn("whole", self.succeed("backup", self.backups, "--verify"))
+        errors = self.refused(66, "restore", self.backups, "--data", self.path("x"), "--at", "3")
+        self.assertIn("--list", errors)
+        self.assertFalse(os.path.exists(self.path("x")))
+
+    def test_under_writes_until_the_server_is_killed(self):
+        server, url = self.serve()
+        self.fill(server, [])
+        made, mayEnd = [], threading.Event()
+
+        def write():
+            while not mayEnd.is_set():
+                try:
+                    self.fill(server, [f"n{len(made)}"])
+                except (OSError, http.client.HTTPException):
+                    return
+                made.append(None)
+
+        writer = threading.Thread(target=write)
+        writer.start()
+        try:
+            for way in (("--url", url), ("--data", self.data)) * 2:
+                least = len(made)
+                out = self.succeed("backup", self.backups, *way)
+                seq = int(re.search(r":(\d+)", out)[1])
+                self.assertGreaterEqual(seq, least + 1, "all that was answered is in it")
+            server.process.send_signal(signal.SIGKILL)
+        finally:
+            mayEnd.set()
+            writer.join()
+        self.succeed("backup", self.backups, "--data", self.data)
+        self.assertIn("whole", self.succeed("backup", self.backups, "--verify"))
+        self.succeed("restore", self.backups, "--data", self.path("new"))
+        count, = re.findall(r"notes: (\d+) records", "\n".join(self.hashes(self.path("new"))))
+        self.assertGreaterEqual(int(count), len(made))
+
+    def test_a_part_that_was_cut_goes_on(self):
+        server, _ = self.serve()
+        self.fill(server, ["a", "b", "c"])
+        CuttingProxy.upstream = (server.host, server.port)
+        proxy = http.server.ThreadingHTTPServer(("127.0.0.1", 0), CuttingProxy)
+        threading.Thread(target=proxy.serve_forever, daemon=True).start()
+        self.addCleanup(proxy.server_close)
+        self.addCleanup(proxy.shutdown)
+        code, _, errors = run(
+            "backup", self.backups, "--url", f"http://127.0.0.1:{proxy.server_port}")
+        self.assertEqual(code, 0, errors)
+        self.assertIn("going on", errors)
+        first, second = CuttingProxy.ranges[:2]
+        self.assertTrue(first.startswith("bytes=0-"))
+        self.assertRegex(second, "bytes=[1-9]")
+        self.assertIn("whole", self.succeed("backup", self.backups, "--verify"))
+
+    def test_a_restored_server_heals(self):
+        server, url = self.serve()
+        self.fill(server, ["a"])
+        status, body = self.exchange(server, "PUT", "/v1/trees/parts", '{"keys":"id"}')
+        self.assertEqual(status, 201, body)
+        self.succeed("backup", self.backups, "--url", url)
+        self.fill(server, ["lost"])
+        status, lost = self.exchange(server, "POST", "/v1/records/parts", "{}",
+                                     Prefer="return=representation")
+        self.assertEqual(status, 201, lost)
+        self.assertEqual(server.stop(), 0)
+        for number, way in enumerate(("--url", "--data")):
+            target = self.path(f"new{number}")
+            self.succeed("restore", self.backups, "--data", target)
+            server, url = self.serve(target)
+            self.assertIn("serve.healing", server.errors())
+            about = json.loads(self.exchange(server, "GET", "/v1")[1])
+            self.assertEqual(about["healing"], {"restored": about["head"], "ahead": []})
+            self.assertEqual(self.exchange(server, "GET", "/readyz")[0], 503)
+            self.assertEqual(self.exchange(server, "GET", "/v1/records/notes/a")[0], 200)
+            self.assertEqual(self.exchange(server, "GET", "/v1/records/notes/lost")[0], 404)
+            for method, path, body in (
+                    ("PUT", "/v1/records/notes/b", '"b"'),
+                    ("POST", "/v1/ranges", '{"tree":"parts","count":5}'),
+                    ("PUT", "/v1/borrows/0193c29f-0000-7abc-8def-0123456789ab",
+                     '{"tree":"notes","key":{"name":"a","revision":0}}')):
+                status, problem = self.exchange(server, method, path, body, If_None_Match="*") \
+                    if "records" in path else self.exchange(server, method, path, body)
+                self.assertEqual((status, json.loads(problem)["code"]), (503, "healing"))
+            self.assertEqual(self.exchange(server, "POST", "/v1/heal")[0], 400)
+            if way == "--data":
+                self.refused(75, "heal", "--discard", "--data", target)
+                self.assertEqual(server.stop(), 0)
+                self.assertIn("healed", self.succeed("heal", "--discard", "--data", target))
+                server, url = self.serve(target)
+            else:
+                self.assertIn("healed", self.succeed("heal", "--discard", "--url", url))
+                self.assertIn("healed", self.succeed("heal", "--discard", "--url", url))
+            about = json.loads(self.exchange(server, "GET", "/v1")[1])
+            self.assertIsNone(about["healing"])
+            self.assertEqual(len(about["lineage"]), 2)
+            self.assertEqual(self.exchange(server, "GET", "/readyz")[0], 200)
+            self.fill(server, ["b"])
+            connection = server.connection()
+            connection.request("POST", "/v1/records/parts", body="{}",
+                               headers={"Content-Type": "application/json"})
+            reply = connection.getresponse()
+            reply.read()
+            self.assertEqual(reply.status, 201)
+            self.assertGreater(int(reply.getheader("Location").split("/")[-1].split("?")[0]),
+                               10_000_000, "no id is given twice")
+            connection.close()
+            self.assertEqual(server.stop(), 0)
+            self.succeed("verify", "--data", target)
+        self.refused(64, "heal")
+        self.refused(66, "heal", "--discard", "--data", self.path("nothing"))
+
+    def test_what_cannot_be(self):
+        self.assertIn("--data", self.refused(
+            64, "backup", self.backups, "--data", self.data, "--url", "http://127.0.0.1:1"))
+        self.refused(64, "backup", self.backups, "--list", "--data", self.data)
+        self.refused(64, "backup")
+        self.refused(64, "restore", self.backups)
+        self.refused(66, "backup", self.backups, "--data", self.data)
+        self.refused(66, "backup", self.backups, "--list")
+        self.refused(66, "restore", self.backups, "--data", self.path("new"))
+        self.refused(69, "backup", self.backups, "--url", "http://127.0.0.1:1")
+        self.assertFalse(os.path.exists(self.backups), "nothing is made")
+        server, url = self.serve()
+        self.fill(server, ["a"])
+        self.succeed("backup", self.backups, "--url", url)
+        other, otherURL = self.serve(self.path("other"))
+        self.fill(other, ["a"])
+        self.assertIn("another directory",
+                      self.refused(78, "backup", self.backups, "--url", otherURL))
+        self.refused(73, "backup", self.data, "--url", url)
+        self.refused(73, "restore", self.backups, "--data", self.data)
+        part = os.listdir(os.path.join(self.backups, "parts"))[0]
+        with open(os.path.join(self.backups, "parts", part), "r+b") as file:
+            file.seek(-1, os.SEEK_END)
+            last = file.read(1)[0]
+            file.seek(-1, os.SEEK_END)
+            file.write(bytes([last ^ 1]))
+        self.assertIn(f"parts/{part}", self.refused(65, "backup", self.backups, "--verify"))
+        target = self.path("new")
+        self.assertIn(f"parts/{part}", self.refused(65, "restore", self.backups, "--data", target))
+        self.refused(66, "verify", "--data", target)
+        # The next backup puts the part back, and the restore goes on where it was.
+        os.remove(os.path.join(self.backups, "parts", part))
+        self.succeed("backup", self.backups, "--url", url)
+        self.succeed("restore", self.backups, "--data", target)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,180 @@
+// Mirrors of a server that was restored: while it heals they keep what they have and wait; when it
+// has given up what it lost, their own lost work comes back as stranded changes.
+import Foundation
+import Holdfast
+import HoldfastBasics
+import HoldfastCommitLog
+import HoldfastRecords
+import HoldfastServer
+import HoldfastStorage
+import HoldfastStore
+import HoldfastTestSupport
+import Testing
+
+@testable import HoldfastEmbedded
+
+@Suite(.serialized) struct RestoredServerTests {
+    private func label(_ text: String) throws -> HoldfastEmbedded.Key<SessionLabel> {
+        Key(try #require(Name(text)))
+    }
+
+    private func expectSame(_ db: Database, _ server: TestServer) async throws {
+        try await eventually("the mirror is where the server is") {
+            let theirs = server.store.read { ($0.confirmedHead, $0.confirmedChain) }
+            return db.store.read { ($0.confirmedHead, $0.confirmedChain) } == theirs
+        }
+        let theirs = server.store.read { $0.confirmedHashes.map { "\($0.block) \($0.hash)" } }
+        let mine = db.store.read { $0.confirmedHashes.map { "\($0.block) \($0.hash)" } }
+        #expect(mine.sorted() == theirs.sorted())
+    }
+
+    /// A server with a mirror that has more than its backup, restored on the same port.
+    private struct Scene {
+        let folder = MirrorFolder()
+        let server: TestServer
+        let db: Database
+        let other: Database
+        let restored: HoldfastRecords.Position
+        let lostBin: HoldfastEmbedded.Key<SessionBin>
+
+        init(compacting: Bool = false) async throws {
+            let first = try TestServer()
+            let port = try #require(UInt16(first.address.split(separator: ":").last ?? ""))
+            db = try await folder.connect(first.address)
+            other = try await folder.connect(first.address, "other")
+            func key(_ text: String) throws -> HoldfastEmbedded.Key<SessionLabel> {
+                Key(try #require(Name(text)))
+            }
+            for mirror in [db, other] { try await mirror.firstSync() }
+            // One that has less than the backup.
+            let early = try await folder.connect(first.address, "early")
+            try await early.firstSync()
+            try await early.close()
+            for name in ["kept", "changed", "removed"] {
+                try await db.write { tx in
+                    try tx.create(SessionLabel(text: "before"), at: key(name))
+                }.accepted()
+            }
+            let backups = SimulatedDisk()
+            var writer = try BackupWriter(backups, of: first.store.identity)
+            let backup = try #require(try first.store.backUp(into: &writer)).backup
+            writer.close()
+            restored = backup.position
+            // Accepted, and not in the backup.
+            try await db.write { tx in try tx.update(key("changed")) { $0.text = "mine" } }
+                .accepted()
+            try await db.write { tx in try tx.update(key("changed")) { $0.text = "mine again" } }
+                .accepted()
+            try await db.write { tx in try tx.delete(key("removed")) }.accepted()
+            let made = try await db.write { tx in try tx.create(SessionBin(place: "A1")) }
+            try await made.accepted()
+            lostBin = made.value
+            try await other.write { tx in
+                try tx.create(SessionLabel(text: "theirs"), at: key("theirs"))
+            }.accepted()
+            let head = first.store.read(\.confirmedHead)
+            for mirror in [db, other] {
+                try await eventually("all of it is here") {
+                    mirror.store.read(\.confirmedHead) == head
+                }
+            }
+            if compacting { try await db.compact(keeping: .zero) }
+            try first.stop()
+            let disk = SimulatedDisk()
+            _ = try backup.restore(from: backups, to: disk, random: SystemRandom())
+            server = try TestServer(disk: disk) { $0.port = port }
+        }
+
+        func close() async throws {
+            for mirror in [db, other] { try await mirror.close() }
+            try server.stop()
+        }
+
+        func texts(_ change: StrandedChange) -> [String] {
+            change.items.map { item in
+                "\(item.key.text) \(item.mine.map { "\($0)" } ?? "removed")"
+            }
+        }
+    }
+
+    @Test("A healing server is waited for: what a mirror has stays, and the operator is told of it")
+    func waiting() async throws {
+        let scene = try await Scene()
+        let mine = scene.db.store.read(\.confirmedPosition)
+        try await eventually("both have shown what they have") {
+            scene.server.store.read { $0.healing?.ahead.count } == 2
+        }
+        let about = try scene.server.send("GET", "/v1").text
+        #expect(about.contains("\"healing\":{\"restored\":\"\(scene.restored)\",\"ahead\":[{"))
+        #expect(about.contains("\"position\":\"\(mine)\""))
+        let metrics = try scene.server.send("GET", "/metrics").text
+        #expect(metrics.contains("\nholdfast_healing 1\nholdfast") || metrics.contains("healing 1"))
+        #expect(metrics.contains("holdfast_healing_mirrors_ahead 2"))
+        let ready = try scene.server.send("GET", "/readyz")
+        #expect(ready.status == 503 && ready.text.contains("\"code\":\"healing\""))
+        #expect(try scene.server.send("GET", "/v1/records/labels/kept").status == 200)
+        // Work goes on here, and waits.
+        let key = try label("offline")
+        try await scene.db.write { tx in
+            try tx.create(SessionLabel(text: "offline"), at: key)
+        }
+        #expect(try scene.db.record(key)?.meta.pending == true)
+        #expect(scene.db.store.read(\.confirmedPosition) == mine)
+        #expect(try scene.db.record(label("changed"))?.value.text == "mine again")
+        #expect(try scene.db.stranded().isEmpty)
+        if case .refused(let why) = scene.db.status { Issue.record("\(why)") }
+        _ = try scene.server.send("POST", "/v1/heal?discard=true")
+        try await eventually("it is accepted") {
+            try scene.db.record(key)?.meta.pending == false
+        }
+        try await scene.close()
+    }
+
+    @Test(
+        "Given up, a mirror's own lost work is stranded and may be offered again; nothing is doubled",
+        arguments: [false, true]
+    )
+    func discarded(compacting: Bool) async throws {
+        let scene = try await Scene(compacting: compacting)
+        let (db, server) = (scene.db, scene.server)
+        let answer = try server.send("POST", "/v1/heal?discard=true")
+        #expect(answer.status == 200, "\(answer.text)")
+        try await eventually("both are live") {
+            db.status == .live && scene.other.status == .live
+        }
+        try await expectSame(db, server)
+        try await expectSame(scene.other, server)
+        let early = try await scene.folder.connect(server.address, "early")
+        try await early.firstSync()
+        try await expectSame(early, server)
+        #expect(try early.stranded().isEmpty)
+        try await early.close()
+        #expect(try db.record(label("changed"))?.value.text == "before")
+        #expect(try db.record(label("removed"))?.value.text == "before")
+        let stranded = try db.stranded()
+        #expect(stranded.allSatisfy { $0.refusal.code == .lostByRestore })
+        #expect(
+            stranded.map(scene.texts).sorted { $0.count < $1.count || "\($0)" < "\($1)" } == [
+                ["\(scene.lostBin) {\"place\":\"A1\"}"], ["removed.0 removed"],
+                ["changed.0 {\"text\":\"mine\"}", "changed.0 {\"text\":\"mine again\"}"],
+            ]
+        )
+        let theirs = try scene.other.stranded()
+        #expect(theirs.map(scene.texts) == [["theirs.0 {\"text\":\"theirs\"}"]])
+        for change in stranded { try await change.reoffer() }
+        try await eventually("all of it is accepted again") {
+            try db.stranded().isEmpty
+                && db.record(label("changed"))?.meta.pending == false
+                && db.record(scene.lostBin)?.meta.pending == false
+                && db.record(label("removed")) == nil
+        }
+        #expect(try db.record(label("changed"))?.value.text == "mine again")
+        #expect(try db.record(scene.lostBin)?.value.place == "A1")
+        try await expectSame(db, server)
+        // Ids go on, and are new.
+        let made = try await db.write { tx in try tx.create(SessionBin(place: "B1")) }
+        try await made.accepted()
+        #expect(made.value != scene.lostBin)
+        try await scene.close()
+    }
+}
