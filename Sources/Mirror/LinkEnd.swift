@@ -1,5 +1,6 @@
 // Why a mirror's connection ended, and whether another attempt makes sense.
 internal import HoldfastBasics
+internal import HoldfastWire
 
 /// Why a connection to a server ended.
 enum LinkEnd: Error, Hashable, Sendable {
@@ -32,14 +33,14 @@ enum LinkEnd: Error, Hashable, Sendable {
         case .unreachable, .timedOut, .lost, .silent, .garbled, .notTaken: true
         case .refused(let status, _): status == 408 || status == 429 || status >= 500
         case .bye(let code, _):
-            code == 1012 || code == 1013 || code == 4408 || code == 4410 || code < 4000
+            code < 4000 || code == MirrorEnd.stalled || code == MirrorEnd.compacted
         case .otherDatabase, .unsupported, .closed: false
         }
     }
 
     /// Whether the server cannot go on from what the copy holds.
     var needsNewCopy: Bool {
-        if case .bye(let code, _) = self { return code == 4409 }
+        if case .bye(let code, _) = self { return code == MirrorEnd.diverged }
         return false
     }
 

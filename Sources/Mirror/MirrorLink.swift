@@ -208,7 +208,7 @@ final class MirrorLink: ByteStreamHandler {
         case .ping(let payload): write(.pong, payload)
         case .pong: break
         case .close(let code, _):
-            end(code.map { .bye(code: $0.rawValue, detail: "The server closed.") } ?? .lost)
+            end(code.map { bye($0.rawValue, "The server closed.") } ?? .lost)
         case .violation(let violation): end(.garbled("\(violation.reason)"))
         }
         return true
@@ -223,13 +223,26 @@ final class MirrorLink: ByteStreamHandler {
             return
         }
         switch message {
-        case .bye(let bye): end(.bye(code: bye.code, detail: bye.detail))
+        case .bye(let said): end(bye(said.code, said.detail))
         case .welcome(let welcome):
             beat(everySeconds: welcome.heartbeatSeconds)
             handler?.received(self, message)
         case .unknown: break
         default: handler?.received(self, message)
         }
+    }
+
+    /// What a server's bye means, after what it told of itself on this connection.
+    private func bye(_ code: UInt16, _ detail: String) -> LinkEnd {
+        // It was healing when it was asked, and is not any more: how the copy goes on from there is
+        // for the next connection to find out.
+        if server?.healing != nil, code == MirrorEnd.diverged {
+            return .bye(
+                code: MirrorEnd.healing,
+                detail: "The server has ended its healing meanwhile."
+            )
+        }
+        return .bye(code: code, detail: detail)
     }
 
     /// Pings at every heartbeat, and allows two of silence.

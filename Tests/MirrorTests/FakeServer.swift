@@ -55,7 +55,11 @@ final class FakeServer: Sendable {
         }
 
         /// Answers `GET /v1`.
-        func identify(databaseID: UniqueID, application: String) {
+        func identify(
+            databaseID: UniqueID,
+            application: String,
+            healing: HealingDocument? = nil
+        ) {
             guard read(until: "\r\n\r\n") != nil else { return }
             let document = ServerDocument(
                 version: "test",
@@ -63,7 +67,8 @@ final class FakeServer: Sendable {
                 application: application,
                 head: Position(epoch: Epoch(rawValue: 1), seq: 0),
                 chain: .zero,
-                oldest: Position(epoch: Epoch(rawValue: 1), seq: 0)
+                oldest: Position(epoch: Epoch(rawValue: 1), seq: 0),
+                healing: healing
             )
             var body = ByteBuffer()
             document.append(to: &body)

@@ -338,7 +338,36 @@ import Testing
         probe.stop()
         server.join()
         #expect(!LinkEnd.refused(status: 401, detail: "").mayRetry)
-        #expect(!LinkEnd.bye(code: 4409, detail: "").mayRetry)
+        #expect(!LinkEnd.bye(code: MirrorEnd.diverged, detail: "").mayRetry)
+    }
+
+    @Test("Who was told of a healing, and then that the histories differ, asks again")
+    func healedMeanwhile() throws {
+        let restored = Position(epoch: Epoch(rawValue: 1), seq: 0)
+        for (healing, code) in [
+            (HealingDocument(restored: restored, ahead: []), MirrorEnd.healing),
+            (nil, MirrorEnd.diverged),
+        ] {
+            let server = FakeServer { conversation in
+                conversation.identify(
+                    databaseID: Self.databaseID,
+                    application: "stockroom",
+                    healing: healing
+                )
+                conversation.upgrade()
+                conversation.send(.bye(MirrorBye(code: MirrorEnd.diverged, detail: "They differ.")))
+                conversation.drain()
+            }
+            let probe = try LinkProbe(Self.target("127.0.0.1:\(server.port)"))
+            let end = try #require(probe.end())
+            guard case .bye(code, _) = end else {
+                Issue.record("\(end)")
+                continue
+            }
+            #expect(end.mayRetry == (healing != nil) && end.needsNewCopy == (healing == nil))
+            probe.stop()
+            server.join()
+        }
     }
 
     @Test("Nobody there, https, and a peer that never answers have their own ends")

@@ -1,0 +1,21 @@
+// Close codes of holdfast.mirror.v1, in the message `bye` and in the close frame after it.
+
+/// Why a server ends a mirror's connection, as WebSocket close codes.
+public enum MirrorEnd {
+    /// A message that is none, or not in its place.
+    public static let badMessage: UInt16 = 4001
+    /// Nothing was read for too long.
+    public static let stalled: UInt16 = 4408
+    /// The histories differ.
+    public static let diverged: UInt16 = 4409
+    /// The log begins later.
+    public static let compacted: UInt16 = 4410
+    /// Another database, or another application's.
+    public static let wrongDatabase: UInt16 = 4421
+    /// Another version of the protocol.
+    public static let otherProtocol: UInt16 = 4426
+    /// The server stops.
+    public static let restart: UInt16 = 1012
+    /// The database is healing: later it may go on from where it is.
+    public static let healing: UInt16 = 1013
+}
