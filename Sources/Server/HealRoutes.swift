@@ -12,7 +12,9 @@ extension LoopServer {
     /// POST of `/v1/heal`: commits after the backup are taken back, or given up.
     func heal(_ call: Call, _ connection: Connection) throws(RequestRefusal) {
         try Parameters.check(target, ["discard"])
-        guard try !Parameters.flag(target, "discard") else { return try discardLost(call, connection) }
+        guard try !Parameters.flag(target, "discard") else {
+            return try discardLost(call, connection)
+        }
         guard !call.body.isEmpty else {
             throw RequestRefusal(
                 .badParameter,

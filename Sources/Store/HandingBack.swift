@@ -20,8 +20,8 @@ extension Store {
     ///   - hashes: The set hashes behind the last of them, as far as their holder knows them.
     /// - Returns: The position of the last commit that is here now.
     /// - Throws: `notHealing`, `gap`, `diverged`, `otherEpoch`, `badContent`, `unfoldable`,
-    ///   `readOnly`: nothing is taken then. `otherRecords`: all are taken, and the records that were
-    ///   restored are not those the commits were made on.
+    ///   `readOnly`: nothing is taken then. `otherRecords`: all are taken, and the records that
+    ///   were restored are not those the commits were made on.
     public func handBack(
         _ contents: [[UInt8]],
         of lineage: [EpochStart],

@@ -11,7 +11,7 @@ enum HealCommand {
         summary: "Ends the healing of a restored database: writes are taken again.",
         positionals: [],
         flags: [
-            Flag("from", .text, "MIRROR", "directory of a mirror that has commits after the backup"),
+            Flag("from", .text, "MIRROR", "directory of a mirror that has what is lost"),
             Flag(toggle: "discard", "gives up the commits after the last one that is there"),
             Flag("data", .text, "DATA", "directory of the restored database, which nobody serves"),
         ] + Client.flags,

@@ -130,6 +130,7 @@ struct HealSource {
     ///   - patient: The database.
     ///   - seq: The last commit it has.
     /// - Returns: How many commits went.
+    /// - Throws: Why not; what went before stays there.
     func handBack(
         to patient: some Patient,
         after seq: UInt64

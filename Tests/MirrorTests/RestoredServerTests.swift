@@ -205,7 +205,9 @@ import Testing
         return try client.read()
     }
 
-    @Test("Handed back by one mirror, lost work is accepted still, and the others go on as they are")
+    @Test(
+        "Handed back by one mirror, lost work is accepted still, and the others go on as they are"
+    )
     func handedBack() async throws {
         let scene = try await Scene()
         let (db, server) = (scene.db, scene.server)

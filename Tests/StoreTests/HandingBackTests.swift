@@ -67,9 +67,12 @@ import Testing
 
     private static func head(_ bench: StoreBench) -> UInt64 { bench.store.read(\.state.head) }
 
-    @Test("Handed back in pieces, commits are what they were; what was retried is known", arguments: [
-        1, 2,
-    ])
+    @Test(
+        "Handed back in pieces, commits are what they were; what was retried is known",
+        arguments: [
+            1, 2,
+        ]
+    )
     func pieces(seed: UInt64) throws {
         let scene = try Scene(seed: seed)
         let bench = try scene.open(try scene.restored())
@@ -110,7 +113,9 @@ import Testing
         try bench.reopen()
         try compare(bench.store.recordLines(at: .max, pageCount: 50), lines, "opened again")
         #expect(bench.store.read(\.healing) == nil)
-        #expect(bench.submit([.reserve(tree: StockModel.bins, range: bench.id(), count: 5)]).isAccepted)
+        #expect(
+            bench.submit([.reserve(tree: StockModel.bins, range: bench.id(), count: 5)]).isAccepted
+        )
     }
 
     @Test("What does not fit is refused, and nothing is changed")
@@ -187,9 +192,11 @@ import Testing
         #expect(position == second.store.read(\.state.position))
         #expect(Self.hashes(bench.store) == Self.hashes(second.store))
         _ = try bench.store.discardLost()
-        #expect(bench.store.lineage.map(\.firstSeq) == [
-            1, scene.backup.position.seq + 1, position.seq + 1,
-        ])
+        #expect(
+            bench.store.lineage.map(\.firstSeq) == [
+                1, scene.backup.position.seq + 1, position.seq + 1,
+            ]
+        )
         try bench.reopen()
         #expect(bench.store.read { $0.state.position(of: position.seq) } == position)
     }
@@ -229,10 +236,13 @@ import Testing
         #expect(try cursor.next()?.seq == seen + 1)
     }
 
-    @Test("Ended at any operation, a prefix is there, healing; the same again ends it", arguments: [
-        LogOptions(segmentByteCount: 4096, growByteCount: 1024),
-        LogOptions(segmentByteCount: 64 << 10, growByteCount: 4096, syncing: .commits),
-    ])
+    @Test(
+        "Ended at any operation, a prefix is there, healing; the same again ends it",
+        arguments: [
+            LogOptions(segmentByteCount: 4096, growByteCount: 1024),
+            LogOptions(segmentByteCount: 64 << 10, growByteCount: 4096, syncing: .commits),
+        ]
+    )
     func everyOperation(options: LogOptions) throws {
         let scene = try Scene(seed: 10, steps: 20)
         let disk = try scene.restored()
@@ -241,7 +251,8 @@ import Testing
         func heal(_ bench: StoreBench, from seq: UInt64) throws {
             let contents = try scene.contents(after: seq)
             let middle = contents.count / 2
-            for piece in [contents.prefix(middle), contents.dropFirst(middle)] where !piece.isEmpty {
+            for piece in [contents.prefix(middle), contents.dropFirst(middle)] where !piece.isEmpty
+            {
                 _ = try bench.store.handBack(Array(piece), of: scene.lineage)
             }
             _ = try bench.store.discardLost()
@@ -279,7 +290,8 @@ import Testing
             #expect(next.store.read(\.healing) == nil)
             #expect(next.store.read(\.state.epoch) != target.epoch)
             #expect(
-                next.submit([.reserve(tree: StockModel.bins, range: next.id(), count: 5)]).isAccepted
+                next.submit([.reserve(tree: StockModel.bins, range: next.id(), count: 5)])
+                    .isAccepted
             )
             next.sync()
             let lines = next.store.recordLines(at: .max, pageCount: 50)
@@ -306,7 +318,9 @@ import Testing
             of: scene.lineage
         )
         _ = try bench.store.discardLost()
-        #expect(bench.submit([.reserve(tree: StockModel.bins, range: bench.id(), count: 5)]).isAccepted)
+        #expect(
+            bench.submit([.reserve(tree: StockModel.bins, range: bench.id(), count: 5)]).isAccepted
+        )
         bench.sync()
         // Its epochs first, behind commits that are still to come.
         #expect(try mirror.store.goOn(in: bench.store.lineage))
