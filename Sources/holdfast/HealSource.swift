@@ -92,14 +92,14 @@ struct HealSource {
                 "\(path) \(why); \(remedy)take another mirror, or go on without by --discard"
             )
         }
+        if case .mirror(.some(let trees)) = store.role {
+            let names = trees.sorted().map(\.description).joined(separator: ", ")
+            throw refusal("has some trees only (\(names)), and lacks what was done to others")
+        }
         guard store.identity.databaseID == chart.databaseID else {
             throw refusal(
                 "is of database \(store.identity.databaseID), \(chart.name) has \(chart.databaseID)"
             )
-        }
-        if case .mirror(.some(let trees)) = store.role {
-            let names = trees.sorted().map(\.description).joined(separator: ", ")
-            throw refusal("has some trees only (\(names)), and cannot prove what it has of others")
         }
         let last = chart.head
         // What was handed back before, and not ended, is ended now.

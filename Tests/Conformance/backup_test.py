@@ -84,8 +84,8 @@ class BackupTest(unittest.TestCase):
     def path(self, name):
         return os.path.join(self.folder, name)
 
-    def serve(self, data=None, **settings):
-        server = Server(data=data or self.data, **settings)
+    def serve(self, data=None, *flags, **settings):
+        server = Server(*flags, data=data or self.data, **settings)
         self.addCleanup(server.stop)
         return server, f"http://{server.host}:{server.port}"
 
@@ -99,13 +99,14 @@ class BackupTest(unittest.TestCase):
         return json.loads(self.exchange(server, "GET", "/v1")[1])
 
     def wait_for_head(self, mirror, server):
-        """Until a mirror has all the server has."""
-        head = self.about(server)["head"]
+        """Until a mirror has all the server has; what that says of itself then."""
         for _ in range(3000):
-            if mirror.run("status")["position"] == head:
-                return
+            about = self.about(server)
+            # What mirrors have settled becomes a commit now and then.
+            if mirror.run("status")["position"] == about["head"]:
+                return about
             time.sleep(0.01)
-        self.fail(f"{mirror.run('status')} instead of {head}")
+        self.fail(f"{mirror.run('status')} instead of {about['head']}")
 
     def exchange(self, server, method, path, body=None, **fields):
         connection = server.connection()
@@ -286,6 +287,7 @@ class BackupTest(unittest.TestCase):
         first = anna.write(create("bins", {"label": "A1", "title": "kept"}), accepted=True)
         self.fill(server, ["a"])
         self.succeed("backup", self.backups, "--url", url)
+        bert.kill()
         lost = anna.write(create("bins", {"label": "A2", "title": "lost"}), accepted=True)
         anna.write(update("bins", first["keys"][0], {"title": "changed"}), accepted=True)
         # More than one piece.
@@ -295,9 +297,7 @@ class BackupTest(unittest.TestCase):
                 json.dumps(f"{number}" * 300_000), If_None_Match="*",
                 Idempotency_Key=f"0193c29f-0000-7abc-8def-00000000000{number}")
             self.assertEqual(status, 201, body)
-        self.wait_for_head(anna, server)
-        bert.kill()
-        before = self.about(server)
+        before = self.wait_for_head(anna, server)
         server.process.kill()
         server.process.wait()
         hashes = self.hashes(self.data)
@@ -379,6 +379,67 @@ class BackupTest(unittest.TestCase):
         bert.close()
         self.assertEqual(server.stop(), 0)
         self.succeed("verify", "--data", target)
+
+    def test_healing_goes_on_while_another_mirror_has_more(self):
+        server, url = self.serve()
+        port = server.port
+        anna = self.mirror(url, "anna")
+        bert = self.mirror(url, "bert")
+        self.fill(server, ["a"])
+        self.succeed("backup", self.backups, "--url", url)
+        anna.write(create("bins", {"label": "A1", "title": "both"}), accepted=True)
+        self.wait_for_head(anna, server)
+        anna.kill()
+        bert.write(create("bins", {"label": "B1", "title": "bert's alone"}), accepted=True)
+        self.wait_for_head(bert, server)
+        server.process.kill()
+        server.process.wait()
+        target = self.path("restored")
+        self.succeed("restore", self.backups, "--data", target)
+        other = self.copy(target)
+        server, url = self.serve(target, listen=f"127.0.0.1:{port}")
+        self.wait_until_ahead(server, 1)
+        code, out, errors = run("heal", "--from", self.path("anna"), "--url", url)
+        self.assertEqual(code, 1, errors)
+        self.assertIn("other mirrors have shown later commits", errors)
+        about = self.about(server)
+        self.assertIn(f"up to {about['head']}", out)
+        berts = about["healing"]["ahead"][0]["position"]
+        self.assertIn(berts, errors)
+        self.succeed("heal", "--from", self.path("bert"), "--url", url)
+        self.check_status(server, {"head": berts, "lineage": [None]})
+        bert.wait_for_status("live")
+        anna.start().wait_for_status("live")
+        self.wait_for_head(anna, server)
+        self.assertEqual((anna.copies, bert.copies), (["copy.1"], ["copy.1"]))
+        anna.close()
+        bert.close()
+        self.assertEqual(server.stop(), 0)
+        # Said as well, --discard ends it; so it does without a mirror, in the middle.
+        server, url = self.serve(other)
+        out = self.succeed("heal", "--from", self.path("anna"), "--discard", "--url", url)
+        self.assertIn("healed", out)
+        self.assertEqual(server.stop(), 0)
+
+    def test_a_log_that_does_not_reach_back(self):
+        server, url = self.serve(self.data, "--segment-bytes", "65536")
+        self.fill(server, ["a"])
+        self.succeed("backup", self.backups, "--url", url)
+        self.fill(server, [f"{number}-{'x' * 200}" for number in range(20)])
+        self.assertEqual(server.stop(), 0)
+        target = self.path("restored")
+        self.succeed("restore", self.backups, "--data", target)
+        partial = os.path.join(REPOSITORY, "Tests", "Fixtures", "log-v1-partial", "database")
+        self.assertIn("some trees only", self.refused(
+            1, "heal", "--from", partial, "--data", target))
+        cut = self.copy(self.data)
+        self.succeed("compact", "--data", cut, "--history-days", "0")
+        self.assertIn("has a log that begins after", self.refused(
+            1, "heal", "--from", cut, "--data", target))
+        self.assertIn("healed", self.succeed("heal", "--from", self.data, "--data", target))
+        self.assertEqual(
+            [line for line in self.hashes(target) if "notes" in line],
+            [line for line in self.hashes(self.data) if "notes" in line])
 
     def copy(self, data):
         """Another directory with the same files."""
