@@ -15,6 +15,9 @@ import threading
 import time
 import unittest
 
+import websockets.exceptions
+import websockets.sync.client
+
 from server import BINARY, REPOSITORY, Server, run
 
 sys.path[:0] = [os.path.join(REPOSITORY, "Tests", each) for each in ("Scenario", "Tools")]
@@ -118,6 +121,16 @@ class BackupTest(unittest.TestCase):
         found = reply.status, reply.read()
         connection.close()
         return found
+
+    def feed(self, server, **start):
+        """A live feed, after its start."""
+        feed = self.enterContext(websockets.sync.client.connect(
+            f"ws://{server.host}:{server.port}/v1/feed", subprotocols=["holdfast.feed.v1"],
+            compression=None))
+        json.loads(feed.recv(timeout=60))
+        feed.send(json.dumps({"start": start}))
+        self.assertIn("started", json.loads(feed.recv(timeout=60)))
+        return feed
 
     def fill(self, server, names):
         """Writes records of the tree `notes`, which is declared first when it is not there."""
@@ -251,6 +264,7 @@ class BackupTest(unittest.TestCase):
                     if "records" in path else self.exchange(server, method, path, body)
                 self.assertEqual((status, json.loads(problem)["code"]), (503, "healing"))
             self.assertEqual(self.exchange(server, "POST", "/v1/heal")[0], 400)
+            feed = self.feed(server)
             if way == "--data":
                 self.refused(75, "heal", "--discard", "--data", target)
                 self.assertEqual(server.stop(), 0)
@@ -259,6 +273,15 @@ class BackupTest(unittest.TestCase):
             else:
                 self.assertIn("healed", self.succeed("heal", "--discard", "--url", url))
                 self.assertIn("healed", self.succeed("heal", "--discard", "--url", url))
+            # Its seqs would be another epoch's.
+            with self.assertRaises(websockets.exceptions.ConnectionClosed) as caught:
+                while True:
+                    message = json.loads(feed.recv(timeout=60))
+                    self.assertNotIn("commit", message)
+            self.assertEqual(caught.exception.rcvd.code, 1012)
+            again = self.feed(server, since=about["head"])
+            self.assertEqual(json.loads(again.recv(timeout=60))["commit"]["by"], "_system")
+            again.close()
             self.assertEqual(self.exchange(server, "POST", "/v1/heal?discard=true")[0], 200)
             about = self.about(server)
             self.assertIsNone(about["healing"])
