@@ -55,7 +55,10 @@ struct MirrorRenewal: Sendable {
     /// - Throws: `MirrorError` when the copy cannot be written.
     func goOn(with server: ServerDocument) throws(MirrorError) {
         // What a healing server will go on in is not known yet.
-        guard server.healing == nil, server.lineage.first == store.lineage.first else { return }
+        let lineage = store.lineage
+        guard server.healing == nil, server.lineage.first == lineage.first,
+            server.lineage != lineage
+        else { return }
         do throws(StoreError) {
             try store.goOn(in: server.lineage)
         } catch {

@@ -54,7 +54,9 @@ struct HealSource {
         for chart: Chart
     ) throws(CommandFailure) {
         self.path = path
-        store = try DatabaseFolder(path).fold(disk)
+        store = try Progress.telling("reading \(path)") { () throws(CommandFailure) in
+            try DatabaseFolder(path).fold(disk)
+        }
         lineage = store.lineage
         head = store.read(\.confirmedPosition)
         try check(chart)

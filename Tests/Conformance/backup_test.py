@@ -412,7 +412,8 @@ class BackupTest(unittest.TestCase):
         self.succeed("backup", self.backups, "--url", url)
         anna.write(create("bins", {"label": "A1", "title": "both"}), accepted=True)
         self.wait_for_head(anna, server)
-        anna.kill()
+        # All of it is written then.
+        anna.close()
         bert.write(create("bins", {"label": "B1", "title": "bert's alone"}), accepted=True)
         self.wait_for_head(bert, server)
         server.process.kill()
