@@ -76,7 +76,9 @@ public final class CommitLog {
     }
 
     /// Seq of the oldest commit the log still has; 1 until segments are dropped.
-    public var oldest: UInt64 { segments.first?.firstSeq ?? 1 }
+    ///
+    /// After a write failed that was to begin the only segment anew, there is none.
+    public var oldest: UInt64 { segments.first?.firstSeq ?? head + 1 }
 
     /// Chain of the commit before `oldest`, for whoever verifies from the beginning.
     public private(set) var chainBeforeOldest: Hash128
@@ -160,6 +162,29 @@ public final class CommitLog {
         segments[last].end = piece.end
         head = seq
         return segments[last].base + UInt64(start)
+    }
+
+    /// Goes on in other epochs: a segment begins whose head names them.
+    ///
+    /// Like `append`, it does no I/O; the batch it leaves may hold no commit.
+    ///
+    /// - Parameters:
+    ///   - lineage: The epochs, of which those up to `head` are the same as now; the last may begin
+    ///     behind commits that are still to come.
+    ///   - chain: Chain of the last commit.
+    /// - Precondition: Every batch is finished.
+    public func goOn(in lineage: [EpochStart], after chain: Hash128) {
+        precondition(takesCommits, "the log takes no commits")
+        precondition(gathering.isEmpty && onItsWay == nil, "a batch is not finished")
+        precondition(
+            LogStart.isLineage(lineage) && lineage.agrees(with: self.lineage, upTo: head),
+            "the epochs of commits never change"
+        )
+        self.lineage = lineage
+        identity = identity.brought(to: lineage)
+        roll(to: head + 1, for: FrameLayout.markByteCount, chainBefore: chain)
+        appendBatchMark(head + 1)
+        segments[segments.count - 1].end = gathering[gathering.count - 1].end
     }
 
     /// Adds a mark to what gathers.

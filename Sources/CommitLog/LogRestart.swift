@@ -44,7 +44,12 @@ extension CommitLog {
         {
             epoch = Epoch(rawValue: random.next())
         }
-        opening.lineage.append(EpochStart(epoch: epoch, firstSeq: opening.head + 1))
+        let next = opening.head + 1
+        // One that would begin behind commits that are not here does not any more.
+        opening.lineage =
+            opening.lineage.known(upTo: next) + [
+                EpochStart(epoch: epoch, firstSeq: next)
+            ]
         opening.recovery.beganEpoch = true
     }
 

@@ -217,7 +217,8 @@ public struct StoreDirectory: Sendable {
                 )
             )
         case .tooManyPins(let limit): unavailable("more than \(limit) readers")
-        case .gap, .diverged, .otherEpoch, .badContent, .readOnly: unavailable("\(error)")
+        case .gap, .diverged, .otherEpoch, .badContent, .notHealing, .otherRecords, .readOnly:
+            unavailable("\(error)")
         }
     }
 

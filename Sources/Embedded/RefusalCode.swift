@@ -88,6 +88,8 @@ extension Refusal.Code {
     public static let readOnly = Refusal.Code(rawValue: "read-only")
     /// The database was restored and is healing: reads go on, writes wait for its operator.
     public static let healing = Refusal.Code(rawValue: "healing")
+    /// The server is not healing: it takes no commits of somebody else's log.
+    public static let notHealing = Refusal.Code(rawValue: "not-healing")
     /// The change had been accepted, and was lost when the server was restored.
     public static let lostByRestore = Refusal.Code(rawValue: "lost-by-restore")
     /// Whether the change was accepted cannot be known; ask again with the same id.

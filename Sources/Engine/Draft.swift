@@ -255,7 +255,7 @@ struct Draft {
         let hasDetails = !caller.app.isEmpty || !change.why.isEmpty
         return Commit(
             seq: seq,
-            epochIndex: UInt32(state.lineage.count - 1),
+            epochIndex: UInt32(state.epochIndex(of: seq)),
             at: at,
             madeAt: change.madeAt,
             changeID: change.id,

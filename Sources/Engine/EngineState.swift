@@ -52,15 +52,18 @@ public final class EngineState {
         for name in TreeName.system { add(.system(name)) }
     }
 
-    /// Takes the lineage of a log that goes on in a later epoch.
-    public func extend(lineage later: [(epoch: Epoch, firstSeq: UInt64)]) {
-        precondition(later.count >= lineage.count, "epochs only come")
-        lineage = later
+    /// Takes the lineage of a log that goes on in other epochs.
+    ///
+    /// - Parameter later: Those of the commits that were applied are the same as now.
+    public func goOn(in later: [EpochStart]) {
+        let known = lineage.map { EpochStart(epoch: $0.epoch, firstSeq: $0.firstSeq) }
+        precondition(later.agrees(with: known, upTo: head), "the epochs of commits never change")
+        lineage = later.map { ($0.epoch, $0.firstSeq) }
     }
 
     // MARK: Looking up
 
-    /// The current epoch.
+    /// The last epoch: on a mirror it may begin behind commits that are still to come.
     public var epoch: Epoch { lineage[lineage.count - 1].epoch }
 
     /// The position after the last commit applied.
@@ -68,9 +71,14 @@ public final class EngineState {
 
     /// The position of a commit: the epoch it was made in, and its seq.
     public func position(of seq: UInt64) -> Position {
+        Position(epoch: lineage[epochIndex(of: seq)].epoch, seq: seq)
+    }
+
+    /// Which epoch of the lineage a commit is made in.
+    func epochIndex(of seq: UInt64) -> Int {
         var index = lineage.count - 1
         while index > 0, lineage[index].firstSeq > seq { index -= 1 }
-        return Position(epoch: lineage[index].epoch, seq: seq)
+        return index
     }
 
     /// The tree of a name, system trees too.

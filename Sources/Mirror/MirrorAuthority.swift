@@ -267,7 +267,8 @@ final class MirrorAuthority: Authority {
 
     private func perform(_ taken: MirrorInbox.Taken) throws(MirrorError) {
         switch taken {
-        case .event(.opened(let link, _)):
+        case .event(.opened(let link, let server)):
+            try renewal.goOn(with: server)
             state.withLock { $0.link = link }
             act(core.withLock { $0.connected() })
         case .event(.fetching(_, let head)):

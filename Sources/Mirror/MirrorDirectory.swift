@@ -157,12 +157,12 @@ struct MirrorDirectory {
         let identity = Identity(
             databaseID: server.databaseID,
             application: server.application,
-            epoch: server.head.epoch
+            epoch: server.epoch
         )
         let old = pinned
         let next = PinnedIdentity(
             databaseID: server.databaseID,
-            epoch: server.head.epoch,
+            epoch: server.epoch,
             device: old?.device ?? Self.newDevice(),
             machine: Self.machine(),
             inode: Self.inode(path),

@@ -36,14 +36,34 @@ struct MirrorRenewal: Sendable {
         // What cannot be written is opened anew, by the program; a restored server waits for its
         // operator, and may have all of the copy then.
         guard failure == nil, server.healing == nil else { return false }
-        // Commits of an epoch that the copy does not know could not follow what it has.
+        // Epochs that the copy does not know, and parts from: the server was restored.
         let lineage = store.lineage
-        if lineage != server.lineage, lineage.first == server.lineage.first { return true }
+        if !lineage.agrees(with: server.lineage, upTo: mine.seq),
+            lineage.first == server.lineage.first
+        {
+            return true
+        }
         guard snapshot.seq > mine.seq else { return false }
         guard mine.seq > 0 else { return true }
         // Another history is told by the server, and is the program's to hear of.
         let epoch = server.lineage.last { $0.firstSeq <= mine.seq }?.epoch
         return epoch == mine.epoch && mine.seq < server.oldest.seq
+    }
+
+    /// Has the copy go on in the epochs of a server that has all of it.
+    ///
+    /// - Throws: `MirrorError` when the copy cannot be written.
+    func goOn(with server: ServerDocument) throws(MirrorError) {
+        // What a healing server will go on in is not known yet.
+        let lineage = store.lineage
+        guard server.healing == nil, server.lineage.first == lineage.first,
+            server.lineage != lineage
+        else { return }
+        do throws(StoreError) {
+            try store.goOn(in: server.lineage)
+        } catch {
+            throw .store(error)
+        }
     }
 
     /// The last commit the copy has in common with a server that was restored; nil for others.
@@ -55,8 +75,8 @@ struct MirrorRenewal: Sendable {
     ///
     /// - Throws: `SnapshotError`, `DiskError`, `MirrorError`.
     func begin(_ server: ServerDocument) throws -> SnapshotFetch {
-        guard server.lineage.last?.epoch == server.head.epoch,
-            LogStart.isLineage(server.lineage)
+        guard LogStart.isLineage(server.lineage),
+            server.lineage.known(upTo: server.head.seq).last?.epoch == server.head.epoch
         else { throw SnapshotError.garbled("the epochs of the server are no history") }
         let disk = try PosixDisk(incoming, create: true)
         // A copy that was begun and not named is made again; its parts stay.
@@ -82,7 +102,7 @@ struct MirrorRenewal: Sendable {
             following: Identity(
                 databaseID: pinned.databaseID,
                 application: server.application,
-                epoch: server.head.epoch
+                epoch: server.epoch
             ),
             trees: trees,
             from: manifest,
@@ -91,7 +111,7 @@ struct MirrorRenewal: Sendable {
             &fetch.writer,
             on: fetch.disk
         )
-        pinned.epoch = server.head.epoch
+        pinned.epoch = server.epoch
         // One that was made before may wait to take its place still.
         repeat {
             pinned.copy += 1

@@ -194,6 +194,20 @@ public struct CommitView {
         }
     }
 
+    /// Refuses a projection: what a node holds that may not see everything.
+    ///
+    /// - Throws: `malformed` where something is withheld, or cut.
+    public func checkWhole() throws(ContentError) {
+        var offset = textEnd
+        for _ in 0..<blockCount + (hasDetails ? 1 : 0) {
+            let section = try section(at: offset)
+            guard section.isVisible else {
+                throw .malformed(offset: offset, what: "a part of it is withheld")
+            }
+            offset = section.end
+        }
+    }
+
     /// The details or a block: a body and its hash, or the hash alone.
     struct Section {
         let isVisible: Bool

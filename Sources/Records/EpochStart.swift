@@ -13,3 +13,13 @@ public struct EpochStart: Hashable, Sendable {
         self.firstSeq = firstSeq
     }
 }
+
+extension [EpochStart] {
+    /// The epochs of commits up to one.
+    public func known(upTo seq: UInt64) -> [EpochStart] { filter { $0.firstSeq <= seq } }
+
+    /// Whether two lineages give commits up to one the same epochs.
+    public func agrees(with other: [EpochStart], upTo seq: UInt64) -> Bool {
+        known(upTo: seq) == other.known(upTo: seq)
+    }
+}

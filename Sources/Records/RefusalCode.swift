@@ -77,6 +77,8 @@ public enum RefusalCode: String, Sendable, Hashable, CaseIterable {
     case readOnly = "read-only"
     /// The database was restored and is healing: reads go on, writes wait for its operator.
     case healing = "healing"
+    /// The server is not healing: it takes no commits of somebody else's log.
+    case notHealing = "not-healing"
     /// The change had been accepted, and was lost when the server was restored.
     case lostByRestore = "lost-by-restore"
     /// Whether the change was accepted cannot be known; ask again with the same id.

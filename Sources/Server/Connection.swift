@@ -187,7 +187,7 @@ final class Connection: ByteStreamHandler {
             stream.setDeadline(seconds: configuration.stallSeconds)
             return
         }
-        parser.accept(.whole(byteCountMax: configuration.bodyByteCountMax))
+        parser.accept(.whole(byteCountMax: server.bodyByteCountMax(for: head)))
         isBodyChunked = head.isChunked
         guard head.hasContent else { return }
         bodyStart = (server.time.monotonicNanoseconds(), stream.receivedByteCount)

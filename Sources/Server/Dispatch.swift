@@ -73,6 +73,15 @@ extension LoopServer {
         }
     }
 
+    /// How long a body may be: commits that are handed back come whole, as to a mirror.
+    func bodyByteCountMax(for head: RequestHead) -> Int {
+        let usual = configuration.bodyByteCountMax
+        guard head.method == .post, (try? target.parse(head.target)) != nil,
+            Route(target) == .heal
+        else { return usual }
+        return max(usual, Limits.mirrorMessageByteCountMax)
+    }
+
     /// Makes a connection a live feed, or a mirror's.
     private func upgrade(
         _ head: RequestHead,

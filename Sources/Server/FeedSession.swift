@@ -28,6 +28,9 @@ final class FeedSession: WebSocketSession, LogFollower {
     private var isCatchingUp = false
     private var heartbeat: LoopTimer?
 
+    /// The epoch hello named; nil before it.
+    private var epoch: Epoch?
+
     /// How far behind a client is told that it is catching up.
     ///
     /// Unit: commits.
@@ -50,9 +53,11 @@ final class FeedSession: WebSocketSession, LogFollower {
             let store = server.store
             store.read { reader in
                 let durable = reader.progress.durable
+                let head = reader.state.position(of: durable)
+                epoch = head.epoch
                 FeedMessages.appendHello(
                     databaseID: store.identity.databaseID,
-                    head: reader.state.position(of: durable),
+                    head: head,
                     chain: reader.chain(atSeq: durable) ?? .zero,
                     oldest: reader.oldest.seq,
                     heartbeatSeconds: server.configuration.heartbeatSeconds,
@@ -143,6 +148,12 @@ final class FeedSession: WebSocketSession, LogFollower {
     /// Sends what is durable and fits; the rest when the client has read.
     func advance(_ reader: LogReader, hub: FeedHub) {
         guard phase == .running else { return }
+        // Seqs are those of the epoch hello named; a healing that ends begins another.
+        guard reader.lineage.last(where: { $0.firstSeq <= reader.head })?.epoch ?? epoch == epoch
+        else {
+            bye(.restart, "The server goes on in another epoch. Connect anew.")
+            return
+        }
         let before = stream.unsentByteCount
         while seq < reader.head, stream.unsentByteCount < FeedHub.byteCountMax {
             let lag = reader.head - seq

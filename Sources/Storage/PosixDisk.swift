@@ -160,7 +160,10 @@ func retry<Number: BinaryInteger>(_ call: () -> Number) -> Number {
     }
 }
 
-/// A lock by flock: closing the descriptor lets go of it.
+/// A lock by flock.
+///
+/// It is let go of before the descriptor is closed: a process that is just being started by another
+/// thread has a copy of that, until it runs its own program.
 private final class PosixLock: DiskLock {
     private let descriptor: Lock<Int32?>
 
@@ -170,7 +173,9 @@ private final class PosixLock: DiskLock {
 
     func release() {
         descriptor.withLock { descriptor in
-            if let opened = descriptor { close(opened) }
+            guard let opened = descriptor else { return }
+            _ = flock(opened, LOCK_UN)
+            close(opened)
             descriptor = nil
         }
     }

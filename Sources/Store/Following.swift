@@ -138,6 +138,41 @@ extension Store {
     }
 }
 
+extension Store {
+    /// Goes on in the epochs of the authority, where the commits that are here have the same ones
+    /// there.
+    ///
+    /// Durable when it returns.
+    ///
+    /// - Parameter lineage: The epochs of the authority.
+    /// - Returns: False when they part before the last commit that is here, or the epochs are those
+    ///   of no log: nothing is changed.
+    /// - Throws: `readOnly` when nothing can be written.
+    @discardableResult
+    public func goOn(in lineage: [EpochStart]) throws(StoreError) -> Bool {
+        try alone { () throws(StoreError) in
+            syncAll()
+            let isTaken = try mutate { (core) throws(StoreError) -> Bool in
+                precondition(core.overlay != nil, "only a mirror follows an authority's epochs")
+                guard LogStart.isLineage(lineage),
+                    lineage.agrees(with: core.log.lineage, upTo: core.confirmedHead)
+                else { return false }
+                guard lineage != core.log.lineage else { return true }
+                if let why = core.ingestionRefusal { throw .readOnly(why) }
+                var touched = Touched.Gathering()
+                core.takeOverlayOff(&touched)
+                core.goOn(in: lineage)
+                core.putOverlayOn(&touched)
+                core.tell(touched.all)
+                return true
+            }
+            syncAll()
+            if let failure = core.withLock(\.failure) { throw .readOnly(failure) }
+            return isTaken
+        }
+    }
+}
+
 /// A content that may be taken.
 struct CheckedContent {
     let seq: UInt64
@@ -146,6 +181,14 @@ struct CheckedContent {
 }
 
 extension Store.Core {
+    /// Goes on in other epochs from the next commit on, in log and state.
+    ///
+    /// Every batch is finished, and nothing pends.
+    func goOn(in lineage: [EpochStart]) {
+        log.goOn(in: lineage, after: state.chain)
+        state.goOn(in: lineage)
+    }
+
     /// Why no commit is taken; nil when they are.
     var ingestionRefusal: String? {
         if failure != nil { return "A write to the disk failed; open the mirror anew." }
@@ -217,6 +260,8 @@ extension Store.Core {
         }
         do {
             try commit.verify(after: chain)
+            // An authority holds everything.
+            if overlay == nil { try commit.checkWhole() }
             let bytes = try kept(of: commit)
             let offsets = try bytes.withView { bytes in
                 try state.checkFoldable(try CommitView(bytes), &declared)

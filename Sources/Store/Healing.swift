@@ -49,7 +49,8 @@ extension Store {
         }
     }
 
-    /// Gives up the commits that were made after the backup: the new epoch begins for good.
+    /// Gives up the commits that were made after the last one that is here, that of the backup or
+    /// the last that was handed back: a new epoch begins behind it for good.
     ///
     /// One commit passes over the ids they may have given out; when it is durable the mark goes,
     /// and writes are taken. Ended in between, it is to be done again.
@@ -59,18 +60,18 @@ extension Store {
     ///   is healing still.
     public func discardLost() throws(StoreError) -> Position {
         try alone { () throws(StoreError) in
+            syncAll()
             let seq = try mutate { (core) throws(StoreError) -> UInt64 in
-                guard let healing = core.healing else { return core.state.head }
-                core.healing = nil
-                defer { core.healing = healing }
-                if let refusal = core.writeRefusal { throw .readOnly(refusal.detail) }
+                guard core.healing != nil else { return core.state.head }
+                try core.checkHealable()
+                core.goOn(in: core.lineageOfItsOwn(random))
                 let now = time.wallMilliseconds()
                 if let commit = core.state.decideLost(now: now, random: random) {
                     core.append(commit)
                 }
                 return core.state.head
             }
-            while progress.outcome(of: seq) == .pending { syncStep() }
+            syncAll()
             if let failure = core.withLock(\.failure) { throw .readOnly(failure) }
             let disk = core.withLock(\.disk)
             do throws(CommitLogError) {
@@ -83,6 +84,31 @@ extension Store {
                 return core.state.position(of: seq)
             }
         }
+    }
+}
+
+extension Store.Core {
+    /// Refuses to heal where nothing can be written.
+    ///
+    /// - Throws: `readOnly`.
+    mutating func checkHealable() throws(StoreError) {
+        let healing = self.healing
+        self.healing = nil
+        defer { self.healing = healing }
+        if let refusal = writeRefusal { throw .readOnly(refusal.detail) }
+    }
+
+    /// The epochs of the commits that are here, and a new one behind them.
+    ///
+    /// One that begins behind them now has no commit here: it is the restore's own, or one that a
+    /// mirror's commits would have gone on in.
+    fileprivate func lineageOfItsOwn(_ random: any RandomSource) -> [EpochStart] {
+        var epoch = Epoch(rawValue: random.next())
+        while log.lineage.contains(where: { $0.epoch == epoch }) {
+            epoch = Epoch(rawValue: random.next())
+        }
+        let head = state.head
+        return log.lineage.known(upTo: head) + [EpochStart(epoch: epoch, firstSeq: head + 1)]
     }
 }
 

@@ -124,7 +124,7 @@ extension Store.Core {
     ) throws(StoreError) {
         let known = log.head
         log.take(news, upTo: max(known, last))
-        state.extend(lineage: log.lineage.map { ($0.epoch, $0.firstSeq) })
+        state.goOn(in: log.lineage)
         guard last >= first else { return }
         var touched = Touched.Gathering()
         do {

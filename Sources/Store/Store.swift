@@ -71,7 +71,7 @@ public final class Store: Sendable {
         var isClosing = false
     }
 
-    /// The database's own name and application.
+    /// The database's own name and application, in the epoch it was opened in.
     public let identity: Identity
     /// What was repaired when it was opened.
     public let recovery: LogRecovery

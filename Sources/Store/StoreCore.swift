@@ -30,7 +30,7 @@ extension Store.Core {
             return Refusal(
                 .healing,
                 "The database was restored from a backup and takes no writes yet. Its operator "
-                    + "gives up the commits that came after it by `holdfast heal --discard`."
+                    + "says by `holdfast heal` what becomes of the commits that came after it."
             )
         }
         if log.writer == nil {

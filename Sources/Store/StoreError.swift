@@ -19,6 +19,10 @@ public enum StoreError: Error {
     case otherEpoch(seq: UInt64)
     /// A commit of the authority is damaged, or needs a newer version.
     case badContent(seq: UInt64, ContentError)
+    /// Commits are handed back to a database that is not healing.
+    case notHealing
+    /// The commits handed back lead to other records of a block than their holder has.
+    case otherRecords(BlockName)
     /// No commit is taken: the reason says why, and what to do.
     case readOnly(String)
     /// Too many readers are pinned.

@@ -157,6 +157,11 @@ extension Store {
         }
     }
 
+    /// Writes and syncs all that has gathered, and what another thread has on its way.
+    func syncAll() {
+        repeat { syncStep() } while core.withLock(\.hasUnwritten)
+    }
+
     /// Waits until the log wants room ahead, or the store closes.
     ///
     /// - Returns: False when it closes.

@@ -17,12 +17,15 @@ public struct ServerDocument: Hashable, Sendable {
     public var chain: Hash128
     /// The lowest `since` the log answers.
     public var oldest: Position
-    /// The epochs of the log, oldest first; the last is the head's.
+    /// The epochs of the log, oldest first; the last is that of the commits to come.
     public var lineage: [EpochStart]
     /// What `GET /v1/snapshot` is the state after; nil while there is none.
     public var snapshot: Position?
     /// That the database was restored and takes no writes yet; nil when it was not.
     public var healing: HealingDocument?
+
+    /// The epoch of the commits to come.
+    public var epoch: Epoch { lineage.last?.epoch ?? head.epoch }
 
     /// Puts the document together.
     public init(
@@ -111,44 +114,13 @@ public struct ServerDocument: Hashable, Sendable {
         buffer.appendQuoted(chain)
         buffer.append(",\"oldest\":")
         buffer.appendQuoted(oldest)
-        buffer.append(",\"lineage\":[")
-        for (index, entry) in lineage.enumerated() {
-            buffer.append(index > 0 ? ",{\"epoch\":\"" : "{\"epoch\":\"")
-            entry.epoch.append(to: &buffer)
-            buffer.append("\",\"firstSeq\":")
-            buffer.append(decimal: entry.firstSeq)
-            buffer.append("}")
-        }
-        buffer.append("],\"snapshot\":")
+        buffer.append(",\"lineage\":")
+        buffer.append(lineage: lineage)
+        buffer.append(",\"snapshot\":")
         if let snapshot { buffer.appendQuoted(snapshot) } else { buffer.append("null") }
         buffer.append(",\"healing\":")
         if let healing { healing.append(to: &buffer) } else { buffer.append("null") }
         buffer.append("}")
-    }
-}
-
-extension FormReader {
-    fileprivate mutating func lineage() throws(FormError) -> [EpochStart] {
-        var entries: [EpochStart] = []
-        try enterArray()
-        while try nextElement() {
-            let start = try enterObject()
-            var (epoch, firstSeq): (Epoch?, UInt64?)
-            while let name = try nextMember() {
-                switch name {
-                case "epoch": epoch = try word("an epoch") { Epoch($0) }
-                case "firstSeq": firstSeq = try integer(1...Limits.numberMax)
-                default: try unknownMember()
-                }
-            }
-            entries.append(
-                EpochStart(
-                    epoch: try required(epoch, "epoch", at: start),
-                    firstSeq: try required(firstSeq, "firstSeq", at: start)
-                )
-            )
-        }
-        return entries
     }
 }
 

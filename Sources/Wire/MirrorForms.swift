@@ -1,4 +1,4 @@
-// Small forms the messages of mirrors share.
+// Small forms that messages of mirrors, and what a server says of itself, share.
 internal import HoldfastBasics
 internal import HoldfastJSONCoding
 internal import HoldfastRecords
@@ -85,6 +85,42 @@ extension FormReader {
         return versions
     }
 
+    /// Reads epochs, each with its first seq.
+    mutating func lineage() throws(FormError) -> [EpochStart] {
+        var entries: [EpochStart] = []
+        try enterArray()
+        while try nextElement() {
+            let start = try enterObject()
+            var (epoch, firstSeq): (Epoch?, UInt64?)
+            while let name = try nextMember() {
+                switch name {
+                case "epoch": epoch = try word("an epoch") { Epoch($0) }
+                case "firstSeq": firstSeq = try integer(1...Limits.numberMax)
+                default: try unknownMember()
+                }
+            }
+            entries.append(
+                EpochStart(
+                    epoch: try required(epoch, "epoch", at: start),
+                    firstSeq: try required(firstSeq, "firstSeq", at: start)
+                )
+            )
+        }
+        return entries
+    }
+
+    /// Reads set hashes by the names of blocks; a block of a tree of a later version is passed
+    /// over.
+    mutating func hashes() throws(FormError) -> [BlockName: Hash128] {
+        var found: [BlockName: Hash128] = [:]
+        _ = try enterObject()
+        while let block = try nextMember() {
+            let hash = try hash()
+            if let name = block.text.flatMap({ BlockName($0) }) { found[name] = hash }
+        }
+        return found
+    }
+
     /// Reads what a mirror has.
     mutating func have() throws(FormError) -> MirrorHave {
         let start = try enterObject("a position and its chain")
@@ -109,5 +145,30 @@ extension ByteBuffer {
     mutating func appendText(_ before: StaticString, _ text: String) {
         append(before)
         appendJSONString(text)
+    }
+
+    /// Appends epochs: `[{"epoch","firstSeq"}]`.
+    mutating func append(lineage: [EpochStart]) {
+        append("[")
+        for (index, entry) in lineage.enumerated() {
+            append(index > 0 ? ",{\"epoch\":\"" : "{\"epoch\":\"")
+            entry.epoch.append(to: &self)
+            append("\",\"firstSeq\":")
+            append(decimal: entry.firstSeq)
+            append("}")
+        }
+        append("]")
+    }
+
+    /// Appends set hashes: `{block:hash}`, in the order of the blocks' names.
+    mutating func append(hashes: [BlockName: Hash128]) {
+        append("{")
+        for (index, entry) in hashes.sorted(by: { $0.key < $1.key }).enumerated() {
+            if index > 0 { append(",") }
+            appendJSONString(entry.key.description)
+            append(":")
+            appendQuoted(entry.value)
+        }
+        append("}")
     }
 }

@@ -93,14 +93,7 @@ public struct MirrorHead: Hashable, Sendable {
             case "chain": chain = try reader.hash()
             case "hashes":
                 guard try !reader.null() else { continue }
-                var found: [BlockName: Hash128] = [:]
-                _ = try reader.enterObject()
-                while let block = try reader.nextMember() {
-                    let hash = try reader.hash()
-                    // A block of a tree of a later version is passed over.
-                    if let name = block.text.flatMap({ BlockName($0) }) { found[name] = hash }
-                }
-                hashes = found
+                hashes = try reader.hashes()
             default: try reader.unknownMember()
             }
         }
@@ -121,15 +114,8 @@ public struct MirrorHead: Hashable, Sendable {
         buffer.append(",\"chain\":")
         buffer.appendQuoted(chain)
         if let hashes {
-            buffer.append(",\"hashes\":{")
-            let entries = hashes.sorted { $0.key < $1.key }
-            for (index, entry) in entries.enumerated() {
-                if index > 0 { buffer.append(",") }
-                buffer.appendJSONString(entry.key.description)
-                buffer.append(":")
-                buffer.appendQuoted(entry.value)
-            }
-            buffer.append("}")
+            buffer.append(",\"hashes\":")
+            buffer.append(hashes: hashes)
         }
         buffer.append("}")
     }

@@ -73,6 +73,7 @@ extension RefusalCode {
         case .full: ProblemKind(507, "The disk is full")
         case .readOnly: ProblemKind(503, "The store takes no writes")
         case .healing: ProblemKind(503, "The database is healing")
+        case .notHealing: ProblemKind(409, "The database is not healing")
         case .lostByRestore: ProblemKind(409, "The change was lost when the server was restored")
         case .outcomeUnknown: ProblemKind(504, "The outcome is unknown")
         case .diverged: ProblemKind(409, "The histories differ", [.oldest])

@@ -61,6 +61,7 @@ enum Benchmark {
         Family(subject: .storage, name: "loose insert", measure: LooseInsertMeasure.run),
         Family(subject: .storage, name: "log", measure: LogMeasure.run),
         Family(subject: .storage, name: "checkpoint", measure: CheckpointMeasure.run),
+        Family(subject: .storage, name: "backup", measure: BackupMeasure.run),
         Family(subject: .growth, name: "growth", measure: GrowthMeasure.run),
         Family(subject: .client, name: "codec", measure: CodecMeasure.run),
         Family(subject: .client, name: "lookup", measure: LookupMeasure.run),

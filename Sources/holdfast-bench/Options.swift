@@ -33,6 +33,7 @@ struct Options {
                        disk_bytes_per_record reopen_records_per_s
                        iterate_forward iterate_backward index_bytes_per_record
                        checkpoint_bytes_per_s checkpoint_write_p99_us
+                       backup_bytes_per_s restore_bytes_per_s
           client       codec_us cross_module_ns mirror_bytes_per_record typed_read_ns
                        local_write_1 cold_open_ms first_sync_s
                        first_sync_snapshot_s

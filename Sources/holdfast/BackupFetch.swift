@@ -45,7 +45,7 @@ struct BackupFetch {
         let identity = Identity(
             databaseID: server.databaseID,
             application: server.application,
-            epoch: server.head.epoch
+            epoch: server.epoch
         )
         var writer = try folder.writer(of: identity)
         defer { writer.close() }

@@ -176,6 +176,14 @@ extension CommandFailure {
             self.init(.busy, "more than \(limit) readers; try again later")
         case .gap, .diverged, .otherEpoch, .badContent, .readOnly:
             self.init(.damaged, "\(directory): a mirror cannot go on: \(error)")
+        case .notHealing:
+            self.init(.refused, "\(directory) is not healing: there is nothing to hand back")
+        case .otherRecords(let block):
+            self.init(
+                .damaged,
+                "\(directory): all commits are here, but other records in \(block) than in the log "
+                    + "they came of; run holdfast verify on both"
+            )
         }
     }
 

@@ -1,11 +1,8 @@
-// `holdfast heal`: ends the healing of a restored database.
+// `holdfast heal`: ends the healing of a restored database, after what came since its backup was
+// handed back by whoever has it, or without.
 internal import HoldfastBasics
-internal import HoldfastCommitLog
-internal import HoldfastEngine
-internal import HoldfastJSONCoding
 internal import HoldfastRecords
-internal import HoldfastStorage
-internal import HoldfastStore
+internal import HoldfastWire
 
 /// What becomes of the commits that were made after a backup.
 enum HealCommand {
@@ -14,14 +11,23 @@ enum HealCommand {
         summary: "Ends the healing of a restored database: writes are taken again.",
         positionals: [],
         flags: [
-            Flag(toggle: "discard", "gives up the commits after the backup"),
+            Flag("from", .text, "MIRROR", "directory of a mirror that has what is lost"),
+            Flag(toggle: "discard", "gives up the commits after the last one that is there"),
             Flag("data", .text, "DATA", "directory of the restored database, which nobody serves"),
         ] + Client.flags,
         notes: """
-            --discard: the new epoch begins for good. Ids that lost commits may have given out are passed
-            over. Mirrors take the restored state; what a mirror itself had written after the backup comes
-            back there as stranded changes, `lost-by-restore`, to be offered again. Without --data the server
-            at --url does it; which mirrors have more than it, `GET /v1` tells.
+            --from: run where the mirror's directory is, the mirror open or not. Commits that the server had
+            accepted, and the restore lost, go back as they were: same positions, same ids. What the mirror has
+            not been answered yet stays in it. Any mirror of all trees serves, if its log reaches back to the
+            backup; so does another copy of the database's directory. Nothing is taken of one that does not
+            fit, and what was cut off goes on when the same command runs again. Then the healing ends, unless
+            another mirror has shown later commits still: heal from that one too, or say --discard as well.
+
+            --discard: a new epoch begins. Ids that lost commits may have given out are passed
+            over. Mirrors take the restored state; what a mirror itself had written after it comes
+            back there as stranded changes, `lost-by-restore`, to be offered again.
+
+            Without --data the server at --url does it; which mirrors have more than it, `GET /v1` tells.
 
             """ + Client.notes,
         run: run
@@ -29,57 +35,52 @@ enum HealCommand {
 
     @Sendable
     private static func run(_ arguments: Arguments) throws(CommandFailure) {
-        guard arguments.has("discard") else {
-            throw arguments.usage("say what becomes of the commits after the backup: --discard")
+        let source = arguments.text("from")
+        guard source != nil || arguments.has("discard") else {
+            throw arguments.usage(
+                "say what becomes of the commits after the backup: --from MIRROR or --discard"
+            )
         }
-        guard let path = arguments.text("data") else { return try ask(Client(arguments)) }
+        guard let path = arguments.text("data") else {
+            return try heal(ServerPatient(Client(arguments)), source, arguments)
+        }
         if arguments.setting("url")?.origin == "--url" {
             throw arguments.usage("give --data or --url, not both")
         }
-        try discard(DatabaseFolder(path))
-    }
-
-    private static func ask(_ client: Client) throws(CommandFailure) {
-        var body = ByteBuffer()
-        _ = try client.send("POST", "/v1/heal?discard=true", body: [], isLong: true) {
-            (bytes: ByteView) throws(CommandFailure) in body.append(bytes)
-        }
-        var position: String?
-        do throws(JSONError) {
-            let found = try JSONScanner.member(named: ByteView("position"), in: body.view)
-            position = found?.text.filter { $0 != "\"" }
+        let patient = try FolderPatient(DatabaseFolder(path))
+        do throws(CommandFailure) {
+            try heal(patient, source, arguments)
+            try patient.close()
         } catch {
-            // Told below: it is no server of this kind.
+            try patient.close()
+            throw error
         }
-        guard let position else {
-            throw CommandFailure(.unreachable, "what answers at --url is no Holdfast server")
-        }
-        try tell(position)
     }
 
-    private static func discard(_ folder: DatabaseFolder) throws(CommandFailure) {
-        _ = try folder.existingDisk()
-        let store = try folder.open(application: nil, logger: Logger(level: .warning))
-        let runner = StoreRunner(store)
-        let result = Result { () throws(StoreError) -> Position in
-            do throws(StoreError) {
-                let position = try store.discardLost()
-                try runner.close()
-                return position
-            } catch {
-                try runner.close()
-                throw error
+    private static func heal(
+        _ patient: some Patient,
+        _ path: String?,
+        _ arguments: Arguments
+    ) throws(CommandFailure) {
+        if let path {
+            let chart = try patient.look()
+            let source = try HealSource(path, for: chart)
+            let count = try source.handBack(to: patient, after: chart.head.seq)
+            try Console.print(
+                BackupFolder.line("returned", "\(count) commits, up to \(source.head)")
+            )
+            let ahead = try patient.look().ahead.filter { $0.position.seq > source.head.seq }
+            guard ahead.isEmpty || arguments.has("discard") else {
+                let names = ahead.map { "\($0.device) (\($0.position))" }.joined(separator: ", ")
+                throw CommandFailure(
+                    .refused,
+                    "healing goes on, as other mirrors have shown later commits: \(names); heal "
+                        + "--from one of them too, or end it by --discard"
+                )
             }
         }
-        switch result {
-        case .success(let position): try tell("\(position)")
-        case .failure(.readOnly(let why)):
-            throw CommandFailure(.refused, "\(folder.path): \(why)")
-        case .failure(let error): throw CommandFailure(error, directory: folder.path)
-        }
-    }
-
-    private static func tell(_ position: String) throws(CommandFailure) {
-        try Console.print(BackupFolder.line("healed", "writes are taken from \(position) on"))
+        try Console.print(
+            BackupFolder.line("healed", "writes are taken from \(try patient.end()) on")
+        )
     }
 }

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """`holdfast backup` and `restore` with a real server and real files."""
 
+import glob
 import http.client
 import http.server
 import json
@@ -8,11 +9,21 @@ import os
 import re
 import shutil
 import signal
+import sys
 import tempfile
 import threading
+import time
 import unittest
 
-from server import Server, run
+import websockets.exceptions
+import websockets.sync.client
+
+from server import BINARY, REPOSITORY, Server, run
+
+sys.path[:0] = [os.path.join(REPOSITORY, "Tests", each) for each in ("Scenario", "Tools")]
+os.environ.setdefault("HOLDFAST_BIN", BINARY)
+
+from mirrors import Mirror, create, update  # noqa: E402
 
 
 class CuttingProxy(http.server.BaseHTTPRequestHandler):
@@ -30,7 +41,7 @@ class CuttingProxy(http.server.BaseHTTPRequestHandler):
         length = int(self.headers.get("Content-Length") or 0)
         body = self.rfile.read(length) if length else None
         fields = {name: value for name, value in self.headers.items()
-                  if name.lower() in ("range", "content-length")}
+                  if name.lower() in ("range", "content-length", "content-type")}
         upstream.request(self.command, self.path, body=body, headers=fields)
         reply = upstream.getresponse()
         answer = reply.read()
@@ -49,6 +60,23 @@ class CuttingProxy(http.server.BaseHTTPRequestHandler):
     do_GET = do_POST = pass_on
 
 
+class KillingProxy(CuttingProxy):
+    """Passes requests on, and kills the server when a second piece of commits comes."""
+
+    pieces = 0
+    server_process = None
+
+    def do_POST(self):
+        if self.path == "/v1/heal":
+            type(self).pieces += 1
+            if self.pieces == 2:
+                self.server_process.kill()
+                self.server_process.wait()
+                self.close_connection = True
+                return
+        self.pass_on()
+
+
 class BackupTest(unittest.TestCase):
     def setUp(self):
         self.folder = tempfile.mkdtemp(prefix="holdfast-backup-")
@@ -59,21 +87,50 @@ class BackupTest(unittest.TestCase):
     def path(self, name):
         return os.path.join(self.folder, name)
 
-    def serve(self, data=None):
-        server = Server(data=data or self.data)
+    def serve(self, data=None, *flags, **settings):
+        server = Server(*flags, data=data or self.data, **settings)
         self.addCleanup(server.stop)
         return server, f"http://{server.host}:{server.port}"
+
+    def mirror(self, url, name):
+        mirror = Mirror(self.path(name), url, name, "--application", "conformance").start()
+        self.addCleanup(mirror.kill)
+        mirror.run("sync")
+        return mirror
+
+    def about(self, server):
+        return json.loads(self.exchange(server, "GET", "/v1")[1])
+
+    def wait_for_head(self, mirror, server):
+        """Until a mirror has all the server has; what that says of itself then."""
+        for _ in range(3000):
+            about = self.about(server)
+            # What mirrors have settled becomes a commit now and then.
+            if mirror.run("status")["position"] == about["head"]:
+                return about
+            time.sleep(0.01)
+        self.fail(f"{mirror.run('status')} instead of {about['head']}")
 
     def exchange(self, server, method, path, body=None, **fields):
         connection = server.connection()
         headers = {name.replace("_", "-"): value for name, value in fields.items()}
         if body is not None:
-            headers["Content-Type"] = "application/json"
+            headers.setdefault("Content-Type", "application/json")
         connection.request(method, path, body=body, headers=headers)
         reply = connection.getresponse()
         found = reply.status, reply.read()
         connection.close()
         return found
+
+    def feed(self, server, **start):
+        """A live feed, after its start."""
+        feed = self.enterContext(websockets.sync.client.connect(
+            f"ws://{server.host}:{server.port}/v1/feed", subprotocols=["holdfast.feed.v1"],
+            compression=None))
+        json.loads(feed.recv(timeout=60))
+        feed.send(json.dumps({"start": start}))
+        self.assertIn("started", json.loads(feed.recv(timeout=60)))
+        return feed
 
     def fill(self, server, names):
         """Writes records of the tree `notes`, which is declared first when it is not there."""
@@ -207,6 +264,7 @@ class BackupTest(unittest.TestCase):
                     if "records" in path else self.exchange(server, method, path, body)
                 self.assertEqual((status, json.loads(problem)["code"]), (503, "healing"))
             self.assertEqual(self.exchange(server, "POST", "/v1/heal")[0], 400)
+            feed = self.feed(server)
             if way == "--data":
                 self.refused(75, "heal", "--discard", "--data", target)
                 self.assertEqual(server.stop(), 0)
@@ -215,7 +273,17 @@ class BackupTest(unittest.TestCase):
             else:
                 self.assertIn("healed", self.succeed("heal", "--discard", "--url", url))
                 self.assertIn("healed", self.succeed("heal", "--discard", "--url", url))
-            about = json.loads(self.exchange(server, "GET", "/v1")[1])
+            # Its seqs would be another epoch's.
+            with self.assertRaises(websockets.exceptions.ConnectionClosed) as caught:
+                while True:
+                    message = json.loads(feed.recv(timeout=60))
+                    self.assertNotIn("commit", message)
+            self.assertEqual(caught.exception.rcvd.code, 1012)
+            again = self.feed(server, since=about["head"])
+            self.assertEqual(json.loads(again.recv(timeout=60))["commit"]["by"], "_system")
+            again.close()
+            self.assertEqual(self.exchange(server, "POST", "/v1/heal?discard=true")[0], 200)
+            about = self.about(server)
             self.assertIsNone(about["healing"])
             self.assertEqual(len(about["lineage"]), 2)
             self.assertEqual(self.exchange(server, "GET", "/readyz")[0], 200)
@@ -233,6 +301,198 @@ class BackupTest(unittest.TestCase):
             self.succeed("verify", "--data", target)
         self.refused(64, "heal")
         self.refused(66, "heal", "--discard", "--data", self.path("nothing"))
+
+    def test_a_mirror_hands_back_what_a_restore_lost(self):
+        server, url = self.serve()
+        port = server.port
+        anna = self.mirror(url, "anna")
+        bert = self.mirror(url, "bert")
+        first = anna.write(create("bins", {"label": "A1", "title": "kept"}), accepted=True)
+        self.fill(server, ["a"])
+        self.succeed("backup", self.backups, "--url", url)
+        bert.kill()
+        lost = anna.write(create("bins", {"label": "A2", "title": "lost"}), accepted=True)
+        anna.write(update("bins", first["keys"][0], {"title": "changed"}), accepted=True)
+        # More than one piece.
+        for number in range(8):
+            status, body = self.exchange(
+                server, "PUT", f"/v1/records/notes/large{number}",
+                json.dumps(f"{number}" * 300_000), If_None_Match="*",
+                Idempotency_Key=f"0193c29f-0000-7abc-8def-00000000000{number}")
+            self.assertEqual(status, 201, body)
+        before = self.wait_for_head(anna, server)
+        server.process.kill()
+        server.process.wait()
+        hashes = self.hashes(self.data)
+
+        # What is refused, and changes nothing.
+        target = self.path("restored")
+        self.succeed("restore", self.backups, "--data", target)
+        stranger, strangerURL = self.serve(self.path("strange"))
+        self.fill(stranger, ["a"])
+        self.mirror(strangerURL, "strange-mirror").kill()
+        self.assertIn("is not healing", self.refused(
+            1, "heal", "--from", self.path("anna"), "--url", strangerURL))
+        self.assertIn("holds no mirror", self.refused(
+            66, "heal", "--from", self.path("nobody"), "--data", target))
+        self.assertIn("is of database", self.refused(
+            1, "heal", "--from", self.path("strange-mirror"), "--data", target))
+        self.assertIn("has all up to", self.refused(
+            1, "heal", "--from", target, "--data", self.copy(target)))
+        damaged = self.path("damaged")
+        shutil.copytree(self.path("anna"), damaged)
+        segment, = glob.glob(damaged + "/copy.*/log/*.seg")
+        with open(segment, "r+b") as file:
+            file.seek(2000)
+            byte = file.read(1)[0]
+            file.seek(2000)
+            file.write(bytes([byte ^ 1]))
+        self.assertIn("damaged", self.refused(65, "heal", "--from", damaged, "--data", target))
+
+        # Without a server, by a mirror that is open and waits for it.
+        offline = self.copy(target)
+        out = self.succeed("heal", "--from", self.path("anna"), "--data", offline)
+        self.assertIn(f"up to {before['head']}", out)
+        self.assertRegex(out, r"returned  [1-9]\d+ commits")
+        self.check_healed(offline, before, hashes)
+
+        # By a server that is killed in the middle.
+        server, url = self.serve(target)
+        KillingProxy.upstream = (server.host, server.port)
+        KillingProxy.server_process = server.process
+        proxy = http.server.ThreadingHTTPServer(("127.0.0.1", 0), KillingProxy)
+        threading.Thread(target=proxy.serve_forever, daemon=True).start()
+        self.addCleanup(proxy.server_close)
+        self.addCleanup(proxy.shutdown)
+        errors = self.refused(69, "heal", "--from", self.path("anna"), "--url",
+                              f"http://127.0.0.1:{proxy.server_port}")
+        self.assertIn("run the same command again", errors)
+        server, url = self.serve(target, listen=f"127.0.0.1:{port}")
+        middle = self.about(server)
+        self.assertIsNotNone(middle["healing"])
+        self.assertGreater(int(middle["head"][14:]), int(middle["healing"]["restored"][14:]))
+        self.assertLess(int(middle["head"][14:]), int(before["head"][14:]))
+        tail = b'{"lineage":[{"epoch":"7t3k9x2m4q8wr","firstSeq":1}]}'
+        tail = len(tail).to_bytes(4, "little") + tail + b"\x01\0\0\0\x01"
+        status, problem = self.exchange(server, "POST", "/v1/heal", tail,
+                                        Content_Type="application/octet-stream")
+        self.assertEqual((status, json.loads(problem)["code"]), (409, "diverged"))
+        # It says what it has, and another one is as far as that.
+        self.wait_until_ahead(server, 1)
+        out = self.succeed("heal", "--from", self.path("anna"), "--url", url)
+        self.assertIn(f"up to {before['head']}", out)
+        self.check_status(server, before)
+        # Mirrors go on where they are; what was accepted is, and is not done again.
+        anna.wait_for_status("live")
+        bert.start().wait_for_status("live")
+        for mirror in (anna, bert):
+            self.wait_for_head(mirror, server)
+            self.assertEqual(mirror.copies, ["copy.1"])
+            self.assertEqual(mirror.run("get", tree="bins", key=lost["keys"][0]),
+                             anna.run("get", tree="bins", key=lost["keys"][0]))
+        status, body = self.exchange(
+            server, "PUT", "/v1/records/notes/large3", json.dumps("3" * 300_000),
+            If_None_Match="*", Idempotency_Key="0193c29f-0000-7abc-8def-000000000003")
+        self.assertEqual(status, 201, body)
+        made = anna.write(create("bins", {"label": "A3", "title": "new"}), accepted=True)
+        self.assertNotIn(made["keys"][0], (first["keys"][0], lost["keys"][0]))
+        self.assertIn("is not healing", self.refused(
+            1, "heal", "--from", self.path("anna"), "--url", url))
+        anna.close()
+        bert.close()
+        self.assertEqual(server.stop(), 0)
+        self.succeed("verify", "--data", target)
+
+    def test_healing_goes_on_while_another_mirror_has_more(self):
+        server, url = self.serve()
+        port = server.port
+        anna = self.mirror(url, "anna")
+        bert = self.mirror(url, "bert")
+        self.fill(server, ["a"])
+        self.succeed("backup", self.backups, "--url", url)
+        anna.write(create("bins", {"label": "A1", "title": "both"}), accepted=True)
+        self.wait_for_head(anna, server)
+        # All of it is written then.
+        anna.close()
+        bert.write(create("bins", {"label": "B1", "title": "bert's alone"}), accepted=True)
+        self.wait_for_head(bert, server)
+        server.process.kill()
+        server.process.wait()
+        target = self.path("restored")
+        self.succeed("restore", self.backups, "--data", target)
+        other = self.copy(target)
+        server, url = self.serve(target, listen=f"127.0.0.1:{port}")
+        self.wait_until_ahead(server, 1)
+        code, out, errors = run("heal", "--from", self.path("anna"), "--url", url)
+        self.assertEqual(code, 1, errors)
+        self.assertIn("other mirrors have shown later commits", errors)
+        about = self.about(server)
+        self.assertIn(f"up to {about['head']}", out)
+        berts = about["healing"]["ahead"][0]["position"]
+        self.assertIn(berts, errors)
+        self.succeed("heal", "--from", self.path("bert"), "--url", url)
+        self.check_status(server, {"head": berts, "lineage": [None]})
+        bert.wait_for_status("live")
+        anna.start().wait_for_status("live")
+        self.wait_for_head(anna, server)
+        self.assertEqual((anna.copies, bert.copies), (["copy.1"], ["copy.1"]))
+        anna.close()
+        bert.close()
+        self.assertEqual(server.stop(), 0)
+        # Said as well, --discard ends it; so it does without a mirror, in the middle.
+        server, url = self.serve(other)
+        out = self.succeed("heal", "--from", self.path("anna"), "--discard", "--url", url)
+        self.assertIn("healed", out)
+        self.assertEqual(server.stop(), 0)
+
+    def test_a_log_that_does_not_reach_back(self):
+        server, url = self.serve(self.data, "--segment-bytes", "65536")
+        self.fill(server, ["a"])
+        self.succeed("backup", self.backups, "--url", url)
+        self.fill(server, [f"{number}-{'x' * 200}" for number in range(20)])
+        self.assertEqual(server.stop(), 0)
+        target = self.path("restored")
+        self.succeed("restore", self.backups, "--data", target)
+        partial = os.path.join(REPOSITORY, "Tests", "Fixtures", "log-v1-partial", "database")
+        self.assertIn("some trees only", self.refused(
+            1, "heal", "--from", partial, "--data", target))
+        cut = self.copy(self.data)
+        self.succeed("compact", "--data", cut, "--history-days", "0")
+        self.assertIn("has a log that begins after", self.refused(
+            1, "heal", "--from", cut, "--data", target))
+        self.assertIn("healed", self.succeed("heal", "--from", self.data, "--data", target))
+        self.assertEqual(
+            [line for line in self.hashes(target) if "notes" in line],
+            [line for line in self.hashes(self.data) if "notes" in line])
+
+    def copy(self, data):
+        """Another directory with the same files."""
+        target = tempfile.mkdtemp(dir=self.folder)
+        shutil.copytree(data, target, dirs_exist_ok=True)
+        return target
+
+    def wait_until_ahead(self, server, count):
+        for _ in range(3000):
+            if len(self.about(server)["healing"]["ahead"]) >= count:
+                return
+            time.sleep(0.01)
+        self.fail("no mirror has shown what it has")
+
+    def check_status(self, server, before):
+        about = self.about(server)
+        self.assertIsNone(about["healing"])
+        self.assertEqual(len(about["lineage"]), len(before["lineage"]) + 1)
+        self.assertEqual(about["lineage"][-1]["firstSeq"], int(before["head"][14:]) + 1)
+        self.assertEqual(self.exchange(server, "GET", "/readyz")[0], 200)
+
+    def check_healed(self, data, before, hashes):
+        """Everything is back; what came behind are key ranges that nobody is given."""
+        kept = [line for line in hashes if "_ranges" not in line]
+        found = self.hashes(data)
+        self.assertEqual([line for line in found if line in kept], kept)
+        server, _ = self.serve(data)
+        self.check_status(server, before)
+        self.assertEqual(server.stop(), 0)
 
     def test_what_cannot_be(self):
         self.assertIn("--data", self.refused(

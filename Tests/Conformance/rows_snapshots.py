@@ -11,6 +11,10 @@ def tree(name):
             {"name": "text", "type": "string"}]}}, commits=1)
 
 
+# The head of a log's end, and one commit of a byte: its form is right, nothing else.
+LINEAGE = b'{"lineage":[{"epoch":"7t3k9x2m4q8wr","firstSeq":1}]}'
+TAIL = len(LINEAGE).to_bytes(4, "little") + LINEAGE + b"\x01\0\0\0\x01"
+
 DECLARE = [
     Row("no snapshot yet", "GET", "/v1/snapshot", 404, "unknown-snapshot"),
     Row("none in the server's document", "GET", "/v1", 200, has={
@@ -70,6 +74,16 @@ FETCH = [
     Row("healing takes no body", "POST", "/v1/heal?discard=true", 422, "bad-body",
         json={"a": 1}),
     Row("healing by nothing", "POST", "/v1/heal", 400, "bad-parameter"),
+    Row("commits to a server that was not restored", "POST", "/v1/heal", 409, "not-healing",
+        body=TAIL, type="application/octet-stream"),
+    Row("commits without their head", "POST", "/v1/heal", 422, "bad-body",
+        body=b"\x09\0\0\0{}", type="application/octet-stream"),
+    Row("commits whose head is no JSON", "POST", "/v1/heal", 400, "bad-json",
+        body=b"\x02\0\0\0[{", type="application/octet-stream"),
+    Row("commits that are none", "POST", "/v1/heal", 422, "bad-body", body=TAIL[:-5],
+        type="application/octet-stream"),
+    Row("commits of another type", "POST", "/v1/heal", 415, "unsupported-media-type", body=TAIL,
+        type="application/json"),
     Row("one that stands for itself has what all changes did", "POST",
         "/v1/snapshot?whole=true", 200,
         has={"snapshot": "${head}", "writtenBytes": ANY}),

@@ -1,5 +1,6 @@
 // A process that is killed at a call to the disk: in the middle of a write, before a sync, between a
 // rename and the sync of its directory; while appending, rolling, checkpointing and compacting.
+// KilledRecoveryTests has the calls of backups and what follows them.
 //
 // The disk that injects failures meets every call in other suites; here the kernel has what a real
 // process had given it. Every call is met with HOLDFAST_SEEDS=1000, some of them otherwise, as each
@@ -43,9 +44,11 @@ import Testing
     func everyCall() async throws {
         let root = NSTemporaryDirectory() + "holdfast-calls-\(UUID().uuidString)"
         defer { try? FileManager.default.removeItem(atPath: root) }
-        let whole = KillingDisk(try PosixDisk(root + "/whole", create: true), at: .max)
-        let life = try Self.live(whole)
-        let count = whole.callCount
+        let counter = KillingCounter(at: .max)
+        let life = try Self.live(
+            KillingDisk(try PosixDisk(root + "/whole", create: true), counter)
+        )
+        let count = counter.callCount
         #expect(count > 150)
         let step = Seed.count(usually: 8) >= 1000 ? 1 : count / 8
         var heads: Set<UInt64> = []
@@ -53,7 +56,10 @@ import Testing
             let folder = root + "/\(call)"
             await #expect(processExitsWith: .signal(SIGKILL)) {
                 [folder = folder as String, call = call as Int] in
-                let disk = KillingDisk(try PosixDisk(folder, create: true), at: call)
+                let disk = KillingDisk(
+                    try PosixDisk(folder, create: true),
+                    KillingCounter(at: call)
+                )
                 let told = Glibc.open(folder + ".told", O_WRONLY | O_CREAT, 0o644)
                 _ = try Self.live(disk) { durable in
                     var durable = durable
@@ -80,92 +86,4 @@ import Testing
         }
         #expect(heads.count > 5)
     }
-}
-
-/// A disk whose process is killed at a call.
-private final class KillingDisk: Disk {
-    private let disk: PosixDisk
-    private let count = Lock(0)
-    private let last: Int
-
-    init(_ disk: PosixDisk, at last: Int) {
-        self.disk = disk
-        self.last = last
-    }
-
-    /// Calls until now.
-    var callCount: Int { count.withLock { $0 } }
-
-    /// Counts a call; of the last one an even number is done, then the process ends.
-    fileprivate func call<T>(_ body: () throws(DiskError) -> T) throws(DiskError) -> T {
-        let isLast = count.withLock { count in
-            count += 1
-            return count == last
-        }
-        guard isLast else { return try body() }
-        if last.isMultiple(of: 2) { _ = try body() }
-        kill(getpid(), SIGKILL)
-        // The signal is on its way.
-        while true { pause() }
-    }
-
-    func open(_ path: String, _ mode: OpenMode) throws(DiskError) -> any DiskFile {
-        KillingFile(
-            try call { () throws(DiskError) in try disk.open(path, mode) },
-            self
-        )
-    }
-
-    func rename(_ path: String, to newPath: String) throws(DiskError) {
-        try call { () throws(DiskError) in try disk.rename(path, to: newPath) }
-    }
-
-    func remove(_ path: String) throws(DiskError) {
-        try call { () throws(DiskError) in try disk.remove(path) }
-    }
-
-    func names(in directory: String) throws(DiskError) -> [String] {
-        try disk.names(in: directory)
-    }
-
-    func makeDirectory(_ path: String) throws(DiskError) {
-        try call { () throws(DiskError) in try disk.makeDirectory(path) }
-    }
-
-    func syncDirectory(_ path: String) throws(DiskError) {
-        try call { () throws(DiskError) in try disk.syncDirectory(path) }
-    }
-
-    func lock(_ path: String) throws(DiskError) -> any DiskLock { try disk.lock(path) }
-
-    func freeByteCount() throws(DiskError) -> UInt64 { try disk.freeByteCount() }
-}
-
-private final class KillingFile: DiskFile {
-    private let file: any DiskFile
-    private let disk: KillingDisk
-
-    init(_ file: any DiskFile, _ disk: KillingDisk) {
-        self.file = file
-        self.disk = disk
-    }
-
-    func size() throws(DiskError) -> Int { try file.size() }
-
-    /// Two calls: a kill between them leaves half.
-    func write(_ bytes: ByteView, at offset: Int) throws(DiskError) {
-        let half = bytes.count / 2
-        try disk.call { () throws(DiskError) in try file.write(bytes[0..<half], at: offset) }
-        try disk.call { () throws(DiskError) in
-            try file.write(bytes.suffix(from: half), at: offset + half)
-        }
-    }
-
-    func read(_ count: Int, at offset: Int) throws(DiskError) -> [UInt8] {
-        try file.read(count, at: offset)
-    }
-
-    func sync() throws(DiskError) { try disk.call { () throws(DiskError) in try file.sync() } }
-
-    func map(_ byteCount: Int) throws(DiskError) -> MappedFile { try file.map(byteCount) }
 }

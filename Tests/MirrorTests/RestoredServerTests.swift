@@ -9,6 +9,7 @@ import HoldfastServer
 import HoldfastStorage
 import HoldfastStore
 import HoldfastTestSupport
+import HoldfastWire
 import Testing
 
 @testable import HoldfastEmbedded
@@ -177,6 +178,105 @@ import Testing
         let made = try await db.write { tx in try tx.create(SessionBin(place: "B1")) }
         try await made.accepted()
         #expect(made.value != scene.lostBin)
+        try await scene.close()
+    }
+
+    /// The body of `POST /v1/heal`: what a mirror has after a commit.
+    private func tail(of db: Database, after seq: UInt64) throws -> [UInt8] {
+        let reader = db.store.logReader()
+        var cursor = try #require(try reader.cursor(before: seq + 1))
+        var contents: [[UInt8]] = []
+        while let frame = try cursor.next() { contents.append(frame.content.array) }
+        let hashes = db.store.read(\.confirmedHashes).filter { $0.hash != .zero }
+        let tail = HealingTail(
+            lineage: db.store.lineage,
+            hashes: Dictionary(uniqueKeysWithValues: hashes.map { ($0.block, $0.hash) }),
+            contents: contents
+        )
+        var body = ByteBuffer()
+        tail.append(to: &body)
+        return body.array
+    }
+
+    private func post(_ body: [UInt8], to server: TestServer) throws -> TestReply {
+        let client = try TestClient(server.address)
+        let head =
+            "POST /v1/heal HTTP/1.1\r\nHost: \(server.address)\r\n"
+            + "Content-Type: application/octet-stream\r\nContent-Length: \(body.count)\r\n\r\n"
+        client.write(Array(head.utf8) + body)
+        return try client.read()
+    }
+
+    @Test(
+        "Handed back by one mirror, lost work is accepted still, and the others go on as they are"
+    )
+    func handedBack() async throws {
+        let scene = try await Scene()
+        let (db, server) = (scene.db, scene.server)
+        let before = try ["m", "other"].map(scene.folder.directories)
+        let early = try await scene.folder.connect(server.address, "early")
+        let newcomer = try await scene.folder.connect(server.address, "newcomer")
+        let key = try label("offline")
+        try await db.write { tx in try tx.create(SessionLabel(text: "offline"), at: key) }
+        let body = try tail(of: scene.other, after: scene.restored.seq)
+        #expect(try post([1, 2, 3], to: server).status == 422)
+        #expect(try post(body, to: server).status == 200)
+        #expect(try post(body, to: server).status == 200, "a piece that is sent again")
+        #expect(try server.send("GET", "/readyz").status == 503)
+        let ended = try server.send("POST", "/v1/heal?discard=true")
+        #expect(ended.status == 200, "\(ended.text)")
+        let late = try post(body, to: server)
+        #expect(late.status == 409 && late.text.contains("not-healing"))
+        for mirror in [db, scene.other, early, newcomer] {
+            try await mirror.firstSync()
+            try await expectSame(mirror, server)
+            #expect(try mirror.stranded().isEmpty)
+        }
+        #expect(try db.record(key)?.meta.pending == false)
+        #expect(try db.record(label("changed"))?.value.text == "mine again")
+        #expect(try db.record(label("removed")) == nil)
+        #expect(try newcomer.record(label("theirs"))?.value.text == "theirs")
+        // Nothing was fetched anew.
+        #expect(try ["m", "other"].map(scene.folder.directories) == before)
+        let made = try await db.write { tx in try tx.create(SessionBin(place: "B1")) }
+        try await made.accepted()
+        #expect(made.value != scene.lostBin)
+        try await early.close()
+        try await newcomer.close()
+        try await scene.close()
+    }
+
+    @Test("Who is ahead even of what was handed back strands that alone")
+    func partly() async throws {
+        let scene = try await Scene()
+        let (db, server) = (scene.db, scene.server)
+        // All up to what the other mirror wrote.
+        var tail = try self.tail(of: db, after: scene.restored.seq).withView { try HealingTail($0) }
+        let lost = try tail.contents.firstIndex { content in
+            try content.withView { content in
+                let commit = try CommitView(content)
+                var isLabel = false
+                try commit.forEachBlock { block, _ in
+                    if block.name.equals("labels") { isLabel = true }
+                }
+                return isLabel && commit.user.equals("other")
+            }
+        }
+        tail.contents.removeSubrange(try #require(lost)...)
+        tail.hashes = nil
+        var body = ByteBuffer()
+        tail.append(to: &body)
+        #expect(try post(body.array, to: server).status == 200)
+        #expect(try server.send("POST", "/v1/heal?discard=true").status == 200)
+        for mirror in [db, scene.other] {
+            try await mirror.firstSync()
+            try await expectSame(mirror, server)
+        }
+        #expect(try db.stranded().isEmpty)
+        #expect(try db.record(label("changed"))?.value.text == "mine again")
+        let theirs = try scene.other.stranded()
+        #expect(theirs.map(scene.texts) == [["theirs.0 {\"text\":\"theirs\"}"]])
+        #expect(theirs.allSatisfy { $0.refusal.code == .lostByRestore })
         try await scene.close()
     }
 }

@@ -23,7 +23,7 @@ import Testing
             [
                 .idTaken, .borrowMismatch, .lineFull, .released, .notReleased, .badState, .unique,
                 .schemaTooOld, .incompatible, .diverged, .requirementMissing,
-                .lostByRestore,
+                .lostByRestore, .notHealing,
             ]
         ),
         (410, [.deleted, .borrowEnded, .compacted]),
