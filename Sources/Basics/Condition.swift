@@ -1,14 +1,21 @@
 // A mutex with a condition variable, for the threads that have nothing to do until told.
 internal import Glibc
+internal import Synchronization
 
 /// A value under a mutex that threads can wait on.
 ///
-/// @unchecked Sendable: `value` is reached under the mutex alone; neither mutex nor condition
-/// moves.
+/// @unchecked Sendable: `value` and the counts of sleepers are reached under the mutex alone;
+/// neither mutex nor condition moves.
 public final class Condition<Value>: @unchecked Sendable {
     private let mutex: UnsafeMutablePointer<pthread_mutex_t>
     private let condition: UnsafeMutablePointer<pthread_cond_t>
     private var value: Value
+    /// Threads that found the mutex taken.
+    private let waiting = Atomic<Int>(0)
+    /// Threads that wait to be told.
+    private var sleeping = 0
+    /// Those of them that were told, and have not got the mutex yet.
+    private var woken = 0
 
     /// Guards `value` from now on.
     public init(_ value: sending Value) {
@@ -33,7 +40,7 @@ public final class Condition<Value>: @unchecked Sendable {
 
     /// Runs `body` alone, without waking anybody.
     public func withLock<T, E: Error>(_ body: (inout Value) throws(E) -> T) throws(E) -> T {
-        pthread_mutex_lock(mutex)
+        lock()
         defer { pthread_mutex_unlock(mutex) }
         return try body(&value)
     }
@@ -43,9 +50,9 @@ public final class Condition<Value>: @unchecked Sendable {
         until ready: (Value) -> Bool,
         _ body: (inout Value) throws(E) -> T
     ) throws(E) -> T {
-        pthread_mutex_lock(mutex)
+        lock()
         defer { pthread_mutex_unlock(mutex) }
-        while !ready(value) { pthread_cond_wait(condition, mutex) }
+        while !ready(value) { sleep() }
         return try body(&value)
     }
 
@@ -56,10 +63,10 @@ public final class Condition<Value>: @unchecked Sendable {
     ///   - nanosecondsMax: How long to wait, on the monotonic clock; nil waits for ever.
     /// - Returns: Whether `ready` holds.
     public func wait(until ready: (Value) -> Bool, nanosecondsMax: UInt64?) -> Bool {
-        pthread_mutex_lock(mutex)
+        lock()
         defer { pthread_mutex_unlock(mutex) }
         guard let nanosecondsMax else {
-            while !ready(value) { pthread_cond_wait(condition, mutex) }
+            while !ready(value) { sleep() }
             return true
         }
         var end = timespec()
@@ -68,7 +75,10 @@ public final class Condition<Value>: @unchecked Sendable {
         end.tv_sec += Int(nanosecondsMax / 1_000_000_000 + nanoseconds / 1_000_000_000)
         end.tv_nsec = Int(nanoseconds % 1_000_000_000)
         while !ready(value) {
-            if pthread_cond_timedwait(condition, mutex, &end) == ETIMEDOUT { return ready(value) }
+            sleeping += 1
+            let status = pthread_cond_timedwait(condition, mutex, &end)
+            awake()
+            if status == ETIMEDOUT { return ready(value) }
         }
         return true
     }
@@ -89,12 +99,43 @@ public final class Condition<Value>: @unchecked Sendable {
         if wakes: (inout Value) -> Bool = { _ in true },
         _ body: (inout Value) throws(E) -> T
     ) throws(E) -> T {
-        pthread_mutex_lock(mutex)
+        lock()
         defer {
-            if wakes(&value) { pthread_cond_broadcast(condition) }
+            if wakes(&value) {
+                woken = sleeping
+                pthread_cond_broadcast(condition)
+            }
             pthread_mutex_unlock(mutex)
         }
-        while !ready(&value) { pthread_cond_wait(condition, mutex) }
+        while !ready(&value) { sleep() }
         return try body(&value)
+    }
+
+    /// Lets those in who want the mutex: one that is let go of and taken again at once stays with
+    /// the thread that has it, however long others wait.
+    ///
+    /// - Parameter nanosecondsMax: How long they have for it; nothing is waited for when nobody
+    ///   does.
+    public func letOthersIn(nanosecondsMax: UInt64) {
+        let isWanted = withLock { _ in woken > 0 || waiting.load(ordering: .relaxed) > 0 }
+        if isWanted { _ = wait(until: { _ in false }, nanosecondsMax: nanosecondsMax) }
+    }
+
+    private func lock() {
+        if pthread_mutex_trylock(mutex) == 0 { return }
+        waiting.wrappingAdd(1, ordering: .relaxed)
+        pthread_mutex_lock(mutex)
+        waiting.wrappingSubtract(1, ordering: .relaxed)
+    }
+
+    private func sleep() {
+        sleeping += 1
+        pthread_cond_wait(condition, mutex)
+        awake()
+    }
+
+    private func awake() {
+        sleeping -= 1
+        if woken > 0 { woken -= 1 }
     }
 }

@@ -220,11 +220,8 @@ extension Store {
         return parts
     }
 
-    /// Lets whoever waits for the lock have it: a mutex that is let go of and taken again at once
-    /// stays with the one who has it.
-    func breathe() {
-        _ = core.wait(until: { _ in false }, nanosecondsMax: Self.breathNanoseconds)
-    }
+    /// Lets whoever waits for the lock have it, between two looks at much.
+    func breathe() { core.letOthersIn(nanosecondsMax: Self.breathNanoseconds) }
 
     private static let breathNanoseconds: UInt64 = 20_000
 

@@ -36,7 +36,7 @@ enum Benchmark {
         defer { folder.remove() }
         let report = Report(options)
         let context = Context(options: options, folder: folder, report: report)
-        for family in families where options.subjects.contains(family.subject) {
+        for family in families where options.asks(family.subject, for: family.measures) {
             do {
                 try family.measure(context)
             } catch {
@@ -47,26 +47,79 @@ enum Benchmark {
         return report.hasFailed ? 1 : 0
     }
 
+    /// Measures that are taken together.
     private struct Family: Sendable {
         let subject: Options.Subject
         let name: String
+        let measures: [String]
         let measure: @Sendable (Context) throws -> Void
+
+        init(
+            _ subject: Options.Subject,
+            _ name: String,
+            _ measures: [String],
+            _ measure: @escaping @Sendable (Context) throws -> Void
+        ) {
+            (self.subject, self.name, self.measures) = (subject, name, measures)
+            self.measure = measure
+        }
     }
 
+    /// What `--only` may name.
+    static var measures: [String] { families.flatMap(\.measures) }
+
     private static let families = [
-        Family(subject: .server, name: "get", measure: GetMeasure.run),
-        Family(subject: .server, name: "put", measure: PutMeasure.run),
-        Family(subject: .server, name: "feed", measure: FeedMeasure.run),
-        Family(subject: .storage, name: "insert", measure: InsertMeasure.run),
-        Family(subject: .storage, name: "loose insert", measure: LooseInsertMeasure.run),
-        Family(subject: .storage, name: "log", measure: LogMeasure.run),
-        Family(subject: .storage, name: "checkpoint", measure: CheckpointMeasure.run),
-        Family(subject: .storage, name: "backup", measure: BackupMeasure.run),
-        Family(subject: .growth, name: "growth", measure: GrowthMeasure.run),
-        Family(subject: .client, name: "codec", measure: CodecMeasure.run),
-        Family(subject: .client, name: "lookup", measure: LookupMeasure.run),
-        Family(subject: .client, name: "embedded", measure: EmbeddedMeasure.run),
-        Family(subject: .client, name: "first sync", measure: FirstSyncMeasure.run),
+        Family(.server, "get", ["get_rps_per_core"], GetMeasure.run),
+        Family(.server, "put", ["put_durable_rps"], PutMeasure.run),
+        Family(.server, "feed", ["feed_cpu_us_per_delivery", "feed_p99_ms"], FeedMeasure.run),
+        Family(
+            .storage,
+            "insert",
+            ["insert_durable_1", "insert_durable_16", "insert_durable_100"],
+            InsertMeasure.run
+        ),
+        Family(
+            .storage,
+            "loose insert",
+            ["insert_nosync", "disk_bytes_per_record"],
+            LooseInsertMeasure.run
+        ),
+        Family(
+            .storage,
+            "log",
+            [
+                "reopen_records_per_s", "iterate_forward", "iterate_backward",
+                "index_bytes_per_record",
+            ],
+            LogMeasure.run
+        ),
+        Family(
+            .storage,
+            "checkpoint",
+            ["checkpoint_bytes_per_s", "checkpoint_write_p99_us"],
+            CheckpointMeasure.run
+        ),
+        Family(
+            .storage,
+            "backup",
+            ["backup_bytes_per_s", "restore_bytes_per_s"],
+            BackupMeasure.run
+        ),
+        Family(.growth, "growth", ["growth"], GrowthMeasure.run),
+        Family(.client, "codec", ["codec_us"], CodecMeasure.run),
+        Family(.client, "lookup", ["cross_module_ns"], LookupMeasure.run),
+        Family(
+            .client,
+            "embedded",
+            ["mirror_bytes_per_record", "typed_read_ns", "local_write_1", "cold_open_ms"],
+            EmbeddedMeasure.run
+        ),
+        Family(
+            .client,
+            "first sync",
+            ["first_sync_s", "first_sync_snapshot_s"],
+            FirstSyncMeasure.run
+        ),
     ]
 
     /// Says something on standard error.

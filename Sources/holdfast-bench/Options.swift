@@ -20,9 +20,16 @@ struct Options {
     var subjects: [Subject] = []
     var isQuick = false
     var jsonPath: String?
+    /// The measures wanted; nil for all of the subjects.
+    var only: [String]?
+
+    /// Whether one of a family's measures is asked for.
+    func asks(_ subject: Subject, for measures: [String]) -> Bool {
+        subjects.contains(subject) && (only?.contains(where: measures.contains) ?? true)
+    }
 
     static let help = """
-        holdfast-bench server|storage|client|growth|all [--quick] [--json FILE]
+        holdfast-bench server|storage|client|growth|all [--only MEASURE] [--quick] [--json FILE]
 
         Measures Holdfast, and in turn with it the peers that are installed (nginx, SQLite, LMDB),
         and prints the median of the rounds, a line for each peer. A ratio above 1 means that
@@ -41,6 +48,7 @@ struct Options {
                        memory, random reads, a checkpoint (minutes, 12 GB below TMPDIR)
           all          all of them but growth
 
+          --only NAME  that measure, and those that are taken with it; may be said again
           --quick      fewer and shorter rounds, all in about a minute
           --json FILE  writes one JSON object a line to FILE instead of below the table
 
@@ -61,6 +69,13 @@ struct Options {
             case "--json":
                 guard index < arguments.count else { return .wrong("--json needs a file") }
                 options.jsonPath = arguments[index]
+                index += 1
+            case "--only":
+                guard index < arguments.count else { return .wrong("--only needs a measure") }
+                guard Benchmark.measures.contains(arguments[index]) else {
+                    return .wrong("'\(arguments[index])' is no measure")
+                }
+                options.only = (options.only ?? []) + [arguments[index]]
                 index += 1
             case "all": options.subjects = Subject.usual
             default:

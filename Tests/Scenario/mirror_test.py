@@ -466,6 +466,7 @@ class StoryTests(MirrorTests):
         self.assertGreater(len(parts), 1)
         self.ben.kill()
         self.ben.start()
+        self.ben.wait_for_status("live")  # borrows are asked for at the server
         say(f"{done['written'] >> 20} MiB in {len(parts)} parts, {done['freed'] >> 20} MiB of the log freed")
 
     def directories(self):
@@ -499,6 +500,8 @@ class StoryTests(MirrorTests):
         waiting = self.ben.ask("borrow", tree="parts", key=key, queue=True)
 
         def line():
+            if waiting.is_done:
+                waiting.wait()  # raises what he was refused with
             listed = self.carl.get("/v1/borrows").document["borrows"]
             return [(each["holder"]["user"], each["state"]) for each in listed
                     if each["key"]["id"] == identifier(key)]
