@@ -69,16 +69,9 @@ public final class Condition<Value>: @unchecked Sendable {
             while !ready(value) { sleep() }
             return true
         }
-        var end = timespec()
-        clock_gettime(CLOCK_MONOTONIC, &end)
-        let nanoseconds = UInt64(end.tv_nsec) + nanosecondsMax % 1_000_000_000
-        end.tv_sec += Int(nanosecondsMax / 1_000_000_000 + nanoseconds / 1_000_000_000)
-        end.tv_nsec = Int(nanoseconds % 1_000_000_000)
+        let end = timespec.now + nanosecondsMax
         while !ready(value) {
-            sleeping += 1
-            let status = pthread_cond_timedwait(condition, mutex, &end)
-            awake()
-            if status == ETIMEDOUT { return ready(value) }
+            guard sleep(until: end) else { return ready(value) }
         }
         return true
     }
@@ -114,12 +107,21 @@ public final class Condition<Value>: @unchecked Sendable {
     /// Lets those in who want the mutex: one that is let go of and taken again at once stays with
     /// the thread that has it, however long others wait.
     ///
-    /// - Parameter nanosecondsMax: How long they have for it; nothing is waited for when nobody
-    ///   does.
+    /// - Parameter nanosecondsMax: How long, at most, it is left to those who come; nothing is
+    ///   waited for when nobody does.
     public func letOthersIn(nanosecondsMax: UInt64) {
-        let isWanted = withLock { _ in woken > 0 || waiting.load(ordering: .relaxed) > 0 }
-        if isWanted { _ = wait(until: { _ in false }, nanosecondsMax: nanosecondsMax) }
+        lock()
+        defer { pthread_mutex_unlock(mutex) }
+        var now = timespec.now
+        let end = now + nanosecondsMax
+        while woken > 0 || waiting.load(ordering: .relaxed) > 0, now < end {
+            // Nobody tells when the last of them has been in: that would cost each of them.
+            _ = sleep(until: now + Self.lookNanoseconds)
+            now = timespec.now
+        }
     }
+
+    private static var lookNanoseconds: UInt64 { 10_000 }
 
     private func lock() {
         if pthread_mutex_trylock(mutex) == 0 { return }
@@ -134,8 +136,38 @@ public final class Condition<Value>: @unchecked Sendable {
         awake()
     }
 
+    /// - Returns: False when the time has come.
+    private func sleep(until end: timespec) -> Bool {
+        var end = end
+        sleeping += 1
+        let status = pthread_cond_timedwait(condition, mutex, &end)
+        awake()
+        return status != ETIMEDOUT
+    }
+
     private func awake() {
         sleeping -= 1
         if woken > 0 { woken -= 1 }
+    }
+}
+
+extension timespec {
+    /// On the monotonic clock.
+    fileprivate static var now: timespec {
+        var now = timespec()
+        clock_gettime(CLOCK_MONOTONIC, &now)
+        return now
+    }
+
+    fileprivate static func + (time: timespec, nanoseconds: UInt64) -> timespec {
+        let sum = UInt64(time.tv_nsec) + nanoseconds % 1_000_000_000
+        return timespec(
+            tv_sec: time.tv_sec + Int(nanoseconds / 1_000_000_000 + sum / 1_000_000_000),
+            tv_nsec: Int(sum % 1_000_000_000)
+        )
+    }
+
+    fileprivate static func < (a: timespec, b: timespec) -> Bool {
+        (a.tv_sec, a.tv_nsec) < (b.tv_sec, b.tv_nsec)
     }
 }

@@ -153,6 +153,7 @@ extension Store {
             parts[key, default: []].append(part.reference)
         }
         var after: RecordKey?
+        var head: UInt64 = 0
         repeat {
             try checkWanted()
             var ended: PartKey?
@@ -175,7 +176,7 @@ extension Store {
                 }
             }
             if let ended { try take(ended, &sink) }
-            breathe()
+            breathe(&head)
         } while after != nil
         for key in builders.keys { try take(key, &sink) }
         return parts.sorted { $0.key < $1.key }.flatMap(\.value)
@@ -220,10 +221,22 @@ extension Store {
         return parts
     }
 
-    /// Lets whoever waits for the lock have it, between two looks at much.
-    func breathe() { core.letOthersIn(nanosecondsMax: Self.breathNanoseconds) }
+    /// Lets whoever waits for the lock have it, between two looks at much; where somebody writes,
+    /// leaves it and the disk to them for a while, whether they wait or not.
+    ///
+    /// - Parameter head: The last commit there was at the breath before.
+    func breathe(_ head: inout UInt64) {
+        let seen = head
+        head = core.withLock { $0.state.head }
+        if head == seen {
+            core.letOthersIn(nanosecondsMax: Self.breathNanosecondsMax)
+        } else {
+            _ = core.wait(until: { _ in false }, nanosecondsMax: Self.breathNanoseconds)
+        }
+    }
 
     private static let breathNanoseconds: UInt64 = 20_000
+    private static let breathNanosecondsMax: UInt64 = 1_000_000
 
     /// What is looked at under one lock.
     private static let pageEntryCount = 128

@@ -106,13 +106,14 @@ extension Store {
     /// Forgets changes, a page at a time.
     private func forget(_ changes: [UniqueID]) {
         var rest = changes[...]
+        var head: UInt64 = 0
         while !rest.isEmpty {
             let page = rest.prefix(Self.forgottenCount)
             core.withLock { core in
                 for id in page { core.state.forget(change: id) }
             }
             rest = rest.dropFirst(page.count)
-            breathe()
+            breathe(&head)
         }
     }
 
@@ -149,13 +150,14 @@ extension Store {
         let pageEffectCount = movedEffectCount
         var page: [(PartKind, Location)] = []
         var effectCount = 0
+        var head: UInt64 = 0
         do {
             try checkpoint.forEachFrame { part, frame in
                 page.append((part.kind, frame.location(0)))
                 effectCount += max(1, frame.effectCount)
                 guard effectCount >= pageEffectCount else { return }
                 core.withLock { $0.move(page, to: checkpoint, before: offset) }
-                breathe()
+                breathe(&head)
                 page.removeAll(keepingCapacity: true)
                 effectCount = 0
             }
