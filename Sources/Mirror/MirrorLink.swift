@@ -224,6 +224,7 @@ final class MirrorLink: ByteStreamHandler {
         }
         switch message {
         case .bye(let said): end(bye(said.code, said.detail))
+        case .welcome where server?.healing != nil: end(Self.healed)
         case .welcome(let welcome):
             beat(everySeconds: welcome.heartbeatSeconds)
             handler?.received(self, message)
@@ -234,16 +235,16 @@ final class MirrorLink: ByteStreamHandler {
 
     /// What a server's bye means, after what it told of itself on this connection.
     private func bye(_ code: UInt16, _ detail: String) -> LinkEnd {
-        // It was healing when it was asked, and is not any more: how the copy goes on from there is
-        // for the next connection to find out.
-        if server?.healing != nil, code == MirrorEnd.diverged {
-            return .bye(
-                code: MirrorEnd.healing,
-                detail: "The server has ended its healing meanwhile."
-            )
-        }
-        return .bye(code: code, detail: detail)
+        server?.healing != nil && code == MirrorEnd.diverged
+            ? Self.healed : .bye(code: code, detail: detail)
     }
+
+    /// The server was healing when it was asked, and is not any more: in which epochs it goes on,
+    /// and how the copy goes on from there, is for the next connection to find out.
+    private static let healed = LinkEnd.bye(
+        code: MirrorEnd.healing,
+        detail: "The server has ended its healing meanwhile."
+    )
 
     /// Pings at every heartbeat, and allows two of silence.
     private func beat(everySeconds seconds: Double) {

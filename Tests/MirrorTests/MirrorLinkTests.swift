@@ -370,6 +370,38 @@ import Testing
         }
     }
 
+    @Test("Who was told of a healing, and is welcomed then, asks again in which epochs it goes on")
+    func welcomedMeanwhile() throws {
+        let origin = Position(epoch: Epoch(rawValue: 1), seq: 0)
+        let server = FakeServer { conversation in
+            conversation.identify(
+                databaseID: Self.databaseID,
+                application: "stockroom",
+                healing: HealingDocument(restored: origin, ahead: [])
+            )
+            conversation.upgrade()
+            conversation.send(
+                .welcome(
+                    MirrorWelcome(
+                        databaseID: Self.databaseID,
+                        application: "stockroom",
+                        head: origin,
+                        chain: .zero,
+                        oldest: origin,
+                        heartbeatSeconds: 10,
+                        settled: 0
+                    )
+                )
+            )
+            conversation.drain()
+        }
+        let probe = try LinkProbe(Self.target("127.0.0.1:\(server.port)"))
+        let end = try #require(probe.end())
+        #expect(end.mayRetry && !end.needsNewCopy)
+        #expect(probe.stop().messages.isEmpty)
+        server.join()
+    }
+
     @Test("Nobody there, https, and a peer that never answers have their own ends")
     func unreachable() throws {
         let gone = FakeServer { _ in }
