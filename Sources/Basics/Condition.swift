@@ -4,7 +4,7 @@ internal import Synchronization
 
 /// A value under a mutex that threads can wait on.
 ///
-/// @unchecked Sendable: `value` and the counts of sleepers are reached under the mutex alone;
+/// @unchecked Sendable: `value` and the counts of those who wait are reached under the mutex alone;
 /// neither mutex nor condition moves.
 public final class Condition<Value>: @unchecked Sendable {
     private let mutex: UnsafeMutablePointer<pthread_mutex_t>
@@ -13,7 +13,7 @@ public final class Condition<Value>: @unchecked Sendable {
     /// Threads that found the mutex taken.
     private let waiting = Atomic<Int>(0)
     /// Threads that wait to be told.
-    private var sleeping = 0
+    private var parked = 0
     /// Those of them that were told, and have not got the mutex yet.
     private var woken = 0
 
@@ -52,7 +52,7 @@ public final class Condition<Value>: @unchecked Sendable {
     ) throws(E) -> T {
         lock()
         defer { pthread_mutex_unlock(mutex) }
-        while !ready(value) { sleep() }
+        while !ready(value) { park() }
         return try body(&value)
     }
 
@@ -66,12 +66,12 @@ public final class Condition<Value>: @unchecked Sendable {
         lock()
         defer { pthread_mutex_unlock(mutex) }
         guard let nanosecondsMax else {
-            while !ready(value) { sleep() }
+            while !ready(value) { park() }
             return true
         }
         let end = timespec.now + nanosecondsMax
         while !ready(value) {
-            guard sleep(until: end) else { return ready(value) }
+            guard park(until: end) else { return ready(value) }
         }
         return true
     }
@@ -95,12 +95,12 @@ public final class Condition<Value>: @unchecked Sendable {
         lock()
         defer {
             if wakes(&value) {
-                woken = sleeping
+                woken = parked
                 pthread_cond_broadcast(condition)
             }
             pthread_mutex_unlock(mutex)
         }
-        while !ready(&value) { sleep() }
+        while !ready(&value) { park() }
         return try body(&value)
     }
 
@@ -116,7 +116,7 @@ public final class Condition<Value>: @unchecked Sendable {
         let end = now + nanosecondsMax
         while woken > 0 || waiting.load(ordering: .relaxed) > 0, now < end {
             // Nobody tells when the last of them has been in: that would cost each of them.
-            _ = sleep(until: now + Self.lookNanoseconds)
+            _ = park(until: now + Self.lookNanoseconds)
             now = timespec.now
         }
     }
@@ -130,23 +130,23 @@ public final class Condition<Value>: @unchecked Sendable {
         waiting.wrappingSubtract(1, ordering: .relaxed)
     }
 
-    private func sleep() {
-        sleeping += 1
+    private func park() {
+        parked += 1
         pthread_cond_wait(condition, mutex)
-        awake()
+        unpark()
     }
 
     /// - Returns: False when the time has come.
-    private func sleep(until end: timespec) -> Bool {
+    private func park(until end: timespec) -> Bool {
         var end = end
-        sleeping += 1
+        parked += 1
         let status = pthread_cond_timedwait(condition, mutex, &end)
-        awake()
+        unpark()
         return status != ETIMEDOUT
     }
 
-    private func awake() {
-        sleeping -= 1
+    private func unpark() {
+        parked -= 1
         if woken > 0 { woken -= 1 }
     }
 }

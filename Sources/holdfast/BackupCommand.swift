@@ -97,15 +97,7 @@ struct BackupFolder {
 
     /// Begins a backup; makes the directory where there is none.
     func writer(of identity: Identity) throws(CommandFailure) -> BackupWriter {
-        let disk: PosixDisk
-        do throws(DiskError) {
-            disk = try PosixDisk(path, create: true)
-        } catch {
-            throw CommandFailure(
-                .cannotCreate,
-                "cannot make \(path): \(error); give a directory this user may write"
-            )
-        }
+        let disk = try DatabaseFolder(path).made()
         do throws(CommitLogError) {
             return try BackupWriter(disk, of: identity)
         } catch {

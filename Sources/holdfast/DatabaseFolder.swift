@@ -84,20 +84,24 @@ struct DatabaseFolder {
         )
     }
 
-    private func make(
-        _ application: String,
-        _ options: LogOptions,
-        _ logger: Logger
-    ) throws(CommandFailure) -> PosixDisk {
-        let disk: PosixDisk
+    /// The directory, which is made where there is none.
+    func made() throws(CommandFailure) -> PosixDisk {
         do throws(DiskError) {
-            disk = try PosixDisk(path, create: true)
+            return try PosixDisk(path, create: true)
         } catch {
             throw CommandFailure(
                 .cannotCreate,
                 "cannot make \(path): \(error); give a directory this user may write"
             )
         }
+    }
+
+    private func make(
+        _ application: String,
+        _ options: LogOptions,
+        _ logger: Logger
+    ) throws(CommandFailure) -> PosixDisk {
+        let disk = try made()
         do throws(StoreError) {
             try Store.create(on: disk, application: application, options: options)
         } catch {

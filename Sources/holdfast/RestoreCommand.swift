@@ -29,15 +29,7 @@ enum RestoreCommand {
         let target = DatabaseFolder(try arguments.required("data"))
         let source = try folder.existing()
         let backup = try chosen(of: folder.backups(source), arguments, folder)
-        let disk: PosixDisk
-        do throws(DiskError) {
-            disk = try PosixDisk(target.path, create: true)
-        } catch {
-            throw CommandFailure(
-                .cannotCreate,
-                "cannot make \(target.path): \(error); give a directory this user may write"
-            )
-        }
+        let disk = try target.made()
         let identity: Identity
         var progress = Progress("bytes written")
         do throws(CommitLogError) {

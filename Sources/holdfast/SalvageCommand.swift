@@ -138,15 +138,7 @@ enum SalvageCommand {
         _ salvage: LogSalvage,
         to target: DatabaseFolder
     ) throws -> (epoch: Epoch, recordCount: Int) {
-        let disk: PosixDisk
-        do throws(DiskError) {
-            disk = try PosixDisk(target.path, create: true)
-        } catch {
-            throw CommandFailure(
-                .cannotCreate,
-                "cannot make \(target.path): \(error); give a directory this user may write"
-            )
-        }
+        let disk = try target.made()
         let count = try SalvagedRecords.write(of: salvage, to: disk)
         return (try salvage.write(to: disk, random: SystemRandom()), count)
     }

@@ -151,61 +151,60 @@ enum TextTargets {
         return all
     }
 
-    private static func requests(_ pieces: [[UInt8]], _ isStreaming: Bool) -> [String] {
-        var parser = RequestParser()
-        var (events, rest, content): ([String], [UInt8], [UInt8]) = ([], [], [])
+    /// What a step of a decoder of streams came to.
+    private enum Step { case taken, needsMore, over }
+
+    /// Feeds pieces as they come: what is not taken comes again, before the next piece.
+    private static func feed(_ pieces: [[UInt8]], _ step: (ByteView, inout Int) -> Step) {
+        var rest: [UInt8] = []
         for piece in pieces {
             rest += piece
-            var offset = 0
-            var isRefused = false
+            var (offset, last) = (0, Step.taken)
             rest.withView { bytes in
-                stepping: while true {
-                    switch parser.step(bytes, &offset) {
-                    case .needsMore: break stepping
-                    case .wantsContinue: continue
-                    case .head(let head):
-                        events.append(head.target.text)
-                        _ = try? RequestTarget(head.target)
-                        parser.accept(isStreaming ? .stream : .whole(byteCountMax: 1000))
-                    case .content(let part): content += part.array
-                    case .complete(let request):
-                        events.append("\(request.head.keepsAlive) \(request.body.array)")
-                        events.append("\(content)")
-                        content = []
-                    case .refused(let error):
-                        events.append("refused \(error.status.rawValue)")
-                        isRefused = true
-                        break stepping
-                    }
-                }
+                while last == .taken { last = step(bytes, &offset) }
             }
-            if isRefused { return events }
+            if last == .over { return }
             rest.removeFirst(offset)
+        }
+    }
+
+    private static func requests(_ pieces: [[UInt8]], _ isStreaming: Bool) -> [String] {
+        var parser = RequestParser()
+        var (events, content): ([String], [UInt8]) = ([], [])
+        feed(pieces) { bytes, offset in
+            switch parser.step(bytes, &offset) {
+            case .needsMore: return .needsMore
+            case .wantsContinue: break
+            case .head(let head):
+                events.append(head.target.text)
+                _ = try? RequestTarget(head.target)
+                parser.accept(isStreaming ? .stream : .whole(byteCountMax: 1000))
+            case .content(let part): content += part.array
+            case .complete(let request):
+                events.append("\(request.head.keepsAlive) \(request.body.array)")
+                events.append("\(content)")
+                content = []
+            case .refused(let error):
+                events.append("refused \(error.status.rawValue)")
+                return .over
+            }
+            return .taken
         }
         return events
     }
 
     private static func responses(_ pieces: [[UInt8]]) -> [String] {
         var parser = ResponseParser(bodyByteCountMax: 1000)
-        var (events, rest): ([String], [UInt8]) = ([], [])
-        for piece in pieces {
-            rest += piece
-            var offset = 0
-            var isRefused = false
-            rest.withView { bytes in
-                stepping: while true {
-                    switch parser.step(bytes, &offset) {
-                    case .needsMore: break stepping
-                    case .refused(let error):
-                        events.append("refused \(error)")
-                        isRefused = true
-                        break stepping
-                    case let step: events.append("\(step)")
-                    }
-                }
+        var events: [String] = []
+        feed(pieces) { bytes, offset in
+            switch parser.step(bytes, &offset) {
+            case .needsMore: return .needsMore
+            case .refused(let error):
+                events.append("refused \(error)")
+                return .over
+            case let step: events.append("\(step)")
             }
-            if isRefused { return events }
-            rest.removeFirst(offset)
+            return .taken
         }
         return events
     }
@@ -225,30 +224,20 @@ enum TextTargets {
 
     private static func messages(_ pieces: [[UInt8]], _ role: WebSocketDecoder.Role) -> [String] {
         var decoder = WebSocketDecoder(role: role, messageByteCountMax: 1000)
-        var (events, rest): ([String], [UInt8]) = ([], [])
-        for piece in pieces {
-            rest += piece
-            var offset = 0
-            var isOver = false
-            rest.withView { bytes in
-                stepping: while true {
-                    switch decoder.step(bytes, &offset) {
-                    case .needsMore: break stepping
-                    case .message(let bytes, let isText):
-                        events.append("\(isText) \(bytes.array)")
-                    case .ping(let bytes): events.append("ping \(bytes.array)")
-                    case .pong(let bytes): events.append("pong \(bytes.array)")
-                    case .close(let code, let reason):
-                        events.append("close \(code?.rawValue ?? 0) \(reason.array)")
-                    case .violation(let violation):
-                        events.append("violation \(violation.code.rawValue)")
-                        isOver = true
-                        break stepping
-                    }
-                }
+        var events: [String] = []
+        feed(pieces) { bytes, offset in
+            switch decoder.step(bytes, &offset) {
+            case .needsMore: return .needsMore
+            case .message(let bytes, let isText): events.append("\(isText) \(bytes.array)")
+            case .ping(let bytes): events.append("ping \(bytes.array)")
+            case .pong(let bytes): events.append("pong \(bytes.array)")
+            case .close(let code, let reason):
+                events.append("close \(code?.rawValue ?? 0) \(reason.array)")
+            case .violation(let violation):
+                events.append("violation \(violation.code.rawValue)")
+                return .over
             }
-            if isOver { return events }
-            rest.removeFirst(offset)
+            return .taken
         }
         return events
     }

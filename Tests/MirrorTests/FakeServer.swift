@@ -50,6 +50,24 @@ final class FakeServer: Sendable {
             send(frame.array)
         }
 
+        /// Welcomes a mirror, with a head of no commits.
+        func welcome(databaseID: UniqueID, application: String, heartbeatSeconds: Double) {
+            let origin = Position(epoch: Epoch(rawValue: 1), seq: 0)
+            send(
+                .welcome(
+                    MirrorWelcome(
+                        databaseID: databaseID,
+                        application: application,
+                        head: origin,
+                        chain: .zero,
+                        oldest: origin,
+                        heartbeatSeconds: heartbeatSeconds,
+                        settled: 0
+                    )
+                )
+            )
+        }
+
         func reply(_ status: String, _ body: String) {
             send("HTTP/1.1 \(status)\r\ncontent-length: \(body.utf8.count)\r\n\r\n\(body)")
         }

@@ -208,19 +208,10 @@ import Testing
         let server = FakeServer { conversation in
             conversation.identify(databaseID: Self.databaseID, application: "stockroom")
             conversation.upgrade()
-            let origin = Position(epoch: Epoch(rawValue: 1), seq: 0)
-            conversation.send(
-                .welcome(
-                    MirrorWelcome(
-                        databaseID: Self.databaseID,
-                        application: "stockroom",
-                        head: origin,
-                        chain: .zero,
-                        oldest: origin,
-                        heartbeatSeconds: 0.1,
-                        settled: 0
-                    )
-                )
+            conversation.welcome(
+                databaseID: Self.databaseID,
+                application: "stockroom",
+                heartbeatSeconds: 0.1
             )
             conversation.drain()
         }
@@ -380,18 +371,10 @@ import Testing
                 healing: HealingDocument(restored: origin, ahead: [])
             )
             conversation.upgrade()
-            conversation.send(
-                .welcome(
-                    MirrorWelcome(
-                        databaseID: Self.databaseID,
-                        application: "stockroom",
-                        head: origin,
-                        chain: .zero,
-                        oldest: origin,
-                        heartbeatSeconds: 10,
-                        settled: 0
-                    )
-                )
+            conversation.welcome(
+                databaseID: Self.databaseID,
+                application: "stockroom",
+                heartbeatSeconds: 10
             )
             conversation.drain()
         }
