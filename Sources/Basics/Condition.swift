@@ -16,6 +16,8 @@ public final class Condition<Value>: @unchecked Sendable {
     private var parked = 0
     /// Those of them that were told, and have not got the mutex yet.
     private var woken = 0
+    /// How often those who wait were told: who began to wait before the last time is `woken`.
+    private var tellings = 0
 
     /// Guards `value` from now on.
     public init(_ value: sending Value) {
@@ -96,6 +98,7 @@ public final class Condition<Value>: @unchecked Sendable {
         defer {
             if wakes(&value) {
                 woken = parked
+                tellings += 1
                 pthread_cond_broadcast(condition)
             }
             pthread_mutex_unlock(mutex)
@@ -115,8 +118,10 @@ public final class Condition<Value>: @unchecked Sendable {
         var now = timespec.now
         let end = now + nanosecondsMax
         while woken > 0 || waiting.load(ordering: .relaxed) > 0, now < end {
-            // Nobody tells when the last of them has been in: that would cost each of them.
-            _ = park(until: now + Self.lookNanoseconds)
+            // Nobody tells when the last of them has been in: that would cost each of them. Who looks
+            // is none of those who are told.
+            var look = now + Self.lookNanoseconds
+            pthread_cond_timedwait(condition, mutex, &look)
             now = timespec.now
         }
     }
@@ -131,23 +136,25 @@ public final class Condition<Value>: @unchecked Sendable {
     }
 
     private func park() {
+        let told = tellings
         parked += 1
         pthread_cond_wait(condition, mutex)
-        unpark()
+        unpark(told)
     }
 
     /// - Returns: False when the time has come.
     private func park(until end: timespec) -> Bool {
         var end = end
+        let told = tellings
         parked += 1
         let status = pthread_cond_timedwait(condition, mutex, &end)
-        unpark()
+        unpark(told)
         return status != ETIMEDOUT
     }
 
-    private func unpark() {
+    private func unpark(_ told: Int) {
         parked -= 1
-        if woken > 0 { woken -= 1 }
+        if told != tellings { woken -= 1 }
     }
 }
 
