@@ -22,7 +22,7 @@ public enum CRC32C {
 ///
 /// Shape: the state takes little-endian words of 8 bytes, the last one padded with zeros, then the
 /// length. Test vectors stand in FORMAT.md; the tree hash depends on it, so it never changes.
-public struct FoldHash {
+public struct FoldHash: Sendable {
     private var state: UInt64
     // Odd constants with half their bits set: the fractional digits of e and of the golden ratio.
     private static let first: UInt64 = 0xB7E1_5162_8AED_2A6B

@@ -118,8 +118,8 @@ public final class Condition<Value>: @unchecked Sendable {
         var now = timespec.now
         let end = now + nanosecondsMax
         while woken > 0 || waiting.load(ordering: .relaxed) > 0, now < end {
-            // Nobody tells when the last of them has been in: that would cost each of them. Who looks
-            // is none of those who are told.
+            // Nobody tells when the last of them has been in: that would cost each of them. Who
+            // looks is none of those who are told.
             var look = now + Self.lookNanoseconds
             pthread_cond_timedwait(condition, mutex, &look)
             now = timespec.now

@@ -1,12 +1,16 @@
-// CRC-32C. On x86-64 three independent streams hide the three-cycle latency of the instruction; they
-// are joined by tables that move a checksum over a block of zeros. Elsewhere: slicing by eight.
+// CRC-32C. On x86-64 three independent streams hide the three-cycle latency of the instruction. They
+// are joined by a carry-less multiplication that moves a checksum over the zeros that follow it:
+// times x^(8n) modulo the polynomial, of which the instruction itself does the last 33 bits. Source:
+// V. Gopal et al., "Fast CRC Computation for iSCSI Polynomial Using CRC32 Instruction", Intel, 2011.
+// Elsewhere: slicing by eight.
 #include "checksum.h"
 
 #include <string.h>
 
 static uint32_t slice[8][256];
-static uint32_t join[4][256];
-enum { BLOCK = 256 };
+// The longest of three streams, in words of 8 bytes, and what moves a checksum over so many.
+enum { STREAM_MAX = 64 };
+static uint32_t move[2 * STREAM_MAX + 1];
 
 static uint32_t portable_state(uint32_t state, const uint8_t *p, size_t n) {
     while (n >= 8) {
@@ -33,10 +37,12 @@ __attribute__((constructor)) static void build_tables(void) {
     for (int k = 1; k < 8; k++)
         for (int i = 0; i < 256; i++)
             slice[k][i] = slice[k - 1][i] >> 8 ^ slice[0][slice[k - 1][i] & 255];
-    static const uint8_t zeros[BLOCK];
-    for (int k = 0; k < 4; k++)
-        for (int i = 0; i < 256; i++)
-            join[k][i] = portable_state((uint32_t)i << (8 * k), zeros, BLOCK);
+    // Reflected: the highest bit is x^0. From x^31 on, over 64 bits each.
+    uint32_t power = 1;
+    for (int words = 1; words <= 2 * STREAM_MAX; words++) {
+        move[words] = power;
+        for (int bit = 0; bit < 64; bit++) power = power & 1 ? power >> 1 ^ 0x82F63B78u : power >> 1;
+    }
 }
 
 uint32_t holdfast_crc32c_portable(uint32_t crc, const void *bytes, size_t count) {
@@ -45,29 +51,35 @@ uint32_t holdfast_crc32c_portable(uint32_t crc, const void *bytes, size_t count)
 
 #if defined(__x86_64__)
 #include <nmmintrin.h>
+#include <wmmintrin.h>
 
-static uint32_t skip_block(uint32_t state) {
-    return join[0][state & 255] ^ join[1][state >> 8 & 255] ^ join[2][state >> 16 & 255] ^
-           join[3][state >> 24];
+// Below so many bytes the joining costs more than it saves.
+enum { STREAMS_MIN = 144 };
+
+__attribute__((target("sse4.2,pclmul"))) static inline uint64_t moved(uint64_t state, size_t words) {
+    __m128i product = _mm_clmulepi64_si128(
+        _mm_cvtsi64_si128((long long)state), _mm_cvtsi32_si128((int)move[words]), 0);
+    return (uint64_t)_mm_cvtsi128_si64(product);
 }
 
-__attribute__((target("sse4.2"))) static uint32_t fast(uint32_t crc, const uint8_t *p, size_t n) {
+__attribute__((target("sse4.2,pclmul"))) static uint32_t fast(
+    uint32_t crc, const uint8_t *p, size_t n) {
     uint64_t a = (uint32_t)~crc;
-    while (n >= 3 * BLOCK) {
+    while (n >= STREAMS_MIN) {
+        size_t words = n / 24 < STREAM_MAX ? n / 24 : STREAM_MAX;
         uint64_t b = 0, c = 0;
-        for (int i = 0; i < BLOCK; i += 8) {
+        for (const uint8_t *end = p + words * 8; p != end; p += 8) {
             uint64_t x, y, z;
-            memcpy(&x, p + i, 8);
-            memcpy(&y, p + BLOCK + i, 8);
-            memcpy(&z, p + 2 * BLOCK + i, 8);
+            memcpy(&x, p, 8);
+            memcpy(&y, p + words * 8, 8);
+            memcpy(&z, p + words * 16, 8);
             a = _mm_crc32_u64(a, x);
             b = _mm_crc32_u64(b, y);
             c = _mm_crc32_u64(c, z);
         }
-        a = skip_block((uint32_t)a) ^ b;
-        a = skip_block((uint32_t)a) ^ c;
-        p += 3 * BLOCK;
-        n -= 3 * BLOCK;
+        a = _mm_crc32_u64(0, moved(a, 2 * words) ^ moved(b, words)) ^ c;
+        p += words * 16;
+        n -= words * 24;
     }
     while (n >= 8) {
         uint64_t x;
@@ -82,8 +94,9 @@ __attribute__((target("sse4.2"))) static uint32_t fast(uint32_t crc, const uint8
 }
 
 uint32_t holdfast_crc32c(uint32_t crc, const void *bytes, size_t count) {
-    return __builtin_cpu_supports("sse4.2") ? fast(crc, bytes, count)
-                                            : holdfast_crc32c_portable(crc, bytes, count);
+    return __builtin_cpu_supports("sse4.2") && __builtin_cpu_supports("pclmul")
+               ? fast(crc, bytes, count)
+               : holdfast_crc32c_portable(crc, bytes, count);
 }
 #elif defined(__aarch64__) && defined(__ARM_FEATURE_CRC32)
 #include <arm_acle.h>

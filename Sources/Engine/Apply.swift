@@ -27,13 +27,13 @@ extension EngineState {
     ///   - commit: Its content.
     ///   - frameOffset: Logical offset of its frame.
     ///   - undoable: Whether `rollback` may be asked to take it back.
-    ///   - remembers: Whether its change is remembered; else `remember` gives all at once.
+    ///   - isTallied: Whether what a `Tally` gathers is taken from one.
     /// - Throws: `ApplyError`; the state is then not to be used any more.
     public func apply(
         _ commit: CommitView,
         at frameOffset: UInt64,
         undoable: Bool,
-        remembers: Bool = true
+        isTallied: Bool = false
     ) throws {
         guard commit.seq == head + 1 else {
             throw ApplyError.gap(expected: head + 1, found: commit.seq)
@@ -52,13 +52,13 @@ extension EngineState {
                 if let previous = step.tree.index.replace(effect, with: location) {
                     try leave(step, previous)
                 }
-                try enter(step, effect, seq: seq)
+                try enter(step, effect, seq: seq, isTallied: isTallied)
                 ordinal += 1
             }
             step.tree.lastSeq = seq
             step.subject?.lastSeq = seq
         }
-        if remembers { changes.insert(frameOffset, for: commit.changeID) }
+        if !isTallied { changes.insert(frameOffset, for: commit.changeID) }
         head = seq
         chain = commit.chain
         lastTime = commit.at
@@ -122,12 +122,7 @@ extension EngineState {
     private func forget(_ tree: TreeState, _ effect: EffectView) {
         if tree.name == .trees, let index = treesByName[effect.name] { removeLast(trees[index]) }
         guard let number = effect.number else { return }
-        var isUsed = false
-        tree.index.forEachRevision(of: .number(number)) { _, _ in
-            isUsed = true
-            return false
-        }
-        if !isUsed { tree.usedIDs.remove(number) }
+        if !tree.index.holds(.number(number)) { tree.usedIDs.remove(number) }
     }
 
     // MARK: One effect
@@ -174,10 +169,15 @@ extension EngineState {
     }
 
     /// Puts what an effect sets into everything derived.
-    func enter(_ step: Step, _ effect: EffectView, seq: UInt64) throws {
+    func enter(
+        _ step: Step,
+        _ effect: EffectView,
+        seq: UInt64,
+        isTallied: Bool = false
+    ) throws {
         if let number = effect.number { step.tree.usedIDs.insert(number) }
         guard effect.isSet else { return }
-        add(step, hash: TreeHash.record(effect, step.block, seq: seq))
+        if !isTallied { add(step, hash: TreeHash.record(effect, step.block, seq: seq)) }
         step.tree.count += 1
         if !step.tree.uniques.isEmpty {
             forEachUnique(step.tree, effect) { $0.add($1, id: effect.key.id) }
@@ -186,7 +186,7 @@ extension EngineState {
         try enterSystem(step, effect, seq: seq)
     }
 
-    private func add(_ step: Step, hash: Hash128) {
+    func add(_ step: Step, hash: Hash128) {
         guard let subject = step.subject else {
             step.tree.hash = step.tree.hash &+ hash
             return

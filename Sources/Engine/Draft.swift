@@ -181,9 +181,8 @@ struct Draft {
     // MARK: Effects
 
     /// Sets the first revision of a record whose id nothing has ever borne, nor this change.
-    mutating func recordNew(_ tree: TreeState, _ id: UInt64, _ image: PostImage) {
-        slots.append(tree, made: id, effect: effects.count)
-        let key = RecordKey(number: id)
+    mutating func recordNew(_ tree: TreeState, _ key: RecordKey, _ image: PostImage) {
+        slots.append(tree, made: key, effect: effects.count)
         effects.append(Effect(key: key, label: .create, previousSeq: 0, image: image))
         marks.append(Mark(owner: owner(tree, nil), operation: operation))
     }

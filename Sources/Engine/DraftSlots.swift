@@ -75,8 +75,12 @@ struct DraftSlots {
         for index in entries.indices { place(index) }
     }
 
-    /// Adds an effect on a record that is made, of an id that is not there, at revision 0.
-    mutating func append(_ tree: TreeState, made id: UInt64, effect: Int) {
+    /// Adds an effect on a record that is made, of a key that is not there, at revision 0.
+    mutating func append(_ tree: TreeState, made key: RecordKey, effect: Int) {
+        guard case .number(let id) = key.id else {
+            append(tree, key, effect: effect)
+            return
+        }
         let last = runs.count - 1
         if last >= 0, runs[last].tree == ObjectIdentifier(tree), runs[last].ids.upperBound == id,
             effect - runs[last].firstEffect == runs[last].ids.count
@@ -85,7 +89,7 @@ struct DraftSlots {
         } else if runs.count < Self.fewCount {
             runs.append(Run(tree: ObjectIdentifier(tree), ids: id..<id + 1, firstEffect: effect))
         } else {
-            append(tree, RecordKey(number: id), effect: effect)
+            append(tree, key, effect: effect)
         }
     }
 

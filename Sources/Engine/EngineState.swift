@@ -159,12 +159,6 @@ public final class EngineState {
 }
 
 extension EngineState {
-    /// Takes the memory of the changes of a log, which was folded without it.
-    public func remember(_ changes: ChangeTable) {
-        precondition(self.changes.count == 0, "the log was folded with its changes")
-        self.changes = changes
-    }
-
     /// Where the last effect on the highest revision of an id lies, be it a removal; nil when the
     /// id was never used.
     public func lastLocation(_ tree: TreeState, of id: RecordID) -> Location? {

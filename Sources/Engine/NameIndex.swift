@@ -42,6 +42,11 @@ public final class NameIndex {
         tree.latest(name)
     }
 
+    /// Whether there is any revision of a name.
+    ///
+    /// Complexity: as `location`.
+    public func holds(_ name: ByteView) -> Bool { tree.holds(name) }
+
     /// Calls `body` for each revision of a name in the given order, until it answers false.
     public func forEachRevision(
         of name: ByteView,

@@ -179,6 +179,11 @@ internal import HoldfastBasics
         return view(cell + Self.cellHeaderByteCount, Int(load(UInt16.self, cell + 12)))
     }
 
+    /// Whether an entry is of a name; mostly its head tells that it is not.
+    func isEntry(_ index: Int, of name: ByteView) -> Bool {
+        load(UInt32.self, slotOffset(index)) == Self.head(name, common) && self.name(index) == name
+    }
+
     /// All parts of an entry at once.
     @inline(__always)
     func entry(_ index: Int) -> (name: ByteView, revision: UInt32, payload: UInt64) {

@@ -88,6 +88,13 @@ struct NameTree: ~Copyable {
         return (leaf.revision(index), Location(rawValue: leaf.payload(index)))
     }
 
+    /// Whether there is any revision of a name.
+    func holds(_ name: ByteView) -> Bool {
+        let leaf = node(leaf(name, 0))
+        let (index, found) = leaf.find(name, 0)
+        return found || isNext(name, at: index, of: leaf)
+    }
+
     // MARK: Change
 
     mutating func set(_ name: ByteView, revision: UInt32, _ location: Location) -> Location? {
@@ -128,13 +135,18 @@ struct NameTree: ~Copyable {
         following: Int
     ) -> Bool {
         if index > 0 {
-            if leaf.name(index - 1) == name { return true }
+            if leaf.isEntry(index - 1, of: name) { return true }
         } else if leaf.previous != Self.none {
             let before = node(leaf.previous)
-            if before.name(before.count - 1) == name { return true }
+            if before.isEntry(before.count - 1, of: name) { return true }
         }
-        if following < leaf.count { return leaf.name(following) == name }
-        return leaf.next != Self.none && node(leaf.next).name(0) == name
+        return isNext(name, at: following, of: leaf)
+    }
+
+    /// Whether an entry, or the first of the next leaf when there is none, has a name.
+    private func isNext(_ name: ByteView, at index: Int, of leaf: NameNode) -> Bool {
+        if index < leaf.count { return leaf.isEntry(index, of: name) }
+        return leaf.next != Self.none && node(leaf.next).isEntry(0, of: name)
     }
 
     // MARK: Ways down

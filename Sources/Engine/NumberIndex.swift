@@ -35,6 +35,9 @@ public final class NumberIndex {
         tree.latest(id)
     }
 
+    /// Whether there is any revision of an id.
+    public func holds(_ id: UInt64) -> Bool { tree.holds(id) }
+
     /// Calls `body` for each revision of an id in the given order, until it answers false.
     public func forEachRevision(
         of id: UInt64,

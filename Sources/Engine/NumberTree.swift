@@ -63,6 +63,8 @@ struct NumberTree: Sendable {
         }
     }
 
+    func holds(_ id: UInt64) -> Bool { slot(id) != nil }
+
     // MARK: Change
 
     mutating func set(_ id: UInt64, revision: UInt32, _ location: Location) -> Location? {

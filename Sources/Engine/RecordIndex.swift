@@ -63,6 +63,15 @@ struct RecordIndex {
         }
     }
 
+    /// Whether any revision of an id was ever set.
+    func holds(_ id: RecordID) -> Bool {
+        switch (storage, id) {
+        case (.numbers(let index), .number(let number)): index.holds(number)
+        case (.names(let index), .name(let bytes)): bytes.withView { index.holds($0) }
+        default: false
+        }
+    }
+
     /// Runs `body` over the revisions of an id, ascending, until it returns false.
     func forEachRevision(of id: RecordID, _ body: (UInt32, Location) throws -> Bool) rethrows {
         switch (storage, id) {

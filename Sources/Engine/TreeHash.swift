@@ -8,7 +8,7 @@ public enum TreeHash {
     private static let seeds: (UInt64, UInt64) = (0x5155_4F52_554D_0001, 0x5155_4F52_554D_0002)
 
     /// The name of a block, taken once for all its records.
-    struct Block {
+    struct Block: Sendable {
         fileprivate private(set) var lanes = (FoldHash(seed: seeds.0), FoldHash(seed: seeds.1))
 
         init(_ name: ByteView) {

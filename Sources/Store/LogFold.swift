@@ -1,7 +1,7 @@
 // Opening: a log that was found whole becomes the state.
 //
-// The memory of changes depends on nothing but the log, and is a fifth of the work: for a long log
-// it is made on a second thread, which ends before the opening does.
+// What commits bring each by itself is half of the work: for a long log it is gathered on a second
+// thread, which ends before the opening does.
 internal import HoldfastBasics
 internal import HoldfastCommitLog
 internal import HoldfastEngine
@@ -63,20 +63,19 @@ extension Store {
         let count = Int(log.head + 1 - log.oldest)
         let all = log.openedCursor(after: log.oldest - 1)
         let rest = log.openedCursor(after: checkpoint?.manifest.seq ?? log.oldest - 1)
-        guard count >= secondThreadCountMin else {
+        if count < secondThreadCountMin {
             try foldRecords(rest, into: state)
-            try state.remember(changes(checkpoint, all, count).get())
-            return
+            return try take(tally(checkpoint, all, count), into: state)
         }
-        let made = Lock<Result<ChangeTable, StoreError>?>(nil)
+        let gathered = Lock<Result<Tally, StoreError>?>(nil)
         let worker = Worker {
-            let changes = changes(checkpoint, all, count)
-            made.withLock { $0 = changes }
+            let tally = tally(checkpoint, all, count)
+            gathered.withLock { $0 = tally }
         }
         let folded = Result { () throws(StoreError) in try foldRecords(rest, into: state) }
         worker.join()
         try folded.get()
-        if let changes = made.withLock(\.self) { state.remember(try changes.get()) }
+        if let tally = gathered.withLock({ $0.take() }) { try take(tally, into: state) }
     }
 
     /// Below it a thread costs more than it saves.
@@ -90,42 +89,51 @@ extension Store {
         do {
             while let frame = try cursor.next() {
                 let commit = try CommitView(frame.content)
-                try state.apply(commit, at: frame.offset, undoable: false, remembers: false)
+                try state.apply(commit, at: frame.offset, undoable: false, isTallied: true)
             }
         } catch {
             throw unfoldable(error, seq: state.head + 1)
         }
     }
 
-    /// All changes of a checkpoint and a log, and the offsets of their frames.
-    private static func changes(
+    private static func take(
+        _ tally: Result<Tally, StoreError>,
+        into state: EngineState
+    ) throws(StoreError) {
+        let tally = try tally.get()
+        do {
+            try state.take(tally)
+        } catch {
+            throw unfoldable(error, seq: state.head)
+        }
+    }
+
+    /// All changes of a checkpoint and a log, and what the log has behind it.
+    private static func tally(
         _ checkpoint: Checkpoint?,
         _ start: LogCursor,
         _ count: Int
-    ) -> Result<ChangeTable, StoreError> {
+    ) -> Result<Tally, StoreError> {
+        let adopted = checkpoint?.manifest.seq ?? 0
         var cursor = start
-        var table = ChangeTable()
-        table.reserve(count)
-        // Added together, their places are fetched from memory side by side.
-        var batch: [(id: UniqueID, offset: UInt64)] = []
+        var tally = Tally(commitCount: count)
         do {
             try checkpoint?.forEachFrame(of: [.changes]) { _, frame in
-                table.insert(frame.offset, for: try CommitView(frame.content).changeID)
+                tally.add(change: try CommitView(frame.content).changeID, at: frame.offset)
             }
             while let frame = try cursor.next() {
-                batch.append((try CommitView(frame.content).changeID, frame.offset))
-                guard batch.count == batchCount else { continue }
-                table.insert(batch)
-                batch.removeAll(keepingCapacity: true)
+                let commit = try CommitView(frame.content)
+                if commit.seq > adopted {
+                    try tally.add(commit, at: frame.offset)
+                } else {
+                    tally.add(change: commit.changeID, at: frame.offset)
+                }
             }
         } catch {
             return .failure(unfoldable(error, seq: cursor.nextSeq))
         }
-        table.insert(batch)
-        return .success(table)
+        return .success(tally)
     }
-
-    private static let batchCount = 256
 
     static func unfoldable(_ error: any Error, seq: UInt64) -> StoreError {
         switch error {
