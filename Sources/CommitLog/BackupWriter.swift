@@ -76,7 +76,12 @@ public struct BackupWriter: PartSink {
     /// Writes a part, unless it is there already.
     ///
     /// - Throws: `disk`.
-    public mutating func write(_ part: BuiltPart) throws(CommitLogError) { try writer.write(part) }
+    public mutating func write(
+        _ part: BuiltPart,
+        yielding: Yielding
+    ) throws(CommitLogError) {
+        try writer.write(part, yielding: yielding)
+    }
 
     /// Makes the backup one of the directory's; what no backup names goes.
     ///

@@ -7,12 +7,30 @@ public import HoldfastBasics
 internal import HoldfastRecords
 public import HoldfastStorage
 
+/// What is done between two pieces of a part that is written: where others want the disk too, the
+/// pieces before are synced by the call it is given, and the disk is left to them for a while.
+///
+/// One long sync at the end would hold up every other one meanwhile.
+public typealias Yielding = (_ sync: () throws(DiskError) -> Void) throws(DiskError) -> Void
+
 /// Takes the parts of a checkpoint as they are made.
-public protocol PartSink {
+public protocol PartSink: Sendable {
     /// Keeps a part, unless it is there already.
     ///
+    /// - Parameters:
+    ///   - part: Its name and content.
+    ///   - yielding: Is called between two pieces.
     /// - Throws: `disk`.
-    mutating func write(_ part: BuiltPart) throws(CommitLogError)
+    mutating func write(_ part: BuiltPart, yielding: Yielding) throws(CommitLogError)
+}
+
+extension PartSink {
+    /// Keeps a part, unless it is there already, as fast as the disk takes it.
+    ///
+    /// - Throws: `disk`.
+    public mutating func write(_ part: BuiltPart) throws(CommitLogError) {
+        try write(part, yielding: { (_) throws(DiskError) in })
+    }
 }
 
 /// Writes the files of one checkpoint.
@@ -50,18 +68,30 @@ public struct CheckpointWriter: PartSink {
     /// Writes a part, unless it is there already.
     ///
     /// - Throws: `disk`.
-    public mutating func write(_ part: BuiltPart) throws(CommitLogError) {
+    public mutating func write(
+        _ part: BuiltPart,
+        yielding: Yielding
+    ) throws(CommitLogError) {
         guard present.insert(part.reference.digest.description).inserted else { return }
         let path = part.reference.path
         written.append(path)
         try onDisk { () throws(DiskError) in
             let file = try disk.open(path + ".new", .create)
-            try file.write(part.bytes, at: 0)
+            var end = 0
+            repeat {
+                if end > 0 { try yielding { () throws(DiskError) in try file.sync() } }
+                let start = end
+                end = min(start + Self.pieceByteCount, part.bytes.count)
+                try file.write(part.bytes, start..<end, at: start)
+            } while end < part.bytes.count
             try file.sync()
             try disk.rename(path + ".new", to: path)
         }
         writtenByteCount += part.bytes.count
     }
+
+    /// What the disk takes before others may want it again.
+    private static let pieceByteCount = 128 << 10
 
     /// Removes what was written before something failed: a disk that is full has its room back.
     public func giveUp() {

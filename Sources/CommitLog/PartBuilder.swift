@@ -6,6 +6,36 @@
 internal import HoldfastBasics
 public import HoldfastRecords
 
+/// A part whose name is still to be found.
+public struct UnnamedPart: Sendable {
+    private let kind: PartKind
+    private let block: String
+    private let effectCount: Int
+    private let bytes: [UInt8]
+
+    fileprivate init(_ kind: PartKind, _ block: String, _ effectCount: Int, _ frames: ByteView) {
+        let header = PartHeader(kind: kind, effectCount: effectCount, block: block).bytes
+        self.kind = kind
+        self.block = block
+        self.effectCount = effectCount
+        bytes = header.array + frames.array
+    }
+
+    /// The part under its name, the hash of all of it.
+    public var named: BuiltPart {
+        var hasher = SHA256()
+        bytes.withView { hasher.update($0) }
+        let reference = PartReference(
+            digest: hasher.finish(),
+            byteCount: bytes.count,
+            kind: kind,
+            block: block,
+            effectCount: effectCount
+        )
+        return BuiltPart(reference: reference, bytes: bytes)
+    }
+}
+
 /// A part that is to be written.
 public struct BuiltPart: Sendable {
     /// How the manifest names it.
@@ -78,25 +108,13 @@ public final class PartBuilder {
     }
 
     /// Ends a part; nil when nothing was added since the one before.
-    public func finish() -> BuiltPart? {
+    public func finish() -> UnnamedPart? {
         flush()
         guard !frames.isEmpty else { return nil }
-        let name = block.withView(\.text)
-        let header = PartHeader(kind: kind, effectCount: effectCount, block: name).bytes
-        var hasher = SHA256()
-        hasher.update(header.view)
-        hasher.update(frames.view)
-        let reference = PartReference(
-            digest: hasher.finish(),
-            byteCount: header.count + frames.count,
-            kind: kind,
-            block: name,
-            effectCount: effectCount
-        )
-        let bytes = header.array + frames.array
+        let part = UnnamedPart(kind, block.withView(\.text), effectCount, frames.view)
         frames.removeAll()
         effectCount = 0
-        return BuiltPart(reference: reference, bytes: bytes)
+        return part
     }
 
     /// An excerpt becomes a frame.

@@ -112,7 +112,7 @@ extension DiskFile {
         var offset = range.lowerBound
         while offset < range.upperBound {
             let count = min(block.count, range.upperBound - offset)
-            try write(block, count, at: offset)
+            try write(block, 0..<count, at: offset)
             offset += count
         }
     }
@@ -121,14 +121,21 @@ extension DiskFile {
     ///
     /// - Throws: `write`.
     public func write(_ bytes: [UInt8], at offset: Int) throws(DiskError) {
-        try write(bytes, bytes.count, at: offset)
+        try write(bytes, 0..<bytes.count, at: offset)
     }
 
-    // A closure cannot throw typed through `withUnsafeBytes`, so its outcome is carried out.
-    private func write(_ bytes: [UInt8], _ count: Int, at offset: Int) throws(DiskError) {
+    /// Writes some of the bytes at an offset, growing the file as needed.
+    ///
+    /// - Throws: `write`.
+    public func write(
+        _ bytes: [UInt8],
+        _ range: Range<Int>,
+        at offset: Int
+    ) throws(DiskError) {
+        // A closure cannot throw typed through `withUnsafeBytes`, so its outcome is carried out.
         let outcome: Result<Void, DiskError> = bytes.withView { view in
             do throws(DiskError) {
-                return .success(try write(view[0..<count], at: offset))
+                return .success(try write(view[range], at: offset))
             } catch {
                 return .failure(error)
             }

@@ -2,7 +2,7 @@
 // again when the database is opened.
 //
 // Everything is read as it stood after the last durable commit, a page at a time under the lock;
-// hashing and writing go on without it.
+// hashing and writing go on without it, on a second thread.
 internal import HoldfastBasics
 public import HoldfastCommitLog
 internal import HoldfastEngine
@@ -125,32 +125,40 @@ extension Store {
         _ sizes: PartSizes,
         _ sink: inout Sink
     ) throws(CommitLogError) -> Manifest {
-        var parts: [PartReference] = []
-        for tree in frame.allTrees { parts += try write(tree, frame.seq, sizes, &sink) }
-        parts += try writeChanges(frame, &memory, sizes, &sink)
+        let pipe = PartPipe(into: sink, of: self)
+        var order: [Int] = []
+        do throws(CommitLogError) {
+            for tree in frame.allTrees { order += try write(tree, frame.seq, sizes, pipe) }
+            order += try writeChanges(frame, &memory, sizes, pipe)
+        } catch {
+            pipe.stop(&sink)
+            throw error
+        }
+        let parts = try pipe.finish(&sink)
         return Manifest(
             databaseID: identity.databaseID,
             seq: frame.seq,
             chain: frame.chain,
             time: frame.time,
             trees: frame.trees.map(\.description),
-            parts: parts
+            parts: order.map { parts[$0] }
         )
     }
 
     /// Writes the parts of one tree's blocks.
+    ///
+    /// - Returns: Their places in the pipe, in the order of a manifest.
     private func write<Sink: PartSink>(
         _ name: TreeName,
         _ seq: UInt64,
         _ sizes: PartSizes,
-        _ sink: inout Sink
-    ) throws(CommitLogError) -> [PartReference] {
+        _ pipe: PartPipe<Sink>
+    ) throws(CommitLogError) -> [Int] {
         var builders: [PartKey: PartBuilder] = [:]
-        var parts: [PartKey: [PartReference]] = [:]
-        func take(_ key: PartKey, _ sink: inout Sink) throws(CommitLogError) {
+        var places: [PartKey: [Int]] = [:]
+        func take(_ key: PartKey) throws(CommitLogError) {
             guard let part = builders[key]?.finish() else { return }
-            try sink.write(part)
-            parts[key, default: []].append(part.reference)
+            places[key, default: []].append(try pipe.write(part))
         }
         var after: RecordKey?
         var head: UInt64 = 0
@@ -175,11 +183,11 @@ extension Store {
                     return ended == nil && room > 0
                 }
             }
-            if let ended { try take(ended, &sink) }
+            if let ended { try take(ended) }
             breathe(&head)
         } while after != nil
-        for key in builders.keys { try take(key, &sink) }
-        return parts.sorted { $0.key < $1.key }.flatMap(\.value)
+        for key in builders.keys.sorted() { try take(key) }
+        return places.sorted { $0.key < $1.key }.flatMap(\.value)
     }
 
     /// Writes what changes did: those of the checkpoint before, then those of the log that goes.
@@ -187,15 +195,14 @@ extension Store {
         _ frame: CheckpointFrame,
         _ memory: inout ChangeHorizon,
         _ sizes: PartSizes,
-        _ sink: inout Sink
-    ) throws(CommitLogError) -> [PartReference] {
+        _ pipe: PartPipe<Sink>
+    ) throws(CommitLogError) -> [Int] {
         let builder = PartBuilder(.changes, of: [], sizes: sizes)
-        var parts: [PartReference] = []
+        var places: [Int] = []
         func take() throws(CommitLogError) {
             try checkWanted()
             guard let part = builder.finish() else { return }
-            try sink.write(part)
-            parts.append(part.reference)
+            places.append(try pipe.write(part))
         }
         do {
             try frame.before?.forEachFrame(of: [.changes]) { _, excerpt in
@@ -218,7 +225,7 @@ extension Store {
         } catch {
             preconditionFailure("a commit that was applied cannot be read: \(error)")
         }
-        return parts
+        return places
     }
 
     /// Lets whoever waits for the lock have it, between two looks at much; where somebody writes,
