@@ -11,12 +11,39 @@ internal import HoldfastStore
 /// let low = try parts.filter { $0.stock < $0.minimum }.sorted(by: \.number).limit(20).fetch()
 /// ```
 public struct Query<R: Record>: Sendable {
+    /// Runs its argument over keys until that returns false.
+    typealias Walk =
+        @Sendable (
+            TreeCache<R>,
+            (RecordKey) throws(DatabaseError) -> Bool
+        ) throws(DatabaseError) -> Void
+
     /// Where rows come from, before tests.
     enum Source: Sendable {
-        /// Every id's latest revision, in key order.
-        case all
-        /// The keys an index gives, in its order.
-        case keys(@Sendable (TreeCache<R>) -> [RecordKey])
+        /// One revision of every id, in key order.
+        case keys(Revisions)
+        /// The keys a view gives, in its order.
+        case view(Walk)
+
+        /// The keys an index has for a range.
+        static func index<V>(
+            _ index: MultiIndex<R, V>,
+            _ range: IndexRange<V>,
+            _ order: SortOrder
+        ) -> Source {
+            .view { (cache, body) throws(DatabaseError) in
+                try cache.forEachKey(index, range, isReversed: order == .reverse, body)
+            }
+        }
+
+        /// Keys by rank.
+        static func ranked(_ keys: @escaping @Sendable (TreeCache<R>) -> [RecordKey]) -> Source {
+            .view { (cache, body) throws(DatabaseError) in
+                for key in keys(cache) {
+                    guard try body(key) else { return }
+                }
+            }
+        }
     }
 
     private let tree: Tree<R>
@@ -116,16 +143,13 @@ public struct Query<R: Record>: Sendable {
 
     private func rowCount() throws(DatabaseError) -> Int {
         guard tests.isEmpty else { return try rows().count }
-        switch source {
-        case .keys(let keys): return min(keys(cache).count, countMax)
-        case .all:
-            var count = 0
-            try forEachKey { (_) throws(DatabaseError) in
-                count += 1
-                return count < countMax
-            }
-            return min(count, countMax)
+        guard countMax > 0 else { return 0 }
+        var count = 0
+        try forEachKey { (_) throws(DatabaseError) in
+            count += 1
+            return count < countMax
         }
+        return count
     }
 
     /// The rows; called while the state is held.
@@ -158,14 +182,11 @@ public struct Query<R: Record>: Sendable {
         _ body: (RecordKey) throws(DatabaseError) -> Bool
     ) throws(DatabaseError) {
         switch source {
-        case .keys(let keys):
-            for key in keys(cache) {
-                guard try body(key) else { return }
-            }
-        case .all:
+        case .view(let walk): try walk(cache, body)
+        case .keys(let revisions):
             var after: RecordKey?
             repeat {
-                let (page, last) = cache.keys(after: after)
+                let (page, last) = cache.keys(revisions, after: after)
                 for key in page {
                     guard try body(key) else { return }
                 }
@@ -176,8 +197,8 @@ public struct Query<R: Record>: Sendable {
 }
 
 extension TreeCache {
-    /// A page of the latest revisions, and the key after which the next page begins.
-    func keys(after: RecordKey?) -> (page: [RecordKey], last: RecordKey?) {
+    /// A page of one revision of every id, and the key after which the next page begins.
+    func keys(_ revisions: Revisions, after: RecordKey?) -> (page: [RecordKey], last: RecordKey?) {
         store.read { reader in
             var page: [RecordKey] = []
             guard let tree = reader.state.tree(name) else { return (page, nil) }
@@ -185,7 +206,7 @@ extension TreeCache {
                 tree,
                 after: after,
                 prefix: nil,
-                .latest,
+                revisions.choice,
                 at: reader.state.head,
                 entryCountMax: Self.pageEntryCount
             ) { key, _ in

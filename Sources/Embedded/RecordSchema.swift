@@ -20,9 +20,13 @@ struct RecordSchema<R: Record>: Sendable {
     /// Unique indexes.
     let uniques: [any AnyUniqueIndex<R>]
     /// Ordered indexes.
-    let indexes: [any AnyMultiIndex<R>]
+    let indexes: [any ValueView<R>]
+    /// Counts by value.
+    let counts: [any ValueView<R>]
     /// Stored names of the fields text search looks through.
     let texts: [String]
+    /// All views of the tree, whoever declared them.
+    let views: [any RecordView<R>]
     private let shape: ValueShape
     private let migrations: MigrationChain
 
@@ -60,7 +64,11 @@ struct RecordSchema<R: Record>: Sendable {
         keys = R.ID.kind
         uniques = declared.uniques
         indexes = declared.indexes
+        counts = declared.counts
         texts = declared.texts
+        views =
+            declared.indexes.map { $0.view } + declared.counts.map { $0.view }
+            + TextView<R>.all(declared.texts)
         migrations = try MigrationChain(declared.migrations, to: version, R.self)
         let recording = try Self.record()
         guard case .structure(let seen) = recording.type else {
@@ -83,6 +91,7 @@ struct RecordSchema<R: Record>: Sendable {
         try check.checkSamples()
         for index in uniques { try Self.check(index, check) }
         for index in indexes where !index.isComputed { try Self.check(index, check) }
+        for counts in counts where !counts.isComputed { try Self.check(counts, check) }
     }
 
     private static func record() throws(Refusal) -> Recording<R> {
@@ -121,6 +130,7 @@ struct RecordSchema<R: Record>: Sendable {
         }
         for name in declared.texts { try check.checkField(name, of: "text search") }
         for index in declared.indexes { try check.checkField(index.field, of: "index") }
+        for counts in declared.counts { try check.checkField(counts.field, of: "counts") }
         for index in declared.uniques { try check.checkField(index.field, of: "unique index") }
         return fields.map { field in
             field.with(
@@ -144,7 +154,7 @@ struct RecordSchema<R: Record>: Sendable {
         )
     }
 
-    private static func check<I: AnyMultiIndex>(
+    private static func check<I: ValueView>(
         _ index: I,
         _ check: SchemaCheck<R>
     ) throws(Refusal) where I.R == R {

@@ -32,12 +32,12 @@ public struct RecordTrees: Sendable {
     private static func learn<R: Record>(_ type: R.Type) throws(DatabaseError) -> any AnySchema {
         let schema = try RecordSchema(type)
         var names: Set<String> = []
-        for index in schema.indexes where !names.insert(index.signature).inserted {
+        for view in schema.views where !names.insert(view.signature).inserted {
             throw .refused(
                 Refusal(
                     .badDefinition,
-                    "\(type) declares two indexes of '\(index.field)' with values of one type.",
-                    field: index.field
+                    "\(type) declares \(view.words) twice with values of one type.",
+                    field: view.name
                 )
             )
         }
@@ -74,9 +74,4 @@ extension RecordSchema: AnySchema {
     func cache(_ store: Store, byteCountMax: Int) -> any AnyTreeCache {
         TreeCache(self, store: store, byteCountMax: byteCountMax)
     }
-}
-
-extension AnyMultiIndex {
-    /// Tells the indexes of a tree apart.
-    var signature: String { "\(field) \(V.self)" }
 }

@@ -1,10 +1,11 @@
 // A tree of records, and where queries begin.
-internal import HoldfastBasics
+public import FoundationEssentials
 internal import HoldfastRecords
 
 /// All records of one type.
 ///
-/// Queries show the latest revision of each id. A handle is cheap to copy.
+/// Queries show the latest revision of each id, unless they say otherwise. A handle is cheap to
+/// copy.
 public struct Tree<R: Record>: Sendable {
     let database: Database
     let cache: TreeCache<R>
@@ -14,8 +15,11 @@ public struct Tree<R: Record>: Sendable {
         self.cache = cache
     }
 
-    /// Every record, in key order.
-    public var all: Query<R> { Query(self, .all) }
+    /// The latest revision of every id, in key order.
+    public var all: Query<R> { Query(self, .keys(.latest)) }
+
+    /// The latest released revision of every id that has one, in key order.
+    public var released: Query<R> { Query(self, .keys(.released)) }
 
     /// The records that pass a test, in key order.
     public func filter(_ test: @escaping @Sendable (borrowing R) -> Bool) -> Query<R> {
@@ -35,19 +39,63 @@ public struct Tree<R: Record>: Sendable {
 
     /// The records with values in a range, in the order of the values.
     ///
+    /// ```swift
+    /// let cheapest = try parts.with(Part.byPrice, in: 5...).limit(20).fetch()
+    /// let dearest = try parts.with(Part.byPrice, in: 5..., .reverse).limit(20).fetch()
+    /// ```
+    ///
+    /// - Parameters:
+    ///   - index: Which values.
+    ///   - range: Those that are wanted.
+    ///   - order: `forward` begins with the smallest value, and among equal ones with the smallest
+    ///     key; `reverse` is the same backwards.
+    /// - Returns: A query that looks at no more entries of the index than it needs.
     /// - Precondition: The index is declared in the type's `define`.
     public func with<V>(
         _ index: MultiIndex<R, V>,
-        in range: any RangeExpression<V> & Sendable
+        in range: any RangeExpression<V> & Sendable,
+        _ order: SortOrder = .forward
     ) -> Query<R> {
-        Query(self, .keys(indexKeys(index, IndexRange(range))))
+        Query(self, .index(index, IndexRange(range), order))
     }
 
     /// The records with a value, in key order.
     ///
     /// - Precondition: The index is declared in the type's `define`.
     public func with<V>(_ index: MultiIndex<R, V>, _ value: V) -> Query<R> {
-        Query(self, .keys(indexKeys(index, IndexRange(only: value))))
+        Query(self, .index(index, IndexRange(only: value), .forward))
+    }
+
+    /// The records with a text that begins with another, in the order of the texts.
+    ///
+    /// Compared by UTF-8 bytes, as the index orders them.
+    ///
+    /// - Parameters:
+    ///   - index: Which texts.
+    ///   - prefix: How they begin; the empty text begins all.
+    ///   - order: `reverse` goes from the last text to the first.
+    /// - Returns: The query.
+    /// - Precondition: The index is declared in the type's `define`.
+    public func with(
+        _ index: MultiIndex<R, String>,
+        prefix: String,
+        _ order: SortOrder = .forward
+    ) -> Query<R> {
+        Query(self, .index(index, IndexRange(prefix: prefix), order))
+    }
+
+    /// Every record that has a value in an index, in the order of the values.
+    ///
+    /// - Parameters:
+    ///   - index: Which values.
+    ///   - order: `reverse` goes from the largest to the smallest.
+    /// - Returns: The query.
+    /// - Precondition: The index is declared in the type's `define`.
+    public func ordered<V>(
+        by index: MultiIndex<R, V>,
+        _ order: SortOrder = .forward
+    ) -> Query<R> {
+        Query(self, .index(index, IndexRange(), order))
     }
 
     /// The records whose text fields have, for every word of a text, a word that begins with it;
@@ -56,7 +104,7 @@ public struct Tree<R: Record>: Sendable {
     /// Case and marks do not matter. A text without words matches nothing.
     public func matching(_ text: String) -> Query<R> {
         let words = TextFolding.words(of: text)
-        return Query(self, .keys { cache in cache.keys(matching: words) })
+        return Query(self, .ranked { cache in cache.keys(matching: words) })
     }
 
     /// The latest revision of an id.
@@ -69,122 +117,6 @@ public struct Tree<R: Record>: Sendable {
     public func latest(_ id: R.ID, released: Bool = false) throws(DatabaseError) -> Entry<R>? {
         try database.snapshot { (view) throws(DatabaseError) in
             try view.latest(id, of: R.self, released: released)
-        }
-    }
-
-    private func indexKeys<V>(
-        _ index: MultiIndex<R, V>,
-        _ range: IndexRange<V>
-    ) -> @Sendable (TreeCache<R>) -> [RecordKey] {
-        { cache in cache.keys(index, range) }
-    }
-}
-
-/// The values an index is asked for.
-struct IndexRange<V: Comparable & Sendable>: Sendable {
-    /// Where they begin; nil for the first.
-    let lower: V?
-    private let upper: V?
-    private let includesUpper: Bool
-    /// What only the expression itself can say.
-    private let test: (any RangeExpression<V> & Sendable)?
-
-    /// One value.
-    init(only value: V) {
-        lower = value
-        upper = value
-        includesUpper = true
-        test = nil
-    }
-
-    /// The values a range names.
-    init(_ range: any RangeExpression<V> & Sendable) {
-        switch range {
-        case let range as Range<V>:
-            (lower, upper, includesUpper, test) = (range.lowerBound, range.upperBound, false, nil)
-        case let range as ClosedRange<V>:
-            (lower, upper, includesUpper, test) = (range.lowerBound, range.upperBound, true, nil)
-        case let range as PartialRangeFrom<V>:
-            (lower, upper, includesUpper, test) = (range.lowerBound, nil, true, nil)
-        case let range as PartialRangeUpTo<V>:
-            (lower, upper, includesUpper, test) = (nil, range.upperBound, false, nil)
-        case let range as PartialRangeThrough<V>:
-            (lower, upper, includesUpper, test) = (nil, range.upperBound, true, nil)
-        default: (lower, upper, includesUpper, test) = (nil, nil, true, range)
-        }
-    }
-
-    /// Whether a value lies behind the range, as all that follow it do.
-    func isBehind(_ value: V) -> Bool {
-        guard let upper else { return false }
-        let (value, end) = (IndexValue(value), IndexValue(upper))
-        return includesUpper ? end < value : !(value < end)
-    }
-
-    /// Whether a value that is not behind is one of them.
-    func contains(_ value: V) -> Bool { test?.contains(value) ?? true }
-}
-
-extension TreeCache {
-    /// The keys an ordered index has for a range, by value and key, each once.
-    func keys<V>(_ index: MultiIndex<R, V>, _ range: IndexRange<V>) -> [RecordKey] {
-        guard
-            let place = schema.indexes.firstIndex(where: {
-                $0.field == index.field && $0 is MultiIndex<R, V>
-            })
-        else { preconditionFailure("index '\(index.field)' is not declared by \(R.self)") }
-        return withIndex(place) {
-            OrderedIndex<R, V> { latest in index.values(of: latest.value) }
-        } _: { found in
-            var keys: [RecordKey] = []
-            var seen: Set<RecordKey> = []
-            (found as? OrderedIndex<R, V>)?.forEach(from: range.lower) { value, key in
-                guard !range.isBehind(value) else { return false }
-                if range.contains(value), seen.insert(key).inserted { keys.append(key) }
-                return true
-            }
-            return keys
-        }
-    }
-
-    /// The keys whose text has every word, those with the most matches first.
-    func keys(matching words: [String]) -> [RecordKey] {
-        guard !words.isEmpty else { return [] }
-        let fields = schema.texts.map { Array($0.utf8) }
-        return withIndex(schema.indexes.count) {
-            OrderedIndex<R, String> { latest in Self.words(latest.document, fields) }
-        } _: { found in
-            guard let index = found as? OrderedIndex<R, String> else { return [] }
-            var scores: [RecordKey: Int]?
-            for word in Set(words) {
-                var hits: [RecordKey: Int] = [:]
-                index.forEach(from: word) { value, key in
-                    guard value.utf8.starts(with: word.utf8) else { return false }
-                    // A word that is there as a whole counts twice.
-                    hits[key, default: 0] += value.utf8.count == word.utf8.count ? 2 : 1
-                    return true
-                }
-                guard let known = scores else {
-                    scores = hits
-                    continue
-                }
-                scores = hits.reduce(into: [:]) { both, hit in
-                    if let score = known[hit.key] { both[hit.key] = score + hit.value }
-                }
-            }
-            return (scores ?? [:])
-                .sorted { $0.value == $1.value ? $0.key < $1.key : $0.value > $1.value }
-                .map(\.key)
-        }
-    }
-
-    private static func words(_ document: [UInt8], _ fields: [[UInt8]]) -> [String] {
-        document.withView { document in
-            fields.flatMap { field -> [String] in
-                field.withView { field in
-                    TextFolding.words(ofMember: field, in: document)
-                }
-            }
         }
     }
 }

@@ -1,11 +1,12 @@
-// The typed side of one tree in one database: its decoded boxes and the indexes over them.
+// The typed side of one tree in one database: its decoded boxes and the views over them.
 //
 // Invariants:
 // - a box in the table is of the version that stands: whatever touches a key forgets its box in
 //   the same step (`refresh`, under the store's lock), and a read that was on its way then is not
 //   kept;
-// - an index is built when it is first asked for, while the state is held, and kept up to date by
-//   `refresh` from then on;
+// - a view is folded when it is first asked for, while the state is held, and by `refresh` from
+//   then on, in the same step as the records it is about;
+// - what a view holds is read without a lock by whoever holds the state: it changes in steps alone;
 // - locks are taken in one order: the store's, then one of these; never the other way.
 internal import HoldfastBasics
 internal import HoldfastEngine
@@ -24,7 +25,7 @@ protocol AnyTreeCache: AnyObject, Sendable {
     func refreshAll()
 }
 
-/// The decoded boxes and the indexes of one tree.
+/// The decoded boxes and the views of one tree.
 final class TreeCache<R: Record>: AnyTreeCache {
     let schema: RecordSchema<R>
     /// The store tells this cache of its steps; whoever reads through it holds the database, which
@@ -33,8 +34,8 @@ final class TreeCache<R: Record>: AnyTreeCache {
     private let boxes: SharedCache<Key<R>, Version<R>>
     private let loads = Lock(Loads())
     private let origins = Lock(BoxOrigins())
-    /// One place per declared index, then one for text search; nil until first asked for.
-    private let indexes: Lock<[(any TreeIndex<R>)?]>
+    /// One place per view of the schema; nil until first asked for.
+    let views: Lock<[(any AnyViewFold<R>)?]>
     private let steps = Atomic<UInt64>(0)
 
     var name: TreeName { schema.tree }
@@ -44,7 +45,7 @@ final class TreeCache<R: Record>: AnyTreeCache {
         self.schema = schema
         self.store = store
         boxes = SharedCache(byteCountMax: byteCountMax)
-        indexes = Lock(Array(repeating: nil, count: schema.indexes.count + 1))
+        views = Lock(Array(repeating: nil, count: schema.views.count))
     }
 
     /// How often records of the tree changed; means something while the state is held.
@@ -205,6 +206,9 @@ final class TreeCache<R: Record>: AnyTreeCache {
     /// Lets go of all boxes.
     func empty() { boxes.removeAll() }
 
+    /// The first broken invariant of the boxes in words, or nil.
+    func checkBoxes() -> String? { boxes.checkInvariants() }
+
     // MARK: Steps
 
     func refresh(_ reader: StoreReader, _ keys: [RecordKey]) {
@@ -217,12 +221,9 @@ final class TreeCache<R: Record>: AnyTreeCache {
                 boxes.remove(key, key.spread)
             }
         }
-        indexes.withLock { indexes in
-            guard indexes.contains(where: { $0 != nil }) else { return }
-            for id in Set(keys.map(\.id)) {
-                let latest = latest(reader, id)
-                for index in indexes { index?.set(id, to: latest) }
-            }
+        views.withLock { views in
+            let folds = views.compactMap(\.self)
+            if !folds.isEmpty { fold(reader, Set(keys.map(\.id)), into: folds) }
         }
     }
 
@@ -232,91 +233,12 @@ final class TreeCache<R: Record>: AnyTreeCache {
             loads.touchAll()
             boxes.removeAll()
         }
-        // They are built anew when they are asked for.
-        indexes.withLock { indexes in
-            for place in indexes.indices { indexes[place] = nil }
+        // They are folded anew when they are asked for.
+        views.withLock { views in
+            for place in views.indices { views[place] = nil }
         }
-    }
-
-    /// The latest revision of an id, decoded; nil when there is none that can be.
-    private func latest(
-        _ reader: StoreReader,
-        _ id: HoldfastRecords.RecordID
-    ) -> LatestRecord<R>? {
-        guard let tree = reader.state.tree(name),
-            let found = reader.state.revision(tree, of: id, .latest, at: reader.state.head),
-            let record = StoredRecord(reader, at: found.location)
-        else { return nil }
-        return latest(record)
-    }
-
-    private func latest(_ record: StoredRecord) -> LatestRecord<R>? {
-        do throws(DatabaseError) {
-            let decoded = try decode(record.document, record.facts.schema, record.key)
-            return LatestRecord(key: record.key, value: decoded.value, document: record.document)
-        } catch {
-            // It cannot be found by its values; reading it says why.
-            return nil
-        }
-    }
-
-    // MARK: Indexes
-
-    /// Runs `body` with an index of that place, which is built first when it is not there.
-    ///
-    /// Called while the state is held.
-    func withIndex<T>(
-        _ place: Int,
-        _ make: () -> any TreeIndex<R>,
-        _ body: (any TreeIndex<R>) -> T
-    ) -> T {
-        if let found = indexes.withLock({ $0[place].map(body) }) { return found }
-        let index = make()
-        fill(index)
-        return indexes.withLock { indexes in
-            indexes[place] = index
-            return body(index)
-        }
-    }
-
-    /// Puts every record into an empty index, a page at a time.
-    private func fill(_ index: any TreeIndex<R>) {
-        var after: RecordKey?
-        repeat {
-            var page: [StoredRecord] = []
-            after = store.read { reader in
-                guard let tree = reader.state.tree(name) else { return nil }
-                return reader.state.scan(
-                    tree,
-                    after: after,
-                    prefix: nil,
-                    .latest,
-                    at: reader.state.head,
-                    entryCountMax: Self.pageEntryCount
-                ) { _, location in
-                    if let record = StoredRecord(reader, at: location) { page.append(record) }
-                    return true
-                }
-            }
-            for record in page { index.set(record.key.id, to: latest(record)) }
-        } while after != nil
     }
 
     /// How many entries of the engine's index are looked at under one lock.
     static var pageEntryCount: Int { 256 }
-
-    /// Compares every index that was built with one built anew, while the state is held; the first
-    /// difference in words, or nil.
-    func checkInvariants() -> String? {
-        if let broken = boxes.checkInvariants() { return broken }
-        let built = indexes.withLock { indexes in indexes.map { ($0?.fresh(), $0?.lines) } }
-        for (place, (fresh, lines)) in built.enumerated() {
-            guard let fresh, let lines else { continue }
-            fill(fresh)
-            if fresh.lines != lines {
-                return "index \(place) of \(name): \(lines) instead of \(fresh.lines)"
-            }
-        }
-        return nil
-    }
 }

@@ -22,7 +22,9 @@ public struct TreeDefinition<R: Record> {
     /// Unique indexes, as declared.
     private(set) var uniques: [any AnyUniqueIndex<R>] = []
     /// Ordered indexes, as declared.
-    private(set) var indexes: [any AnyMultiIndex<R>] = []
+    private(set) var indexes: [any ValueView<R>] = []
+    /// Counts, as declared.
+    private(set) var counts: [any ValueView<R>] = []
     /// Fields of the text search.
     private(set) var texts: [String] = []
     /// Paths of enums that may grow.
@@ -44,6 +46,9 @@ public struct TreeDefinition<R: Record> {
 
     /// Declares an ordered index.
     public mutating func index<V>(_ index: MultiIndex<R, V>) { indexes.append(index) }
+
+    /// Declares counts of records by a value.
+    public mutating func count<V>(_ counts: Counts<R, V>) { self.counts.append(counts) }
 
     /// Declares the fields that text search looks through.
     public mutating func text(_ fields: String...) { texts += fields }
