@@ -99,12 +99,20 @@ public struct Tree<R: Record>: Sendable {
     }
 
     /// The records whose text fields have, for every word of a text, a word that begins with it;
-    /// those with the most such words first.
+    /// those that fit best first.
     ///
-    /// Case and marks do not matter. A text without words matches nothing.
-    public func matching(_ text: String) -> Query<R> {
+    /// Case and marks do not matter: "strasse" finds "Straße", "nandu" finds "Ñandú". A record fits
+    /// the better the more often it has the words, the rarer they are in the tree and the fewer
+    /// other words it has; a whole word counts twice. Equals stand in key order. A text without
+    /// words matches nothing.
+    ///
+    /// - Parameters:
+    ///   - text: The words.
+    ///   - revisions: The revision of each id that is searched.
+    /// - Returns: The query.
+    public func matching(_ text: String, of revisions: Revisions = .latest) -> Query<R> {
         let words = TextFolding.words(of: text)
-        return Query(self, .ranked { cache in cache.keys(matching: words) })
+        return Query(self, .ranked { cache in cache.keys(matching: words, revisions) })
     }
 
     /// The latest revision of an id.

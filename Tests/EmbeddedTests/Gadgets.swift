@@ -186,21 +186,47 @@ struct GadgetModel {
 
     private func checkText(_ tree: Tree<Gadget>) throws {
         for text in ["u", "WIDE", "wid x", "aer", "λ", "ЕЛ", "ab wide", ""] {
-            let words = Set(TextFolding.words(of: text))
-            let scored = latest.compactMap { key, value -> (score: Int, key: RecordKey)? in
-                let own = Set(TextFolding.words(of: value.name) + TextFolding.words(of: value.note))
-                var score = 0
-                for word in words {
-                    let hits = own.filter { $0.utf8.starts(with: word.utf8) }
-                    if hits.isEmpty { return nil }
-                    score += hits.count + (hits.contains(word) ? 1 : 0)
-                }
-                return words.isEmpty ? nil : (score, key)
-            }
-            let expected = scored.sorted {
-                $0.score == $1.score ? $0.key < $1.key : $0.score > $1.score
-            }
-            try same(try keys(tree.matching(text)), expected.map(\.key), "'\(text)'")
+            try same(try keys(tree.matching(text)), ranked(latest, text), "'\(text)'")
+            try same(
+                try keys(tree.matching(text, of: .released)),
+                ranked(released, text),
+                "'\(text)' of released ones"
+            )
         }
+    }
+
+    /// The keys in the order the documentation of ranking gives.
+    private func ranked(
+        _ records: [(key: RecordKey, value: Gadget)],
+        _ text: String
+    ) -> [RecordKey] {
+        let all = records.map { key, value in
+            (key: key, words: TextFolding.words(of: value.name + " " + value.note))
+        }.filter { !$0.words.isEmpty }
+        let sum = all.map(\.words.count).reduce(0, +)
+        let asked = Set(TextFolding.words(of: text)).sorted {
+            Array($0.utf8).lexicographicallyPrecedes(Array($1.utf8))
+        }
+        func weight(_ words: [String], _ word: String) -> Int {
+            var sum = 0
+            for one in words where one.utf8.starts(with: word.utf8) {
+                sum += one.utf8.count == word.utf8.count ? 2 : 1
+            }
+            return sum
+        }
+        func score(_ words: [String], _ word: String) -> Int {
+            let found = all.filter { weight($0.words, word) > 0 }.count
+            let length = Double(words.count * all.count) / Double(sum)
+            let own = Double(weight(words, word))
+            let share = TextRank.rarity(found, of: all.count) * own * 2.2
+            return Int((share / (own + 1.2 * (0.25 + 0.75 * length)) * 1e6).rounded())
+        }
+        var scores: [RecordKey: Int] = [:]
+        for (key, words) in all where !asked.isEmpty {
+            guard asked.allSatisfy({ weight(words, $0) > 0 }) else { continue }
+            scores[key] = asked.reduce(0) { $0 + score(words, $1) }
+        }
+        return scores.sorted { $0.value == $1.value ? $0.key < $1.key : $0.value > $1.value }
+            .map(\.key)
     }
 }

@@ -95,6 +95,20 @@ import Testing
                 _ = try tx.create(Item(number: "W", title: "wide wider widest"))
             }
             #expect(try parts.matching("wid").fetch().first?.number == "W")
+            // Who has the words more often comes first, then who says it shorter.
+            let made = try await db.write { tx in
+                [
+                    try tx.create(Item(number: "R1", title: "relay 10")),
+                    try tx.create(Item(number: "R2", title: "relay relay relay 10 10")),
+                    try tx.create(Item(number: "R3", title: "relay 10 with a lot of words")),
+                    try tx.create(Item(number: "R4", title: "relais 10 10 10 10 10 10")),
+                ]
+            }.value
+            let found = try parts.matching("rel 10").fetch().map(\.number)
+            #expect(found == ["R2", "R1", "R4", "R3"])
+            try await db.write { tx in try tx.release(made[3]) }
+            #expect(try parts.matching("RELAIS", of: .released).fetch().map(\.key) == [made[3]])
+            #expect(try parts.matching("relay", of: .released).count() == 0)
         }
     }
 
