@@ -18,6 +18,8 @@ public struct Counts<R: Record, V: Comparable & Sendable & Codable>: Sendable {
     let isComputed: Bool
     /// The revision of each id that counts.
     let revisions: Revisions
+    /// Counts the meanings of the values; nil when nobody does.
+    let version: Int?
     /// The values a record counts under.
     let keys: @Sendable (borrowing R) -> [V]
 
@@ -34,6 +36,7 @@ public struct Counts<R: Record, V: Comparable & Sendable & Codable>: Sendable {
     ) {
         self.field = field
         self.revisions = revisions
+        version = 1
         isComputed = false
         keys = { (record: borrowing R) in [(copy record)[keyPath: path]] }
     }
@@ -43,15 +46,19 @@ public struct Counts<R: Record, V: Comparable & Sendable & Codable>: Sendable {
     /// - Parameters:
     ///   - field: The stored name of the field they are computed from; it must exist.
     ///   - revisions: The revision of each id that counts.
+    ///   - version: Given one, the counts keep a checkpoint; raise it with every change of what
+    ///     `keys` gives.
     ///   - keys: Gives the values; pure. A record counts once under each, and under none when there
     ///     are none.
     public init(
         _ field: String,
         of revisions: Revisions = .latest,
+        version: Int? = nil,
         each keys: @escaping @Sendable (borrowing R) -> [V]
     ) {
         self.field = field
         self.revisions = revisions
+        self.version = version
         isComputed = true
         self.keys = keys
     }
@@ -78,7 +85,9 @@ struct CountView<R: Record, V: Comparable & Sendable & Codable>: RecordView {
 
     let counts: Counts<R, V>
 
+    static var kind: String { "counts" }
     var name: String { counts.field }
+    var version: Int? { counts.version }
     var words: String { "the counts by '\(counts.field)'" }
     var revisions: Revisions { counts.revisions }
     var empty: SortedChunks<Group> { SortedChunks() }

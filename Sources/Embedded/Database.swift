@@ -36,6 +36,7 @@ public final class Database: Sendable {
     /// Tasks of this process that wait for one another's borrows.
     let lines = LocalLines()
     private let caches: ObjectsByType
+    private let trees: [any AnyTreeCache]
     private let isClosed = Atomic<Bool>(false)
 
     /// Puts a database together, before any thread works on its store.
@@ -66,6 +67,7 @@ public final class Database: Sendable {
         self.random = random
         let caches = trees.caches(store, byteCountMax: cacheByteCount)
         self.caches = ObjectsByType(caches.map { ($0.type, $0.cache) })
+        self.trees = caches.map(\.cache)
         watch = authority.exposesOnlyDurable ? DurableWatch(store) : nil
         let byName = Dictionary(uniqueKeysWithValues: caches.map { ($0.cache.name, $0.cache) })
         let (news, isShown) = (news, watch == nil)
@@ -153,6 +155,7 @@ public final class Database: Sendable {
         defer { upkeep.leave() }
         await enterUncancelled(gate)
         defer { gate.leave() }
+        await saveViews(each: false)
         let result: Result<Void, DatabaseError>
         do throws(DatabaseError) {
             result = .success(try await authority.close())
@@ -163,6 +166,17 @@ public final class Database: Sendable {
         news.end()
         authority.statusChanges.end()
         try result.get()
+    }
+
+    /// Writes the checkpoints of the views that were asked for, where this process may write.
+    ///
+    /// - Parameter isEach: Also of those in which little changed since the last one.
+    func saveViews(each isEach: Bool) async {
+        guard !store.isReadOnly, store.progress.failure == nil else { return }
+        let trees = trees
+        await Worker.run {
+            for tree in trees { tree.saveViews(each: isEach) }
+        }
     }
 
     /// Waits for a gate also in a cancelled task.

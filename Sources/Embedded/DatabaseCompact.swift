@@ -70,6 +70,8 @@ extension Database {
         }
         do throws(StoreError) {
             guard let report = try result.get() else { return nil }
+            // What vouches for the checkpoints of views may have gone with the log.
+            await saveViews(each: true)
             return store.read { reader in
                 CompactionReport(
                     position: Position(reader.state.position(of: report.checkpoint.seq)),

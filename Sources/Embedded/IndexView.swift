@@ -15,7 +15,9 @@ struct IndexView<R: Record, V: Comparable & Sendable & Codable>: RecordView {
 
     let index: MultiIndex<R, V>
 
+    static var kind: String { "index" }
     var name: String { index.field }
+    var version: Int? { index.version }
     var words: String { "the index '\(index.field)'" }
     var revisions: Revisions { index.revisions }
     var empty: SortedChunks<Entry> { SortedChunks() }

@@ -16,6 +16,8 @@ public struct MultiIndex<R: Record, V: Comparable & Sendable & Codable>: Sendabl
     let isComputed: Bool
     /// The revision of each id that is found.
     let revisions: Revisions
+    /// Counts the meanings of the values; nil when nobody does.
+    let version: Int?
     /// The values a record is found by.
     let keys: @Sendable (borrowing R) -> [V]
 
@@ -32,6 +34,7 @@ public struct MultiIndex<R: Record, V: Comparable & Sendable & Codable>: Sendabl
     ) {
         self.field = field
         self.revisions = revisions
+        version = 1
         isComputed = false
         keys = { (record: borrowing R) in [(copy record)[keyPath: path]] }
     }
@@ -41,14 +44,18 @@ public struct MultiIndex<R: Record, V: Comparable & Sendable & Codable>: Sendabl
     /// - Parameters:
     ///   - field: The stored name of the field they are computed from; it must exist.
     ///   - revisions: The revision of each id that is found by its values.
+    ///   - version: Given one, the index keeps a checkpoint; raise it with every change of what
+    ///     `keys` gives.
     ///   - keys: Gives the values; pure. A value given twice counts once.
     public init(
         _ field: String,
         of revisions: Revisions = .latest,
+        version: Int? = nil,
         each keys: @escaping @Sendable (borrowing R) -> [V]
     ) {
         self.field = field
         self.revisions = revisions
+        self.version = version
         isComputed = true
         self.keys = keys
     }

@@ -68,7 +68,7 @@ struct RecordSchema<R: Record>: Sendable {
         texts = declared.texts
         views =
             declared.indexes.map { $0.view } + declared.counts.map { $0.view }
-            + TextView<R>.all(declared.texts)
+            + TextView<R>.all(declared.texts) + declared.views
         migrations = try MigrationChain(declared.migrations, to: version, R.self)
         let recording = try Self.record()
         guard case .structure(let seen) = recording.type else {
@@ -127,6 +127,13 @@ struct RecordSchema<R: Record>: Sendable {
                 throw Refusal(.badDefinition, "\(R.self).\(path) is no enum.", field: path)
             }
             fields = opened
+        }
+        for view in declared.views where TreeName(view.name) == nil || view.version ?? 0 < 0 {
+            throw Refusal(
+                .badDefinition,
+                "\(R.self) names a view '\(view.name)' of version \(view.version ?? 0): give a name "
+                    + "like a tree's, and a version from 0 on."
+            )
         }
         for name in declared.texts { try check.checkField(name, of: "text search") }
         for index in declared.indexes { try check.checkField(index.field, of: "index") }
@@ -264,7 +271,7 @@ struct RecordSchema<R: Record>: Sendable {
 
     /// Whether a version's values decode as they are; those without version were never checked, and
     /// are tried.
-    private func isOwnMajor(_ schema: SchemaVersion) -> Bool {
+    func isOwnMajor(_ schema: SchemaVersion) -> Bool {
         schema == .none || schema.major == version.major
     }
 

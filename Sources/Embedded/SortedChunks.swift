@@ -76,15 +76,6 @@ struct SortedChunks<Element: Comparable & Sendable>: Sendable {
         }
     }
 
-    /// How many elements stand between two places; `isBefore` and `isBehind` as above.
-    func count(from isBefore: (Element) -> Bool, to isBehind: (Element) -> Bool) -> Int {
-        let (first, last) = (place(isBefore), place { !isBehind($0) })
-        guard (first.chunk, first.offset) < (last.chunk, last.offset) else { return 0 }
-        return chunks[first.chunk..<last.chunk].reduce(last.offset - first.offset) {
-            $0 + $1.count
-        }
-    }
-
     /// All elements.
     var elements: [Element] { chunks.flatMap(\.self) }
 

@@ -53,10 +53,13 @@ struct TextView<R: Record>: RecordView {
     }
 
     var name: String { Self.name }
+    var version: Int? { FoldingTable.version }
     var words: String { "text search" }
     var empty: State { State() }
 
-    static var name: String { "text" }
+    static var kind: String { "text" }
+    /// There is one of a tree.
+    static var name: String { "" }
 
     /// Its words; nil for none.
     func item(of record: FoldedRecord<R>) -> Item? {

@@ -23,6 +23,9 @@ protocol AnyTreeCache: AnyObject, Sendable {
     /// All records may stand differently now; called under the store's lock, while nobody holds the
     /// state.
     func refreshAll()
+    /// Writes the checkpoints of the views that are folded; of those in which little changed only
+    /// when all are asked for.
+    func saveViews(each isEach: Bool)
 }
 
 /// The decoded boxes and the views of one tree.

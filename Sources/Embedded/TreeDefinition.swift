@@ -25,6 +25,8 @@ public struct TreeDefinition<R: Record> {
     private(set) var indexes: [any ValueView<R>] = []
     /// Counts, as declared.
     private(set) var counts: [any ValueView<R>] = []
+    /// Views of the application's own, as declared.
+    private(set) var views: [any RecordView<R>] = []
     /// Fields of the text search.
     private(set) var texts: [String] = []
     /// Paths of enums that may grow.
@@ -49,6 +51,11 @@ public struct TreeDefinition<R: Record> {
 
     /// Declares counts of records by a value.
     public mutating func count<V>(_ counts: Counts<R, V>) { self.counts.append(counts) }
+
+    /// Declares a view of the application's own.
+    public mutating func view<V: DerivedView>(_ view: V) where V.R == R {
+        views.append(DerivedRecordView(view: view))
+    }
 
     /// Declares the fields that text search looks through.
     public mutating func text(_ fields: String...) { texts += fields }

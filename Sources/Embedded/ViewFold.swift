@@ -8,21 +8,24 @@
 //   the same;
 // - it is confined by whoever keeps it (the lock of its tree's cache).
 internal import HoldfastBasics
-internal import HoldfastEngine
+internal import HoldfastJSONCoding
 internal import HoldfastRecords
-internal import HoldfastStore
 
 /// What a view makes of records.
 protocol RecordView<R>: Sendable {
     /// The record's type.
     associatedtype R: Record
-    /// What a record puts into the view.
-    associatedtype Item: Sendable
+    /// What a record puts into the view; comes back from JSON as it was.
+    associatedtype Item: Codable & Sendable
     /// What the view holds.
     associatedtype State: Sendable
 
-    /// Tells it apart from the tree's other views of its type.
+    /// The kind of view it is: a word.
+    static var kind: String { get }
+    /// Tells it apart from the tree's other views of its kind.
     var name: String { get }
+    /// Counts the meanings of its items; nil when nobody says so, and no checkpoint may be kept.
+    var version: Int? { get }
     /// What it is to people.
     var words: String { get }
     /// The revision of each id that it is about.
@@ -43,8 +46,21 @@ protocol RecordView<R>: Sendable {
 struct FoldedRecord<R: Record> {
     let key: RecordKey
     let value: R
+    let facts: RecordFacts
+    let hasUnknownFields: Bool
     /// Normalised JSON.
     let document: [UInt8]
+}
+
+/// What an id puts into views.
+enum Folding<R: Record> {
+    /// There is no such revision.
+    case nothing
+    /// There is one, which cannot be decoded: it cannot be found by its values, and reading it says
+    /// why.
+    case undecodable
+    /// There is one.
+    case record(FoldedRecord<R>)
 }
 
 /// A view and what it holds, whatever its type.
@@ -56,9 +72,20 @@ protocol AnyViewFold<R>: AnyObject {
     /// The same view of no records.
     func fresh() -> any AnyViewFold<R>
     /// What an id puts in from now on.
-    func set(_ id: HoldfastRecords.RecordID, to record: FoldedRecord<R>?)
+    func set(_ id: HoldfastRecords.RecordID, to folding: Folding<R>)
     /// What it holds as text, for comparing two folds.
     var lines: [String] { get }
+
+    // MARK: Checkpoints
+
+    /// Whether so much has changed since the last checkpoint that the next is worth writing.
+    var isWorthSaving: Bool { get }
+    /// A checkpoint has all that changed so far.
+    func didSave()
+    /// Appends the item of a record in JSON, nothing for none; false when it has no JSON.
+    func appendItem(of key: RecordKey, to buffer: inout ByteBuffer) -> Bool
+    /// Puts in an item of a checkpoint; false when it is none of this view's.
+    func set(_ key: RecordKey, toSaved item: [UInt8]) -> Bool
 }
 
 /// A view and what it holds.
@@ -67,6 +94,9 @@ final class ViewFold<V: RecordView>: AnyViewFold {
     private(set) var state: V.State
     /// What stands in `state`.
     private var items: [HoldfastRecords.RecordID: (key: RecordKey, item: V.Item)] = [:]
+    private var undecodable: Set<HoldfastRecords.RecordID> = []
+    /// Ids set since the last checkpoint, repeated ones too.
+    private var unsavedCount = 0
 
     /// A view of no records.
     init(_ view: V) {
@@ -78,16 +108,58 @@ final class ViewFold<V: RecordView>: AnyViewFold {
 
     func fresh() -> any AnyViewFold<V.R> { ViewFold(view) }
 
-    func set(_ id: HoldfastRecords.RecordID, to record: FoldedRecord<V.R>?) {
+    func set(_ id: HoldfastRecords.RecordID, to folding: Folding<V.R>) {
+        unsavedCount += 1
+        if !undecodable.isEmpty { undecodable.remove(id) }
+        var new: (RecordKey, V.Item)?
+        switch folding {
+        case .nothing: break
+        case .undecodable: undecodable.insert(id)
+        case .record(let record): new = view.item(of: record).map { (record.key, $0) }
+        }
+        put(id, new)
+    }
+
+    private func put(_ id: HoldfastRecords.RecordID, _ new: (key: RecordKey, item: V.Item)?) {
         if let old = items.removeValue(forKey: id) {
             view.remove(old.item, of: old.key, from: &state)
         }
-        guard let record, let item = view.item(of: record) else { return }
-        view.add(item, of: record.key, to: &state)
-        items[id] = (record.key, item)
+        guard let new else { return }
+        view.add(new.item, of: new.key, to: &state)
+        items[id] = new
     }
 
     var lines: [String] { view.lines(state) }
+
+    // MARK: Checkpoints
+
+    var isWorthSaving: Bool { unsavedCount > items.count / 16 }
+
+    func didSave() { unsavedCount = 0 }
+
+    func appendItem(of key: RecordKey, to buffer: inout ByteBuffer) -> Bool {
+        guard !undecodable.contains(key.id) else { return false }
+        guard let item = items[key.id] else { return true }
+        guard item.key == key else { return false }
+        do {
+            try RecordEncoder().encode(item.item, into: &buffer)
+            return true
+        } catch {
+            // A number that is not finite, say: the item is made anew of the record.
+            return false
+        }
+    }
+
+    func set(_ key: RecordKey, toSaved item: [UInt8]) -> Bool {
+        do {
+            let item = item.isEmpty ? nil : try RecordDecoder().decode(V.Item.self, from: item)
+            put(key.id, item.map { (key, $0) })
+            return true
+        } catch {
+            // Of another type in spite of all names: it is made anew of the record.
+            return false
+        }
+    }
 }
 
 extension RecordView {
@@ -96,117 +168,16 @@ extension RecordView {
 
     /// The view of no records.
     var fold: any AnyViewFold<R> { ViewFold(self) }
-}
 
-extension TreeCache {
-    /// What a view holds; it is folded first when it was not asked for before.
-    ///
-    /// Called while the state is held, and to be used as long as it is.
-    ///
-    /// - Precondition: The view is declared in the type's `define`.
-    func state<V: RecordView>(_ type: V.Type, _ name: String, _ revisions: Revisions) -> V.State
-    where V.R == R {
-        let place = schema.views.firstIndex {
-            $0 is V && $0.revisions == revisions && $0.name.sameBytes(as: name)
-        }
-        guard let place else { preconditionFailure("view '\(name)' is not declared by \(R.self)") }
-        guard let fold = fold(place) as? ViewFold<V> else {
-            preconditionFailure("the place of another view")
-        }
-        return fold.state
-    }
-
-    private func fold(_ place: Int) -> any AnyViewFold<R> {
-        if let found = views.withLock({ $0[place] }) { return found }
-        let made = schema.views[place].fold
-        fill(made)
-        return views.withLock { views in
-            // Who was faster has folded the same.
-            if let found = views[place] { return found }
-            views[place] = made
-            return made
-        }
-    }
-
-    /// Puts every record into a view of none, a page at a time.
-    private func fill(_ fold: any AnyViewFold<R>) {
-        var after: RecordKey?
-        repeat {
-            var page: [StoredRecord] = []
-            after = store.read { reader in
-                guard let tree = reader.state.tree(name) else { return nil }
-                return reader.state.scan(
-                    tree,
-                    after: after,
-                    prefix: nil,
-                    fold.revisions.choice,
-                    at: reader.state.head,
-                    entryCountMax: Self.pageEntryCount
-                ) { _, location in
-                    if let record = StoredRecord(reader, at: location) { page.append(record) }
-                    return true
-                }
-            }
-            for record in page { fold.set(record.key.id, to: folded(record)) }
-        } while after != nil
-    }
-
-    /// Folds a step: some ids may stand differently now.
-    func fold(
-        _ reader: StoreReader,
-        _ ids: Set<HoldfastRecords.RecordID>,
-        into folds: [any AnyViewFold<R>]
-    ) {
-        for id in ids {
-            var shown: [Revisions: FoldedRecord<R>?] = [:]
-            for fold in folds {
-                let record = shown[fold.revisions] ?? folded(reader, id, fold.revisions)
-                shown.updateValue(record, forKey: fold.revisions)
-                fold.set(id, to: record)
-            }
-        }
-    }
-
-    /// The revision of an id that views are about, decoded; nil when there is none that can be.
-    private func folded(
-        _ reader: StoreReader,
-        _ id: HoldfastRecords.RecordID,
-        _ revisions: Revisions
-    ) -> FoldedRecord<R>? {
-        guard let tree = reader.state.tree(name),
-            let found = reader.state.revision(
-                tree,
-                of: id,
-                revisions.choice,
-                at: reader.state.head
-            ),
-            let record = StoredRecord(reader, at: found.location)
-        else { return nil }
-        return folded(record)
-    }
-
-    private func folded(_ record: StoredRecord) -> FoldedRecord<R>? {
-        do throws(DatabaseError) {
-            let decoded = try decode(record.document, record.facts.schema, record.key)
-            return FoldedRecord(key: record.key, value: decoded.value, document: record.document)
-        } catch {
-            // It cannot be found by its values; reading it says why.
-            return nil
-        }
-    }
-
-    /// Compares every view that was folded with one folded anew, while the state is held; the first
-    /// difference in words, or nil.
-    func checkInvariants() -> String? {
-        if let broken = checkBoxes() { return broken }
-        let folded = views.withLock { views in views.map { ($0?.fresh(), $0?.lines) } }
-        for (place, (fresh, lines)) in folded.enumerated() {
-            guard let fresh, let lines else { continue }
-            fill(fresh)
-            if fresh.lines != lines {
-                return "view \(place) of \(name): \(lines) instead of \(fresh.lines)"
-            }
-        }
-        return nil
+    /// Where its checkpoint is kept; nil when it keeps none.
+    func checkpoint(_ schema: RecordSchema<R>) -> ViewCheckpoint? {
+        guard let version else { return nil }
+        return ViewCheckpoint(
+            tree: schema.tree,
+            kind: revisions == .latest ? Self.kind : "\(Self.kind)-\(revisions)",
+            name: name,
+            version: version,
+            signature: "\(signature) \(version) \(schema.version) \(schema.texts)"
+        )
     }
 }

@@ -20,7 +20,12 @@ struct Gadget: Record, Hashable {
     static let byTag = MultiIndex<Gadget, String>("tags", each: { $0.tags })
     static let releasedByName = MultiIndex<Gadget, String>("name", \.name, of: .released)
     static let perSize = Counts<Gadget, Int>("size", \.size)
-    static let perTagReleased = Counts<Gadget, String>("tags", of: .released, each: { $0.tags })
+    static let perTagReleased = Counts<Gadget, String>(
+        "tags",
+        of: .released,
+        version: 1,
+        each: { $0.tags }
+    )
 
     static func define(_ tree: inout TreeDefinition<Gadget>) {
         tree.name = "gadgets"
@@ -32,6 +37,7 @@ struct Gadget: Record, Hashable {
         tree.count(perSize)
         tree.count(perTagReleased)
         tree.text("name", "note")
+        tree.view(SizeSums())
     }
 
     /// One of a few, so that values meet.
@@ -44,6 +50,32 @@ struct Gadget: Record, Hashable {
             note: (0..<random.below(5)).map { _ in words[random.below(words.count)] }
                 .joined(separator: [" ", "-", ", "][random.below(3)])
         )
+    }
+}
+
+/// The sum of sizes by name.
+struct SizeSums: DerivedView {
+    typealias R = Gadget
+
+    struct Item: Codable, Sendable {
+        let name: String
+        let size: Int
+    }
+
+    let name = "size-sums"
+    let version = 1
+    let empty: [String: Int] = [:]
+
+    func item(of gadget: Entry<Gadget>) -> Item? {
+        gadget.size == 0 ? nil : Item(name: gadget.name, size: gadget.size)
+    }
+
+    func add(_ item: Item, of key: Key<Gadget>, to sums: inout [String: Int]) {
+        sums[item.name, default: 0] += item.size
+    }
+
+    func remove(_ item: Item, of key: Key<Gadget>, from sums: inout [String: Int]) {
+        sums[item.name, default: 0] -= item.size
     }
 }
 
@@ -92,6 +124,13 @@ struct GadgetModel {
             try model.checkRevisions(db.tree(Gadget.self))
             try model.checkCounts(db.tree(Gadget.self), view)
             try model.checkText(db.tree(Gadget.self))
+            let sums = view.withView(SizeSums()) { sums in
+                (copy sums).filter { $0.value != 0 }
+            }
+            let expected = model.latest.reduce(into: [String: Int]()) {
+                $0[$1.value.name, default: 0] += $1.value.size
+            }
+            try model.same(sums, expected.filter { $0.value != 0 }, "sums")
             if let broken = db.checkInvariants(Gadget.self) { throw Disagreement(broken) }
         }
     }

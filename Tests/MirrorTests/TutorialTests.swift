@@ -87,7 +87,8 @@ import Testing
         #expect(blocks.removeValue(forKey: "Package.swift") != nil)
         var run = try snippets("TutorialTests.swift")
         run.merge(try snippets("TutorialProgram.swift")) { a, _ in a }
-        #expect(run.count == 8)
+        run.merge(try snippets("TutorialViews.swift")) { a, _ in a }
+        #expect(run.count == 10)
         #expect(Set(blocks.keys) == Set(run.keys))
         for (name, text) in run { #expect(blocks[name] == text, "the block \(name)") }
         let program = (run["main.swift"] ?? "") + (run["start"] ?? "")
@@ -279,6 +280,40 @@ import Testing
             #expect(try db.stranded().isEmpty)
             try await db.close()
             try again.stop()
+        }
+    }
+
+    @Test("Views answer as the README says")
+    func views() async throws {
+        try await inFolder { folder in
+            let db = try await Database.open(folder, application: "rig", trees: [Stock.self])
+            try await db.write { tx in
+                for (part, title, place, count) in [
+                    ("R-100", "Resistor 10k", "A1", 5000), ("C-10", "Capacitor 10n", "A1", 80),
+                    ("C-11", "Capacitor 22n", "B2", 300), ("T-1", "Übertrager 1:10", "B2", 7),
+                    ("T-2", "UBERTRAGER 10:10", "B2", 900),
+                ] {
+                    _ = try tx.create(Stock(part: part, title: title, place: place, count: count))
+                }
+            }
+            // README: asking
+            let stock = db.tree(Stock.self)
+            let one = try stock.find(Stock.byPart, "R-100")
+            let capacitors = try stock.with(Stock.byTitle, prefix: "Capacitor").fetch()
+            let few = try stock.with(Stock.byCount, in: ..<100).fetch()
+            let most = try stock.ordered(by: Stock.byCount, .reverse).limit(3).fetch()
+            let found = try stock.matching("übertrager 10").fetch()
+            let atA1 = try stock.count(Stock.perPlace, "A1")
+            let perPlace = try stock.counts(Stock.perPlace).map { "\($0.value): \($0.count)" }
+            let pieces = try stock.withView(Pieces()) { $0["A1"] ?? 0 }
+            // README: end
+            #expect(one?.title == "Resistor 10k")
+            #expect(capacitors.map(\.part) == ["C-10", "C-11"])
+            #expect(few.map(\.part) == ["T-1", "C-10"])
+            #expect(most.map(\.part) == ["R-100", "T-2", "C-11"])
+            #expect(found.map(\.part) == ["T-2", "T-1"])
+            #expect(atA1 == 2 && perPlace == ["A1: 2", "B2: 3"] && pieces == 5080)
+            try await db.close()
         }
     }
 
