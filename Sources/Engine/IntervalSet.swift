@@ -216,6 +216,11 @@ public struct IntervalSet: Sendable {
                 place = Place(chunk: place.chunk + 1, index: place.index - cut)
             }
         }
+        let held = chunks[place.chunk].count
+        if held == chunks[place.chunk].capacity {
+            // Else what the allocator gives beyond a small array is doubled with it up to the end.
+            chunks[place.chunk].reserveCapacity(min(Self.chunkCountMax, max(4, held * 2)))
+        }
         chunks[place.chunk].insert(interval, at: place.index)
         count += interval.upperBound - interval.lowerBound
         intervalCount += 1
