@@ -27,8 +27,9 @@ public final class CommitLog {
     public let role: LogRole
     /// What opening found.
     public let recovery: LogRecovery
-    /// Writes batches, outside the store's lock; nil when the log was opened for reading.
-    public let writer: LogWriter?
+    /// Writes batches, outside the store's lock; nil when the log was opened for reading, and while
+    /// others who share it may write.
+    public private(set) var writer: LogWriter?
     /// Seq of the last commit appended; 0 before the first.
     public private(set) var head: UInt64
     /// Seq of the last commit that may be exposed: known synced, or, where batches are not synced
@@ -36,7 +37,8 @@ public final class CommitLog {
     public private(set) var durable: UInt64
     /// Seq of the last commit known synced.
     public private(set) var synced: UInt64
-    /// What was read of the files that another process writes; nil in the process that writes.
+    /// What was read of the files that another process writes; nil in the process that alone
+    /// writes.
     public private(set) var seen: LogReader?
     /// Whether a write failed: nothing can be appended until the log is opened anew.
     public private(set) var isPoisoned = false
@@ -101,7 +103,11 @@ public final class CommitLog {
     /// When batches are synced.
     public var syncing: Syncing { options.syncing }
 
-    /// Whether commits can be appended: it is open for writing, not closed, and no write failed.
+    /// Whether several processes have it open for writing.
+    public var isShared: Bool { options.isShared }
+
+    /// Whether commits can be appended: it is open for writing, not closed, no write failed, and
+    /// none of those who share it but this one may write.
     public var takesCommits: Bool { writer != nil && !isPoisoned }
 
     private var isLoose: Bool { options.syncing.isLoose }
@@ -324,10 +330,12 @@ public final class CommitLog {
     ///
     /// - Throws: `disk`; then the next opening treats the log as if the process had been killed.
     public func close() throws(CommitLogError) {
-        defer { lock?.release() }
+        defer {
+            lock?.release()
+            isPoisoned = true
+        }
         guard let writer, !isPoisoned else { return }
         precondition(gathering.isEmpty && onItsWay == nil, "a batch is not finished")
-        isPoisoned = true
         guard !isClean, let last = segments.last else { return }
         var mark = ByteBuffer(capacity: FrameLayout.markByteCount)
         FrameLayout.appendMark(
@@ -338,6 +346,35 @@ public final class CommitLog {
         let bytes = mark.array
         try onDisk { () throws(DiskError) in try writer.append(bytes) }
     }
+
+    // MARK: Sharing
+
+    /// Appends behind the last commit of what was taken: nobody else does now.
+    ///
+    /// - Parameter writer: Stands there; nil where the log was opened just now and still does.
+    public func beginWriting(_ writer: LogWriter?) {
+        precondition(isShared && gathering.isEmpty && onItsWay == nil, "a batch is not finished")
+        guard let writer else { return }
+        segments[segments.count - 1].capacity = writer.capacity
+        self.writer = writer
+    }
+
+    /// The mark that calls what was written here synced, for `LogWriter.end`; nil when nothing was,
+    /// or a write failed.
+    public func endMark() -> [UInt8]? {
+        guard takesCommits, let seen, let last = segments.last, head > seen.head else { return nil }
+        precondition(gathering.isEmpty && onItsWay == nil, "a batch is not finished")
+        var mark = ByteBuffer(capacity: FrameLayout.markByteCount)
+        FrameLayout.appendMark(
+            BatchMark(firstSeq: head + 1, syncedSeq: synced),
+            salt: last.salt,
+            to: &mark
+        )
+        return mark.array
+    }
+
+    /// Appends nothing more: others may.
+    public func endWriting() { writer = nil }
 
     // MARK: Reading
 

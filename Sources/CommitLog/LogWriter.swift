@@ -167,6 +167,21 @@ public final class LogWriter: Sendable {
         }
     }
 
+    /// Ends what one of those who share the log has written, before another one writes.
+    ///
+    /// - Parameter mark: As `CommitLog.endMark` gave it.
+    /// - Throws: Whatever failed; then what is on the disk is unknown, as with `write`.
+    public func end(with mark: [UInt8]?) throws(DiskError) {
+        if let mark {
+            try locked { state throws(DiskError) in
+                // Without a sync: when it is lost, so is nothing but the word that there was one.
+                try state.file.write(mark, at: state.end)
+                state.end += mark.count
+            }
+        }
+        try writeIndexes()
+    }
+
     private func locked<T>(
         when ready: (State) -> Bool = { _ in true },
         _ body: (inout State) throws(DiskError) -> T

@@ -148,7 +148,8 @@ extension Store {
         let nanoseconds = time.monotonicNanoseconds() - started
         for observer in observers { observer(progress, nanoseconds) }
         if progress.failure == nil {
-            if work.writer.isRoomWanted { room.signal { $0.isWanted = true } }
+            // Others who share the database may write before the room is made.
+            if !isShared, work.writer.isRoomWanted { room.signal { $0.isWanted = true } }
             lookForRoom()
         }
         core.signal(if: { $0.hasUnwritten || $0.stepWaiterCount > 0 }) { core in
