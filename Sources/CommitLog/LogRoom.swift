@@ -69,7 +69,7 @@ extension LogWriter {
     /// Writes the indexes of segments that have ended.
     ///
     /// - Throws: Whatever failed. No commit is in danger: an index can be made anew.
-    func writeIndexes() throws(DiskError) {
+    public func writeIndexes() throws(DiskError) {
         while let segment = sealed.withLock({ $0.last }) {
             try disk.replace(segment.indexPath, with: segment.index.bytes(salt: segment.salt))
             sealed.withLock { $0.removeAll { $0.firstSeq == segment.firstSeq } }

@@ -45,13 +45,13 @@ extension Store {
         syncAll()
         let (writer, mark) = core.withLock { ($0.log.writer, $0.log.endMark()) }
         do throws(DiskError) {
-            try writer?.end(with: mark)
+            if let mark { try writer?.end(with: mark) }
         } catch {
             logger.log(.error, "store.sync.failed", ["error": "\(error)"])
             takeBack { $0.poison("\(error)") }
             tellObservers()
         }
-        core.signal { $0.log.endWriting() }
+        letGo(of: writer)
         writingLock.withLock { lock in
             lock?.release()
             lock = nil
@@ -64,14 +64,17 @@ extension Store {
     }
 
     /// Lets others write who share what was just opened.
-    func endOpening() throws(StoreError) {
-        let writer = core.withLock(\.log.writer)
+    func endOpening() { letGo(of: core.withLock(\.log.writer)) }
+
+    /// Writes what is left of indexes, and appends nothing more.
+    private func letGo(of writer: LogWriter?) {
         do throws(DiskError) {
-            try writer?.end(with: nil)
+            try writer?.writeIndexes()
         } catch {
-            throw .log(.disk(error))
+            // An index that is missing is made anew.
+            logger.log(.warning, "store.room.failed", ["error": "\(error)"])
         }
-        core.withLock { $0.log.endWriting() }
+        core.signal { $0.log.endWriting() }
     }
 
     /// Takes the lock under which one of those who share a database writes.

@@ -140,7 +140,7 @@ public final class Store: Sendable {
         )
         guard options.isWritable else { return }
         lookForRoom()
-        if options.isShared { try endOpening() }
+        if options.isShared { endOpening() }
     }
 
     /// Makes an empty database in an empty directory.
