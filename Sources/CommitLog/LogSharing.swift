@@ -77,6 +77,33 @@ extension LogWriter {
 }
 
 extension CommitLog {
+    /// Appends behind the last commit of what was taken: nobody else does now.
+    ///
+    /// - Parameter writer: Stands there; nil where the log was opened just now and still does.
+    public func beginWriting(_ writer: LogWriter?) {
+        precondition(isShared && gathering.isEmpty && onItsWay == nil, "a batch is not finished")
+        guard let writer else { return }
+        segments[segments.count - 1].capacity = writer.capacity
+        self.writer = writer
+    }
+
+    /// The mark that calls what was written here synced, for `LogWriter.end`; nil when nothing was,
+    /// or a write failed.
+    public func endMark() -> [UInt8]? {
+        guard takesCommits, let seen, let last = segments.last, head > seen.head else { return nil }
+        precondition(gathering.isEmpty && onItsWay == nil, "a batch is not finished")
+        var mark = ByteBuffer(capacity: FrameLayout.markByteCount)
+        FrameLayout.appendMark(
+            BatchMark(firstSeq: head + 1, syncedSeq: synced),
+            salt: last.salt,
+            to: &mark
+        )
+        return mark.array
+    }
+
+    /// Appends nothing more: others may.
+    public func endWriting() { writer = nil }
+
     /// Reads what others who share the log have written, and repairs its end where one of them left
     /// it in the middle: as an opening does.
     ///

@@ -26,7 +26,8 @@ public struct Compaction: Sendable, Equatable {
 }
 
 extension Store {
-    /// Writes a checkpoint and drops the segments before it.
+    /// Writes a checkpoint and drops the segments before it; the last one too, where nothing of it
+    /// is to stay and it weighs more than the room that is made ahead of a log.
     ///
     /// Reads and writes go on meanwhile. The history of what is dropped goes with it: older
     /// versions, and who changed what. One thread at a time; others wait for their turn.
@@ -57,6 +58,7 @@ extension Store {
         defer { if isWriting { endWriting() } }
         return try alone { () throws(StoreError) in
             try checkWritable()
+            endSegment(keepingFrom: limit ?? .max)
             let begun = core.withLock { core in
                 CheckpointFrame(
                     core,

@@ -76,7 +76,7 @@ extension Store {
     }
 
     /// Runs `body` when no step is under way.
-    private func onTurn<T>(_ body: (inout Core) throws -> T) rethrows -> T {
+    func onTurn<T>(_ body: (inout Core) throws -> T) rethrows -> T {
         var isWaiting = false
         return try core.signal(
             when: { core in
