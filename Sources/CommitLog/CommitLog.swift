@@ -27,30 +27,32 @@ public final class CommitLog {
     public let role: LogRole
     /// What opening found.
     public let recovery: LogRecovery
-    /// Writes batches, outside the store's lock; nil when the log was opened for reading.
-    public let writer: LogWriter?
+    /// Writes batches, outside the store's lock; nil when the log was opened for reading, and while
+    /// others who share it may write.
+    public internal(set) var writer: LogWriter?
     /// Seq of the last commit appended; 0 before the first.
     public private(set) var head: UInt64
     /// Seq of the last commit that may be exposed: known synced, or, where batches are not synced
     /// as they are written, known written.
     public private(set) var durable: UInt64
     /// Seq of the last commit known synced.
-    public private(set) var synced: UInt64
-    /// What was read of the files that another process writes; nil in the process that writes.
+    public internal(set) var synced: UInt64
+    /// What was read of the files that another process writes; nil in the process that alone
+    /// writes.
     public private(set) var seen: LogReader?
     /// Whether a write failed: nothing can be appended until the log is opened anew.
     public private(set) var isPoisoned = false
 
-    private let options: LogOptions
-    private let random: any RandomSource
+    let options: LogOptions
+    let random: any RandomSource
     private let lock: (any DiskLock)?
-    private var segments: [Segment]
+    var segments: [Segment]
     // Logical offset up to which bytes are written, and synced if batches are.
-    private var writtenEnd: UInt64
-    private var gathering: [TailPiece] = []
-    private var onItsWay: Batch?
+    var writtenEnd: UInt64
+    var gathering: [TailPiece] = []
+    var onItsWay: Batch?
     private var spares: [TailPiece] = []
-    private var isClean: Bool
+    var isClean: Bool
 
     // Room every segment keeps for marks after its last frame: of a recovery, of an opening without
     // syncs, of a clean close.
@@ -101,10 +103,14 @@ public final class CommitLog {
     /// When batches are synced.
     public var syncing: Syncing { options.syncing }
 
-    /// Whether commits can be appended: it is open for writing, not closed, and no write failed.
+    /// Whether several processes have it open for writing.
+    public var isShared: Bool { options.isShared }
+
+    /// Whether commits can be appended: it is open for writing, not closed, no write failed, and
+    /// none of those who share it but this one may write.
     public var takesCommits: Bool { writer != nil && !isPoisoned }
 
-    private var isLoose: Bool { options.syncing.isLoose }
+    var isLoose: Bool { options.syncing.isLoose }
 
     // MARK: Appending
 
@@ -206,19 +212,8 @@ public final class CommitLog {
         let last = segments[segments.count - 1]
         // A segment without a commit would have the same name: the new one takes its place.
         let replaces = last.firstSeq == seq
-        let header = SegmentHeader(
-            databaseID: identity.databaseID,
-            salt: UInt32(truncatingIfNeeded: random.next()),
-            firstSeq: seq,
-            base: replaces ? last.base : last.base + UInt64(last.end),
-            chainBefore: chainBefore,
-            lineage: lineage,
-            role: role
-        )
-        precondition(
-            header.base < Location.parts.lowerBound,
-            "the log is longer than a location can tell"
-        )
+        let base = replaces ? last.base : last.base + UInt64(last.end)
+        let header = header(firstSeq: seq, base: base, chainBefore)
         if replaces {
             segments.removeLast()
             writtenEnd = last.base
@@ -239,6 +234,23 @@ public final class CommitLog {
         segment.end = piece.end
         segments.append(segment)
         gathering.append(piece)
+    }
+
+    /// The head of a segment that begins now.
+    func header(firstSeq seq: UInt64, base: UInt64, _ chainBefore: Hash128) -> SegmentHeader {
+        precondition(
+            base < Location.parts.lowerBound,
+            "the log is longer than a location can tell"
+        )
+        return SegmentHeader(
+            databaseID: identity.databaseID,
+            salt: UInt32(truncatingIfNeeded: random.next()),
+            firstSeq: seq,
+            base: base,
+            chainBefore: chainBefore,
+            lineage: lineage,
+            role: role
+        )
     }
 
     private func freshPiece(_ segment: Segment, at start: Int) -> TailPiece {
@@ -324,10 +336,12 @@ public final class CommitLog {
     ///
     /// - Throws: `disk`; then the next opening treats the log as if the process had been killed.
     public func close() throws(CommitLogError) {
-        defer { lock?.release() }
+        defer {
+            lock?.release()
+            isPoisoned = true
+        }
         guard let writer, !isPoisoned else { return }
         precondition(gathering.isEmpty && onItsWay == nil, "a batch is not finished")
-        isPoisoned = true
         guard !isClean, let last = segments.last else { return }
         var mark = ByteBuffer(capacity: FrameLayout.markByteCount)
         FrameLayout.appendMark(

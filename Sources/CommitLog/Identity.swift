@@ -16,7 +16,8 @@ public struct Identity: Equatable, Sendable {
     /// The history it is in.
     public let epoch: Epoch
 
-    static let path = "IDENTITY"
+    /// Its file, in the directory.
+    public static let path = "IDENTITY"
 
     /// Names a database.
     public init(databaseID: UniqueID, application: String, epoch: Epoch) {

@@ -150,7 +150,10 @@ private struct LogLook {
         }
         let known = (end: scan.end, byteCount: entry.byteCount)
         try read(&entry, &scan)
-        if known == (scan.end, entry.byteCount) { windowByteCount = Self.idleWindowByteCount }
+        // Nor one behind a mark that calls all before it synced: what follows begins there.
+        if known == (scan.end, entry.byteCount) || scan.syncedSeq + 1 == scan.nextSeq {
+            windowByteCount = Self.idleWindowByteCount
+        }
         segments.removeLast()
         append(entry, scan)
         // Its file may be removed, and be read to its end: others in between are not.

@@ -118,8 +118,9 @@ extension CommitLog {
 
     /// Opens a database, reads its whole log and repairs its end.
     ///
-    /// When it returns for writing, every commit it visited is synced, whatever was before. For
-    /// reading it is `openForReading`, and then a visit to every commit.
+    /// When it returns for writing, every commit it visited is synced, whatever was before. Where
+    /// others share the log, the caller holds the lock under which one of them writes. For reading
+    /// it is `openForReading`, and then a visit to every commit.
     ///
     /// - Parameters:
     ///   - disk: The directory.
@@ -143,23 +144,14 @@ extension CommitLog {
         }
         let files = LogFiles(disk: disk)
         let identity = try files.identity()
-        let lock = try onDisk { () throws(DiskError) in try disk.lock(lockPath) }
+        let lock = try onDisk { () throws(DiskError) in
+            try disk.lock(lockPath, isShared: options.isShared)
+        }
         var opening = LogOpening(identity: identity, lock: lock)
         try removeRemnants(disk)
         let (entry, scan) = try readAll(files, options, &opening, visit: visit)
-        let tail = Tail(
-            entry.bytes,
-            from: scan.end,
-            seq: scan.nextSeq,
-            salt: entry.header.salt
-        )
-        if let proof = tail.proof {
-            throw CommitLogError.damaged(
-                file: entry.path,
-                offset: scan.end,
-                why: "commit \(scan.nextSeq) was synced (up to \(proof.syncedSeq)): \(scan.reason)"
-            )
-        }
+        let tail = try tornTail(of: entry, after: scan)
+        if options.isShared { opening.seen = LogReader(opening, entry, scan, tail) }
         opening.recovery.cutByteCount = tail.end - scan.end
         opening.recovery.cutCommitCount = tail.commitCount
         try repair(disk, options, entry, scan, tail, &opening)
@@ -168,8 +160,24 @@ extension CommitLog {
         return CommitLog(opening, options, random)
     }
 
+    /// What follows the last whole frame, where that is no damage.
+    ///
+    /// - Throws: `damaged` when a commit that was synced should stand there.
+    static func tornTail(
+        of entry: LogFiles.Entry,
+        after scan: SegmentScan
+    ) throws(CommitLogError) -> Tail {
+        let tail = Tail(entry.bytes, from: scan.end, seq: scan.nextSeq, salt: entry.header.salt)
+        guard let proof = tail.proof else { return tail }
+        throw .damaged(
+            file: entry.path,
+            offset: scan.end,
+            why: "commit \(scan.nextSeq) was synced (up to \(proof.syncedSeq)): \(scan.reason)"
+        )
+    }
+
     /// What an interrupted writer left: files that have not got their name yet.
-    private static func removeRemnants(_ disk: any Disk) throws(CommitLogError) {
+    static func removeRemnants(_ disk: any Disk) throws(CommitLogError) {
         try onDisk { () throws(DiskError) in
             for name in try disk.names(in: Segment.directory)
             where name.hasSuffix(".new") || Segment.directory + "/" + name == Segment.sparePath {
@@ -230,7 +238,7 @@ extension CommitLog {
     /// After a failed sync the page cache holds bytes the disk has never seen and takes them for
     /// written: what was read above proves nothing about the disk. Writing the bytes again makes
     /// the system write them. What lies up to the last commit that a mark calls synced is safe.
-    private static func repair(
+    static func repair(
         _ disk: any Disk,
         _ options: LogOptions,
         _ entry: LogFiles.Entry,

@@ -36,6 +36,14 @@ public struct LogOptions: Sendable {
     /// Where commits may be exposed before they are synced, an opening that finds the log not
     /// closed in order begins a new epoch: what others have seen may be gone.
     public var syncing: Syncing
+    /// How long one waits for its turn among several processes that have the log open for writing;
+    /// nil where one has it alone.
+    ///
+    /// Unit: milliseconds.
+    public var sharedWaitMilliseconds: Int64?
+
+    /// Whether other processes may have the log open for writing too.
+    public var isShared: Bool { sharedWaitMilliseconds != nil }
 
     /// Segments of 64 MiB, zeroed 4 MiB ahead, for writing, every batch synced, unless told
     /// otherwise.
@@ -43,14 +51,20 @@ public struct LogOptions: Sendable {
         segmentByteCount: Int = Limits.segmentByteCount,
         growByteCount: Int = 4 << 20,
         isWritable: Bool = true,
-        syncing: Syncing = .batches
+        syncing: Syncing = .batches,
+        sharedWaitMilliseconds: Int64? = nil
     ) {
         precondition(segmentByteCount >= 512 && segmentByteCount < 2 << 30, "no segment's length")
         precondition(growByteCount >= 0, "no length")
         self.segmentByteCount = segmentByteCount
         self.growByteCount = growByteCount
         self.isWritable = isWritable
+        precondition(
+            sharedWaitMilliseconds == nil || isWritable && !syncing.isLoose,
+            "what is shared is synced before the next one writes"
+        )
         self.syncing = syncing
+        self.sharedWaitMilliseconds = sharedWaitMilliseconds
     }
 }
 

@@ -41,10 +41,7 @@ extension LogWriter {
     ///   to bring.
     /// - Throws: Whatever failed. No commit is in danger; a full disk is noticed here first.
     public func makeRoom(isSyncing: Bool = true) throws(DiskError) {
-        while let segment = sealed.withLock({ $0.last }) {
-            try disk.replace(segment.indexPath, with: segment.index.bytes(salt: segment.salt))
-            sealed.withLock { $0.removeAll { $0.firstSeq == segment.firstSeq } }
-        }
+        try writeIndexes()
         while let step = beginStep() {
             do throws(DiskError) {
                 switch step {
@@ -66,6 +63,16 @@ extension LogWriter {
                 state.signal { $0.isMakingRoom = false }
                 throw error
             }
+        }
+    }
+
+    /// Writes the indexes of segments that have ended.
+    ///
+    /// - Throws: Whatever failed. No commit is in danger: an index can be made anew.
+    public func writeIndexes() throws(DiskError) {
+        while let segment = sealed.withLock({ $0.last }) {
+            try disk.replace(segment.indexPath, with: segment.index.bytes(salt: segment.salt))
+            sealed.withLock { $0.removeAll { $0.firstSeq == segment.firstSeq } }
         }
     }
 

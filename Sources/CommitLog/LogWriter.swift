@@ -106,7 +106,7 @@ public final class LogWriter: Sendable {
         }
     }
 
-    private static func sync(_ state: inout State) throws(DiskError) {
+    static func sync(_ state: inout State) throws(DiskError) {
         guard state.isUnsynced else { return }
         try state.file.sync()
         state.isUnsynced = false
@@ -164,6 +164,18 @@ public final class LogWriter: Sendable {
             try state.file.write(bytes, at: state.end)
             try state.file.sync()
             state.end += bytes.count
+        }
+    }
+
+    /// Ends what one of those who share the log has written, before another one writes.
+    ///
+    /// - Parameter mark: As `CommitLog.endMark` gave it.
+    /// - Throws: Whatever failed; then what is on the disk is unknown, as with `write`.
+    public func end(with mark: [UInt8]) throws(DiskError) {
+        try locked { state throws(DiskError) in
+            // Without a sync: when it is lost, so is nothing but the word that there was one.
+            try state.file.write(mark, at: state.end)
+            state.end += mark.count
         }
     }
 

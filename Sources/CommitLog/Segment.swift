@@ -10,7 +10,7 @@ struct Segment: Sendable {
     let salt: UInt32
     let headerByteCount: Int
     /// How long it may become, and how much of it is mapped.
-    let capacity: Int
+    var capacity: Int
     /// End of what has gathered for it, in bytes of the file.
     var end: Int
     /// Where its frames lie.

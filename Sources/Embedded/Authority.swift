@@ -34,6 +34,11 @@ public protocol Authority: AnyObject, Sendable {
     /// Why what others commit does not arrive here any more; nil while it does.
     var followingFailure: DatabaseError? { get }
 
+    /// Takes up what other processes have written to the same directory, where there are any.
+    ///
+    /// - Throws: `damaged`, `unavailable`, `refused` with `busy`, `closed`.
+    func refresh() async throws(DatabaseError)
+
     /// Returns when everything the server had at the time of asking is here.
     ///
     /// - Throws: `offline`, `closed`, or why the server refused.
@@ -58,9 +63,13 @@ public protocol Authority: AnyObject, Sendable {
 
     // MARK: Writing
 
-    /// Gets ready for a body that may create records: a mirror tops up its key ranges.
+    /// Gets ready for a body that may create records: a mirror tops up its key ranges, a process
+    /// that shares its database waits for its turn.
     ///
-    /// - Throws: `closed`, `poisoned`, `full`; running out of ids is `nextNumber`'s to say.
+    /// `propose` or `abandon` follows.
+    ///
+    /// - Throws: `closed`, `poisoned`, `full`, `refused` with `busy`; running out of ids is
+    ///   `nextNumber`'s to say.
     func prepare() async throws(DatabaseError)
 
     /// The next id of a tree, never used before and never given out again once proposed.
@@ -85,7 +94,7 @@ public protocol Authority: AnyObject, Sendable {
     /// - Throws: `refused`, `poisoned`, `full`, `closed`; nothing happened then.
     func propose(_ draft: ChangeDraft) async throws(DatabaseError) -> Proposal
 
-    /// Forgets a change whose body threw.
+    /// Forgets a change whose body threw, or did nothing.
     func abandon(_ draft: ChangeDraft)
 
     /// Returns when a proposed change survives a power cut here.
@@ -129,6 +138,9 @@ public protocol Authority: AnyObject, Sendable {
 extension Authority {
     /// Where this process decides nothing has to arrive, and a mirror says it by its status.
     public var followingFailure: DatabaseError? { nil }
+
+    /// No other process writes.
+    public func refresh() async throws(DatabaseError) {}
 }
 
 /// A tree as an application declares it.

@@ -172,7 +172,8 @@ public final class Database: Sendable {
     ///
     /// - Parameter isEach: Also of those in which little changed since the last one.
     func saveViews(each isEach: Bool) async {
-        guard !store.isReadOnly, store.progress.failure == nil else { return }
+        // Those who share a database would write into one another's files.
+        guard !store.isReadOnly, !store.isShared, store.progress.failure == nil else { return }
         let trees = trees
         await Worker.run {
             for tree in trees { tree.saveViews(each: isEach) }

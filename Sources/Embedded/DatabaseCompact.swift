@@ -27,8 +27,9 @@ extension Database {
     ///
     /// A database keeps every version of every record until it is compacted. Reads and writes go on
     /// meanwhile; the process may be killed at any moment. Afterwards the directory holds what
-    /// stands, and the commits of the time that is kept, in whole segments of the log; events from
-    /// before are gone, and ``Database/events(since:)`` refuses to begin there.
+    /// stands, and the commits of the time that is kept, in whole segments of the log (the last one
+    /// goes too when nothing of it is kept and it has more than 4 MiB); events from before are
+    /// gone, and ``Database/events(since:)`` refuses to begin there.
     ///
     /// ```swift
     /// let report = try await db.compact(keeping: .seconds(30 * 86_400))
@@ -40,8 +41,8 @@ extension Database {
     ///   is sent again is not done again.
     /// - Returns: What was done; nil while the database is empty.
     /// - Throws: `diskFailed`, `full`, `damaged`, `poisoned`, `closed`, and `refused` with the code
-    ///   `not-yet` when the task was cancelled while another compaction ran, `read-only` where
-    ///   another process writes.
+    ///   `not-yet` when the task was cancelled while another compaction ran, `busy` when one of
+    ///   another process did not end in time, `read-only` where another process writes.
     @discardableResult
     public func compact(
         keeping history: Duration = .zero
@@ -87,6 +88,15 @@ extension Database {
 
     private static func error(of error: StoreError) -> DatabaseError {
         if case .readOnly(let reason) = error { return .poisoned(reason) }
+        if case .busy(let milliseconds) = error {
+            return .refused(
+                Refusal(
+                    .busy,
+                    "Other processes that share the database have compacted or written it for "
+                        + "\(milliseconds) ms; try again."
+                )
+            )
+        }
         guard case .log(let error) = error else { return .diskFailed("\(error)") }
         switch error {
         case .disk(let error) where error.isFull: return .full

@@ -36,9 +36,28 @@ extension Database {
         }
     }
 
+    /// Who else may write.
+    public enum Access: Hashable, Sendable {
+        /// Nobody: the directory is this process's alone until it is closed.
+        case exclusive
+        /// Other processes that open it so too.
+        ///
+        /// Each write takes its turn: it first takes up what the others have written, and the next
+        /// one begins when it is durable. Who waits longer than the limit for others gets `refused`
+        /// with `busy`, and nothing was done. Between writes, what others write arrives by itself
+        /// soon after, and with ``Database/refresh()`` at once.
+        case shared(waitingAtMost: Duration = .seconds(60))
+
+        var waitMilliseconds: Int64? {
+            guard case .shared(let limit) = self else { return nil }
+            return max(0, Int64(limit / .milliseconds(1)))
+        }
+    }
+
     /// Opens a database in which this process decides, and makes it where there is none.
     ///
-    /// The directory is this process's alone until ``close()``. Works without any network.
+    /// The directory is this process's alone until ``close()``, unless `access` says otherwise.
+    /// Works without any network.
     ///
     /// ```swift
     /// let db = try await Database.open("data", application: "rig", trees: [Part.self])
@@ -49,33 +68,51 @@ extension Database {
     ///   - application: The application it belongs to, for ever.
     ///   - trees: The record types; trees that are not there yet are made, older ones declared
     ///     anew.
-    ///   - durability: When a write returns.
+    ///   - durability: When a write returns; a shared database knows `each` and `group` alone.
+    ///   - access: Who else may write.
     ///   - user: Who writes.
-    ///   - device: On which device; it holds borrows and creates ids in its own ranges.
+    ///   - device: On which device; it holds borrows and creates ids in its own ranges. Processes
+    ///     that share a database may be one device, or several.
     ///   - cacheByteCount: What decoded records of one tree may weigh together.
     /// - Returns: The open database.
-    /// - Throws: `refused` (another application's, in use, a declaration that breaks the rules of
-    ///   evolution, with the rules), `damaged`, `full`, `unavailable`.
+    /// - Throws: `refused` (another application's, in use or open in the other way, a durability
+    ///   that cannot be shared, a declaration that breaks the rules of evolution, with the rules),
+    ///   `damaged`, `full`, `unavailable`.
     public static func open(
         _ directory: String,
         application: String,
         trees: [any Record.Type],
         durability: Durability = .group,
+        access: Access = .exclusive,
         user: String = "local",
         device: String = "local",
         cacheByteCount: Int = defaultCacheByteCount
     ) async throws(DatabaseError) -> Database {
         let types = try RecordTrees(trees)
+        guard access == .exclusive || durability == .group || durability == .each else {
+            throw .refused(
+                Refusal(
+                    .unsupported,
+                    "What one process writes to a shared database must be durable before the next "
+                        + "one writes: open it with the durability .group or .each."
+                )
+            )
+        }
+        let folder = StoreDirectory(directory)
         let store = try await Worker.run {
             Result { () throws(DatabaseError) in
-                try StoreDirectory(directory).open(
+                try folder.open(
                     application: application,
-                    options: LogOptions(syncing: durability.syncing)
+                    options: LogOptions(
+                        syncing: durability.syncing,
+                        sharedWaitMilliseconds: access.waitMilliseconds
+                    )
                 )
             }
         }.get()
         return try await open(
             store,
+            in: folder,
             types,
             durability: durability,
             caller: Caller(user: user, device: device, app: application),
@@ -86,12 +123,13 @@ extension Database {
     /// Opens a database on a store that no thread drives yet.
     static func open(
         _ store: Store,
+        in folder: StoreDirectory = StoreDirectory(""),
         _ types: RecordTrees,
         durability: Durability = .group,
         caller: Caller,
         cacheByteCount: Int = defaultCacheByteCount
     ) async throws(DatabaseError) -> Database {
-        let authority = LocalAuthority(store, caller: caller, durability: durability)
+        let authority = LocalAuthority(store, folder, caller: caller, durability: durability)
         let database = Database(
             store: store,
             authority: authority,
@@ -99,7 +137,8 @@ extension Database {
             trees: types,
             cacheByteCount: cacheByteCount
         )
-        authority.start()
+        let news = database.news
+        authority.start { news.notify() }
         do throws(DatabaseError) {
             try await authority.declare(types.proposals)
         } catch {
@@ -121,7 +160,9 @@ public struct StoreDirectory: Sendable {
     private let path: String
 
     // What an interrupted making of a database, or the file system, leaves in an empty directory.
-    private static let harmlessNames: Set = ["LOCK", "log", "IDENTITY.new", "lost+found"]
+    private static let harmlessNames: Set = CommitLog.lockNames.union([
+        "log", "IDENTITY.new", "lost+found",
+    ])
 
     /// Names a directory.
     public init(_ path: String) { self.path = path }
@@ -171,12 +212,13 @@ public struct StoreDirectory: Sendable {
         }
         do {
             let disk = try PosixDisk(path, create: true)
-            if try !CommitLog.isPresent(disk: disk) {
-                let names = try disk.names(in: "")
+            // One look: another process may be making it.
+            let names = try disk.names(in: "")
+            if !names.contains(Identity.path) {
                 if let other = names.first(where: { !Self.harmlessNames.contains($0) }) {
                     throw unavailable("it is no database and not empty (\(other))")
                 }
-                try Store.create(on: disk, application: application)
+                try Store.create(on: disk, application: application, options: options)
             }
             return try Store(
                 disk: disk,
@@ -217,6 +259,14 @@ public struct StoreDirectory: Sendable {
                 )
             )
         case .tooManyPins(let limit): unavailable("more than \(limit) readers")
+        case .busy(let milliseconds):
+            .refused(
+                Refusal(
+                    .busy,
+                    "Other processes that share \(path) have not let this one write for "
+                        + "\(milliseconds) ms; try again."
+                )
+            )
         case .gap, .diverged, .otherEpoch, .badContent, .notHealing, .otherRecords, .readOnly:
             unavailable("\(error)")
         }
@@ -226,7 +276,11 @@ public struct StoreDirectory: Sendable {
         switch error {
         case .inUse:
             .refused(
-                Refusal(.busy, "Another process has \(path) open; close it there, or open another.")
+                Refusal(
+                    .busy,
+                    "Another process has \(path) open; close it there, open another, or have every "
+                        + "process open it with shared access."
+                )
             )
         case .damaged(let file, let offset, _):
             .damaged(file: path + "/" + file, offset: UInt64(max(0, offset)))

@@ -65,12 +65,12 @@ extension Database {
 
     /// Takes up everything that another process has committed until now.
     ///
-    /// Returns at once where this process decides, and on a mirror, whose server tells it.
+    /// Returns at once where this process alone decides, and on a mirror, whose server tells it.
     ///
-    /// - Throws: `damaged`, `unavailable` (a file cannot be read), `closed`.
+    /// - Throws: `damaged`, `unavailable` (a file cannot be read), `closed`; `refused` with `busy`
+    ///   when others that share the database do not let this process look.
     public func refresh() async throws(DatabaseError) {
         try checkOpen()
-        guard let authority = authority as? ReadingAuthority else { return }
         try await authority.refresh()
     }
 }

@@ -21,7 +21,8 @@ extension Database {
     ///   - isolation: Where `body` runs: where the caller is.
     ///   - body: What is to happen. Its result must not hold the transaction.
     /// - Returns: What `body` returned, when the change is durable here.
-    /// - Throws: `refused`, `poisoned`, `full`, `closed`, `CancellationError` when the task is
+    /// - Throws: `refused` (with `busy` when others that share the database do not let this process
+    ///   write in time), `poisoned`, `full`, `closed`, `CancellationError` when the task is
     ///   cancelled before its turn, and what `body` throws.
     @discardableResult
     public func write<T: Sendable>(
@@ -60,6 +61,7 @@ extension Database {
         _ value: T
     ) async throws(DatabaseError) -> Receipt<T> {
         guard !draft.operations.isEmpty else {
+            authority.abandon(draft)
             gate.leave()
             if let watch { try await watch.settle(seen) }
             let position = store.read { $0.state.position }

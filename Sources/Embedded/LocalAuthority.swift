@@ -4,7 +4,9 @@
 // - ids come from ranges reserved for this device, lowest first, and the log remembers every one
 //   that was ever used: an id is never given out twice, whatever happens between;
 // - a range is reserved by the same change that uses its first id: a body that throws leaves no
-//   trace of it.
+//   trace of it;
+// - where several processes share the database, everything from the body to the disk happens while
+//   none of the others writes.
 internal import HoldfastBasics
 internal import HoldfastEngine
 public import HoldfastRecords
@@ -15,6 +17,7 @@ final class LocalAuthority: Authority {
     let caller: Caller
     let statusChanges = WakeUp()
     private let store: Store
+    private let folder: StoreDirectory
     private let watch: DurableWatch
     private let time: any TimeSource
     private let random: any RandomSource
@@ -23,10 +26,15 @@ final class LocalAuthority: Authority {
     /// What this process knows beside the store.
     private struct State {
         var isClosed = false
+        /// Whether others who share the database wait for the change that is prepared; written
+        /// under the gate.
+        var isPrepared = false
         /// Where the ids of each tree go on; written under the gate.
         var numbers: [TreeName: Range<UInt64>] = [:]
         var runner: StoreRunner?
         var ticking: Task<Void, Never>?
+        /// Takes up what others wrote who share the database.
+        var follower: StoreFollower?
     }
     private let state = Lock(State())
 
@@ -36,12 +44,14 @@ final class LocalAuthority: Authority {
     /// Decides for a store that no thread drives yet.
     init(
         _ store: Store,
+        _ folder: StoreDirectory,
         caller: Caller,
         durability: Database.Durability,
         time: any TimeSource = SystemTime(),
         random: any RandomSource = SystemRandom()
     ) {
         self.store = store
+        self.folder = folder
         self.caller = caller
         self.time = time
         self.random = random
@@ -50,9 +60,26 @@ final class LocalAuthority: Authority {
     }
 
     /// Drives the store from now on; called once.
-    func start() {
+    ///
+    /// - Parameter failed: Is called when what others write cannot be taken up any more.
+    func start(failed: @escaping @Sendable () -> Void) {
         let runner = StoreRunner(store)
-        let ticking = Task.detached { [weak self] in
+        let follower =
+            store.isShared
+            ? StoreFollower(store, everyMilliseconds: Self.lookMilliseconds, failed: failed) : nil
+        let ticking = store.isShared ? nil : ticks()
+        state.withLock { state in
+            state.runner = runner
+            state.follower = follower
+            state.ticking = ticking
+        }
+    }
+
+    /// From one look at what others wrote to the next.
+    private static let lookMilliseconds: UInt64 = 50
+
+    private func ticks() -> Task<Void, Never> {
+        Task.detached { [weak self] in
             while !Task.isCancelled, let next = self?.tick() {
                 do {
                     try await Task.sleep(for: .milliseconds(min(max(next, 1), 1000)))
@@ -61,20 +88,17 @@ final class LocalAuthority: Authority {
                 }
             }
         }
-        state.withLock { state in
-            state.runner = runner
-            state.ticking = ticking
-        }
     }
 
     deinit {
-        let (runner, isClosed) = state.withLock { state in
+        let (runner, follower, isClosed) = state.withLock { state in
             state.ticking?.cancel()
-            return (state.runner, state.isClosed)
+            return (state.runner, state.follower, state.isClosed)
         }
         guard !isClosed, let runner else { return }
-        // Forgotten without being closed: its thread must not outlive it.
-        Task.detached {
+        // Forgotten without being closed: its threads must not outlive it.
+        Worker.detach {
+            follower?.close()
             do throws(StoreError) {
                 try runner.close()
             } catch {
@@ -98,14 +122,18 @@ final class LocalAuthority: Authority {
     }
 
     func close() async throws(DatabaseError) {
-        let (runner, ticking) = state.withLock { state in
+        let (runner, follower, ticking) = state.withLock { state in
             state.isClosed = true
-            return (state.runner, state.ticking)
+            return (state.runner, state.follower, state.ticking)
         }
         ticking?.cancel()
         await ticking?.value
+        let store = store
         let result = await Worker.run {
-            Result { () throws(StoreError) in try runner?.close() }
+            follower?.close()
+            // What was asked for before is still answered.
+            if store.isShared { store.awaitEndOfWriting() }
+            return Result { () throws(StoreError) in try runner?.close() }
         }
         watch.end()
         if case .failure(let error) = result { throw .poisoned("\(error)") }
@@ -126,6 +154,54 @@ final class LocalAuthority: Authority {
         }
     }
 
+    // MARK: Sharing
+
+    var followingFailure: DatabaseError? {
+        state.withLock { $0.follower?.failure }.map { folder.error($0) }
+    }
+
+    func refresh() async throws(DatabaseError) {
+        guard let follower = state.withLock(\.follower) else { return }
+        let folder = folder
+        try await Worker.run {
+            Result { () throws(DatabaseError) in
+                do throws(StoreError) { try follower.look() } catch { throw folder.error(error) }
+            }
+        }.get()
+    }
+
+    /// Keeps others who share the database from writing, when they let it, until `endWriting`.
+    ///
+    /// - Throws: `closed`, `poisoned`, `full`, `refused` with `busy`; they may write then.
+    private func beginWriting() async throws(DatabaseError) {
+        if isClosed { throw .closed }
+        if store.isShared {
+            let (store, folder) = (store, folder)
+            do throws(StoreError) {
+                do throws(StoreError) {
+                    // Nearly always nobody is in the way.
+                    try store.beginWriting(waitingMilliseconds: 0)
+                } catch .busy {
+                    try await Worker.run {
+                        Result { () throws(StoreError) in try store.beginWriting() }
+                    }.get()
+                }
+            } catch {
+                if isClosed { throw .closed }
+                if case .readOnly(let reason) = error { throw .poisoned(reason) }
+                throw folder.error(error)
+            }
+        }
+        do throws(DatabaseError) {
+            try checkWritable()
+        } catch {
+            endWriting()
+            throw error
+        }
+    }
+
+    private func endWriting() { store.endWriting() }
+
     // MARK: Trees
 
     func declare(_ trees: [TreeProposal]) async throws(DatabaseError) {
@@ -140,7 +216,18 @@ final class LocalAuthority: Authority {
 
     // MARK: Changes
 
-    func prepare() async throws(DatabaseError) { try checkWritable() }
+    func prepare() async throws(DatabaseError) {
+        try await beginWriting()
+        if store.isShared { state.withLock { $0.isPrepared = true } }
+    }
+
+    /// Whether others who share the database wait for the change: what follows ends that.
+    private func takePrepared() -> Bool {
+        state.withLock { state in
+            defer { state.isPrepared = false }
+            return state.isPrepared
+        }
+    }
 
     func nextNumber(
         _ tree: TreeName,
@@ -184,6 +271,8 @@ final class LocalAuthority: Authority {
     }
 
     func propose(_ draft: ChangeDraft) async throws(DatabaseError) -> Proposal {
+        if store.isShared, !takePrepared() { try await beginWriting() }
+        defer { endWriting() }
         if isClosed { throw .closed }
         let position: HoldfastRecords.Position
         switch store.submit(draft.change, by: caller, willSync: true) {
@@ -193,12 +282,13 @@ final class LocalAuthority: Authority {
         }
         state.withLock { $0.numbers.merge(draft.numbers) { $1 } }
         let proposal = Proposal(id: draft.id, position: position)
-        if syncsEach { try await settle(proposal) }
+        if syncsEach || store.isShared { try await settle(proposal) }
         return proposal
     }
 
     func abandon(_ draft: ChangeDraft) {
         // Nothing of it left this process: its ids are still unused.
+        if store.isShared, takePrepared() { endWriting() }
     }
 
     func settle(_ proposal: Proposal) async throws(DatabaseError) {
@@ -220,7 +310,8 @@ final class LocalAuthority: Authority {
         _ operations: [Operation],
         id: UniqueID
     ) async throws(DatabaseError) -> [OperationResult] {
-        try checkWritable()
+        try await beginWriting()
+        defer { endWriting() }
         let change = Change(id: id, madeAt: time.wallMilliseconds(), operations: operations)
         switch store.submit(change, by: caller) {
         case .refused(_, let refusal): throw error(refusal)

@@ -95,7 +95,9 @@ private struct Subdirectory: Disk {
         try base.syncDirectory(path(directory))
     }
 
-    func lock(_ file: String) throws(DiskError) -> any DiskLock { try base.lock(path(file)) }
+    func lock(_ file: String, isShared: Bool) throws(DiskError) -> any DiskLock {
+        try base.lock(path(file), isShared: isShared)
+    }
 
     func freeByteCount() throws(DiskError) -> UInt64 { try base.freeByteCount() }
 }

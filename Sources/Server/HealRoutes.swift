@@ -96,7 +96,7 @@ extension LoopServer {
                 "All commits are here, but the records of \(block) are others than in the log they "
                     + "came of. Run holdfast verify on both; the server stays healing."
             )
-        case .log, .otherApplication, .tooManyPins:
+        case .log, .otherApplication, .tooManyPins, .busy:
             Refusal(.internalError, "The healing did not end: \(error)")
         }
     }

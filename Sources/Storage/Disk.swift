@@ -56,11 +56,14 @@ public protocol Disk: Sendable {
     /// - Throws: `syncDirectory`.
     func syncDirectory(_ path: String) throws(DiskError)
 
-    /// Takes an exclusive lock on a file (made when missing), without waiting.
+    /// Takes a lock on a file (made when missing), without waiting.
     ///
+    /// - Parameters:
+    ///   - path: Which file.
+    ///   - isShared: Whether others may hold it beside this one, who say so too.
     /// - Returns: The lock, held until it is let go of.
-    /// - Throws: `lock`; `isLocked` when another holder has it.
-    func lock(_ path: String) throws(DiskError) -> any DiskLock
+    /// - Throws: `lock`; `isLocked` when another holder is in the way.
+    func lock(_ path: String, isShared: Bool) throws(DiskError) -> any DiskLock
 
     /// Bytes that can still be written.
     ///
@@ -145,6 +148,14 @@ extension DiskFile {
 }
 
 extension Disk {
+    /// Takes an exclusive lock on a file (made when missing), without waiting.
+    ///
+    /// - Returns: The lock, held until it is let go of.
+    /// - Throws: `lock`; `isLocked` when another holder has it.
+    public func lock(_ path: String) throws(DiskError) -> any DiskLock {
+        try lock(path, isShared: false)
+    }
+
     /// Puts a file in place as a whole: after a crash the old or the new one is there.
     ///
     /// - Parameters:

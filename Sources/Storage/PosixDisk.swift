@@ -132,9 +132,10 @@ public final class PosixDisk: Disk {
     }
 
     /// Calls flock, which also holds between two openings in one process.
-    public func lock(_ path: String) throws(DiskError) -> any DiskLock {
+    public func lock(_ path: String, isShared: Bool) throws(DiskError) -> any DiskLock {
         let opened = try descriptor(of: path, O_RDWR | O_CREAT, .lock)
-        guard retry({ flock(opened, LOCK_EX | LOCK_NB) }) == 0 else {
+        let kind = isShared ? LOCK_SH : LOCK_EX
+        guard retry({ flock(opened, kind | LOCK_NB) }) == 0 else {
             let code = errno
             close(opened)
             throw DiskError(.lock, path, code: code)

@@ -8,6 +8,7 @@ internal import HoldfastBasics
 public import HoldfastCommitLog
 internal import HoldfastEngine
 internal import HoldfastRecords
+internal import HoldfastStorage
 
 /// What compacting did.
 public struct Compaction: Sendable, Equatable {
@@ -25,7 +26,8 @@ public struct Compaction: Sendable, Equatable {
 }
 
 extension Store {
-    /// Writes a checkpoint and drops the segments before it.
+    /// Writes a checkpoint and drops the segments before it; the last one too, where nothing of it
+    /// is to stay and it weighs more than the room that is made ahead of a log.
     ///
     /// Reads and writes go on meanwhile. The history of what is dropped goes with it: older
     /// versions, and who changed what. One thread at a time; others wait for their turn.
@@ -39,7 +41,8 @@ extension Store {
     ///     of those the log still has. A backup needs that.
     ///   - sizes: Where parts end.
     /// - Returns: What was done; nil before the first commit.
-    /// - Throws: `log` when the disk refuses, `readOnly` where nothing may be written.
+    /// - Throws: `log` when the disk refuses, `readOnly` where nothing may be written, `busy` when
+    ///   others that share the database compact it or write for long.
     @discardableResult
     public func compact(
         keepingFrom limit: UInt64? = nil,
@@ -47,23 +50,34 @@ extension Store {
         isWhole: Bool = false,
         sizes: PartSizes = PartSizes()
     ) throws(StoreError) -> Compaction? {
-        try alone { () throws(StoreError) in
-            try compactAlone(keepingFrom: limit ?? .max, time, isWhole, sizes)
+        // Of those who share it one compacts at a time, and begins behind what the others wrote.
+        let lock = isShared ? try lockForCompacting() : nil
+        defer { lock?.release() }
+        try beginWriting()
+        var isWriting = true
+        defer { if isWriting { endWriting() } }
+        return try alone { () throws(StoreError) in
+            try checkWritable()
+            endSegment(keepingFrom: limit ?? .max)
+            let begun = core.withLock { core in
+                CheckpointFrame(
+                    core,
+                    keepingFrom: limit ?? .max,
+                    forgettingBefore: time,
+                    isWhole: isWhole
+                )
+            }
+            endWriting()
+            isWriting = false
+            return try begun.map { (begun) throws(StoreError) in try compact(begun, sizes) }
         }
     }
 
-    private func compactAlone(
-        keepingFrom limit: UInt64,
-        _ time: Int64?,
-        _ isWhole: Bool,
+    private func compact(
+        _ begun: CheckpointFrame,
         _ sizes: PartSizes
-    ) throws(StoreError) -> Compaction? {
-        try checkWritable()
+    ) throws(StoreError) -> Compaction {
         let disk = core.withLock(\.disk)
-        let begun = core.withLock { core in
-            CheckpointFrame(core, keepingFrom: limit, forgettingBefore: time, isWhole: isWhole)
-        }
-        guard let begun else { return nil }
         let (report, forgotten) = try checkpoint(begun, sizes)
         do throws(CommitLogError) {
             // Whoever is pinned from now on reads from the checkpoint's position at the earliest.
@@ -86,12 +100,7 @@ extension Store {
             core.withLock { $0.source.add(checkpoint) }
             try move(to: checkpoint, before: begun.first)
             forget(forgotten)
-            let oldest = try core.withLock { (core) throws(CommitLogError) in
-                // Nothing points at the checkpoint before any more.
-                core.source.keepNewest()
-                try core.log.drop(before: begun.first)
-                return core.log.oldest
-            }
+            let oldest = try drop(before: begun.first)
             return Compaction(
                 checkpoint: report,
                 oldest: oldest,
@@ -100,6 +109,21 @@ extension Store {
             )
         } catch {
             throw .log(error)
+        }
+    }
+
+    /// Forgets the segments before a commit, and the checkpoint that led to them: nothing points
+    /// there any more.
+    ///
+    /// - Returns: The oldest commit the log has.
+    private func drop(before seq: UInt64) throws(CommitLogError) -> UInt64 {
+        // A look that began before would bring them back.
+        try looking { () throws(CommitLogError) in
+            try core.withLock { (core) throws(CommitLogError) in
+                core.source.keepNewest()
+                try core.log.drop(before: seq)
+                return core.log.oldest
+            }
         }
     }
 

@@ -54,9 +54,10 @@ extension Store {
     /// What a compaction would free of the log.
     ///
     /// - Parameter limit: The oldest commit that stays.
-    /// - Returns: Bytes; 0 when no segment is dropped.
+    /// - Returns: Bytes; 0 when no segment is dropped, nor worth to be ended for it.
     public func garbageByteCount(before limit: UInt64) -> UInt64 {
         core.withLock { core in
+            if core.mayEndSegment(keepingFrom: limit) { return core.log.byteCount }
             let first = core.log.droppable(upTo: min(core.log.durable, core.log.synced, limit - 1))
             guard first > core.log.oldest else { return 0 }
             let end = core.log.location(ofSeq: first)?.frameOffset ?? core.log.endOffset

@@ -20,11 +20,14 @@ extension Store {
     /// more, the state is read anew from the checkpoint: pins end, and a reader of the log is told
     /// by `compacted`.
     ///
-    /// - Returns: Whether there was anything; always false in the process that writes.
-    /// - Throws: `log` (damage, a disk that fails), `unfoldable`: everything stays as it is then.
+    /// - Returns: Whether there was anything; always false in the process that alone writes.
+    /// - Throws: `log` (damage, a disk that fails), `unfoldable`: everything stays as it is then;
+    ///   `busy`.
     @discardableResult
     public func refresh() throws(StoreError) -> Bool {
-        try alone { () throws(StoreError) in
+        if isShared { return try refreshShared() }
+        guard isReadOnly else { return false }
+        return try alone { () throws(StoreError) in
             let (last, before, isMoving, disk) = core.withLock { core in
                 (core.log.seen, core.log.head, core.source.isMoving, core.disk)
             }
@@ -42,7 +45,7 @@ extension Store {
                 try startAnew()
                 return true
             }
-            try fold(news, after: before)
+            try fold(news, after: before, upTo: news.head)
             try moveOn(to: news)
             guard news.head > before else { return false }
             tellObservers()
@@ -54,28 +57,35 @@ extension Store {
     private static let pageCommitCount: UInt64 = 256
 
     /// Folds what a look has found, behind a commit.
-    private func fold(_ news: LogReader, after seq: UInt64) throws(StoreError) {
+    func fold(
+        _ news: LogReader,
+        after seq: UInt64,
+        upTo end: UInt64
+    ) throws(StoreError) {
         var next = seq + 1
         repeat {
-            let last = min(news.head, next + Self.pageCommitCount - 1)
+            let last = min(end, next + Self.pageCommitCount - 1)
             try mutate { (core) throws(StoreError) in try core.fold(news, next, last) }
             next = last + 1
-        } while next <= news.head
+        } while next <= end
     }
 
     /// Points at a newer checkpoint where the log before it is gone, so that its files can be too.
     ///
     /// While a reader is pinned behind the checkpoint, what it reads stays.
-    private func moveOn(to news: LogReader) throws(StoreError) {
-        let (oldest, half, disk) = core.withLock { core in
-            (core.log.oldest, core.source.checkpoint?.half.other ?? .lower, core.disk)
+    func moveOn(to news: LogReader) throws(StoreError) {
+        let (oldest, head, half, disk) = core.withLock { core in
+            (
+                core.log.oldest, core.log.head, core.source.checkpoint?.half.other ?? .lower,
+                core.disk
+            )
         }
         guard news.oldestNamed > oldest else { return }
         do throws(CommitLogError) {
             let newest = try CommitLog.lookingAgain(disk) { () throws(CommitLogError) in
                 try Checkpoint.newest(on: disk, in: half)
             }
-            guard let checkpoint = newest, checkpoint.manifest.seq <= news.head,
+            guard let checkpoint = newest, checkpoint.manifest.seq <= head,
                 checkpoint.manifest.seq + 1 >= news.oldestNamed
             else { return }
             let isHeld = core.withLock { core in
@@ -96,8 +106,9 @@ extension Store {
     }
 
     /// Opens the database again, as the log does not go on from where this process is.
-    private func startAnew() throws(StoreError) {
-        let options = LogOptions(isWritable: false)
+    ///
+    /// Whoever shares it holds the lock under which it writes.
+    func startAnew() throws(StoreError) {
         let disk = core.withLock(\.disk)
         let opened = try Self.open(disk, identity.application, options, random, logger)
         mutate { core in
@@ -109,7 +120,7 @@ extension Store {
         tellObservers()
     }
 
-    private func tellObservers() {
+    func tellObservers() {
         let (progress, observers) = core.withLock { ($0.progress, $0.observers) }
         for observer in observers { observer(progress, 0) }
     }

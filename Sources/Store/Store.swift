@@ -32,6 +32,8 @@ public final class Store: Sendable {
         /// Whether somebody compacts, takes up what another process wrote, or puts another copy in
         /// place.
         var isBusy = false
+        /// Whether somebody looks at what others wrote who share the database.
+        var isLooking = false
         var encoder = EncoderBox()
         var failure: String?
         var lostUpTo: UInt64 = 0
@@ -78,6 +80,10 @@ public final class Store: Sendable {
     /// Seq of the checkpoint the state was taken up from; nil when the log alone was folded.
     public let checkpointSeq: UInt64?
     let core: Condition<Core>
+    /// How it was opened.
+    let options: LogOptions
+    /// Held while this one, of those who share the database, writes.
+    let writingLock = Lock<(any DiskLock)?>(nil)
     let room = Condition(RoomWork())
     let time: any TimeSource
     let random: any RandomSource
@@ -87,6 +93,8 @@ public final class Store: Sendable {
     ///
     /// With options that are not writable it is opened for reading, beside the process that writes
     /// it too: nothing is locked, repaired or changed, and `refresh` goes on to what came since.
+    /// With shared options others may have it open for writing too: changes are taken between
+    /// `beginWriting` and `endWriting` alone.
     ///
     /// - Parameters:
     ///   - disk: Its directory.
@@ -107,6 +115,9 @@ public final class Store: Sendable {
         self.time = time
         self.random = random
         self.logger = logger
+        self.options = options
+        let lock = options.isShared ? try Self.lockForWriting(disk, options, time) : nil
+        defer { lock?.release() }
         let (log, state, source) = try Self.open(disk, application, options, random, logger)
         identity = log.identity
         recovery = log.recovery
@@ -127,7 +138,9 @@ public final class Store: Sendable {
                 overlay: overlay
             )
         )
-        if log.writer != nil { lookForRoom() }
+        guard options.isWritable else { return }
+        lookForRoom()
+        if options.isShared { endOpening() }
     }
 
     /// Makes an empty database in an empty directory.
@@ -138,7 +151,7 @@ public final class Store: Sendable {
     ///   - options: How its log is laid out.
     ///   - time: Stamps the database id.
     ///   - random: Gives the database id and the first epoch.
-    /// - Throws: `log`.
+    /// - Throws: `log`; `busy` with shared options.
     public static func create(
         on disk: any Disk,
         application: String,
@@ -151,7 +164,11 @@ public final class Store: Sendable {
             application: application,
             epoch: Epoch(rawValue: random.next())
         )
+        let lock = options.isShared ? try lockForWriting(disk, options, time) : nil
+        defer { lock?.release() }
         do throws(CommitLogError) {
+            // Another one of those who will share it may have come first.
+            if options.isShared, try CommitLog.isPresent(disk: disk) { return }
             try CommitLog.create(disk: disk, identity: identity, options: options, random: random)
         } catch {
             throw .log(error)
@@ -178,7 +195,8 @@ public final class Store: Sendable {
             let (state, source) = try fold(log, try checkpoint(disk, of: log, logger), logger)
             return (log, state, source)
         }
-        return options.isWritable ? try open() : try CommitLog.lookingAgain(disk, open)
+        let isAlone = options.isWritable && !options.isShared
+        return isAlone ? try open() : try CommitLog.lookingAgain(disk, open)
     }
 
     private static func openLog(
@@ -269,7 +287,12 @@ public final class Store: Sendable {
     public func tick() -> Int64? {
         // Nothing is written meanwhile that could notice the room.
         if core.withLock(\.isFull) { lookForRoom() }
-        return mutate { core in
+        return isShared ? tickShared() : commitDue()
+    }
+
+    /// Commits what is due because of time, where this process may write now.
+    func commitDue() -> Int64? {
+        mutate { core in
             core.pins.expire(now: time.monotonicNanoseconds())
             let pause = core.isFull ? Self.roomMilliseconds : nil
             guard core.clock.check(time, logger) else { return pause }

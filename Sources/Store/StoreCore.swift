@@ -33,6 +33,9 @@ extension Store.Core {
                     + "says by `holdfast heal` what becomes of the commits that came after it."
             )
         }
+        if log.isShared, log.writer == nil, !log.isPoisoned {
+            return Refusal(.busy, "Others share the database; begin to write before changing it.")
+        }
         if log.writer == nil {
             return Refusal(
                 .readOnly,

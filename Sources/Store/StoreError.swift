@@ -27,4 +27,6 @@ public enum StoreError: Error {
     case readOnly(String)
     /// Too many readers are pinned.
     case tooManyPins(limit: Int)
+    /// Others that share the database write, or compact it, for longer than one waits.
+    case busy(milliseconds: Int64)
 }

@@ -147,7 +147,7 @@ extension StoreReader {
 
 extension Store {
     /// Whether another process writes, and this one reads what it has written.
-    public var isReadOnly: Bool { core.withLock { $0.log.seen != nil } }
+    public var isReadOnly: Bool { !options.isWritable }
 
     /// Why no write is taken now; nil while they are.
     public var writeRefusal: Refusal? { core.withLock(\.writeRefusal) }

@@ -76,7 +76,7 @@ extension Store {
     }
 
     /// Runs `body` when no step is under way.
-    private func onTurn<T>(_ body: (inout Core) throws -> T) rethrows -> T {
+    func onTurn<T>(_ body: (inout Core) throws -> T) rethrows -> T {
         var isWaiting = false
         return try core.signal(
             when: { core in
@@ -148,7 +148,8 @@ extension Store {
         let nanoseconds = time.monotonicNanoseconds() - started
         for observer in observers { observer(progress, nanoseconds) }
         if progress.failure == nil {
-            if work.writer.isRoomWanted { room.signal { $0.isWanted = true } }
+            // Others who share the database may write before the room is made.
+            if !isShared, work.writer.isRoomWanted { room.signal { $0.isWanted = true } }
             lookForRoom()
         }
         core.signal(if: { $0.hasUnwritten || $0.stepWaiterCount > 0 }) { core in

@@ -14,7 +14,9 @@ struct DatabaseFolder {
     init(_ path: String) { self.path = path }
 
     // What an interrupted making of a database, or the file system, leaves in an empty directory.
-    private static let harmlessNames: Set = ["LOCK", "log", "IDENTITY.new", "lost+found"]
+    private static let harmlessNames: Set = CommitLog.lockNames.union([
+        "log", "IDENTITY.new", "lost+found",
+    ])
 
     /// Opens the database for writing; makes one where there is none and `application` is named.
     func open(
@@ -178,6 +180,8 @@ extension CommandFailure {
             )
         case .tooManyPins(let limit):
             self.init(.busy, "more than \(limit) readers; try again later")
+        case .busy(let milliseconds):
+            self.init(.busy, "\(directory): others have written for \(milliseconds) ms; try again")
         case .gap, .diverged, .otherEpoch, .badContent, .readOnly:
             self.init(.damaged, "\(directory): a mirror cannot go on: \(error)")
         case .notHealing:

@@ -72,7 +72,9 @@ final class KillingDisk: Disk {
         try counter.call { () throws(DiskError) in try disk.syncDirectory(path) }
     }
 
-    func lock(_ path: String) throws(DiskError) -> any DiskLock { try disk.lock(path) }
+    func lock(_ path: String, isShared: Bool) throws(DiskError) -> any DiskLock {
+        try disk.lock(path, isShared: isShared)
+    }
 
     func freeByteCount() throws(DiskError) -> UInt64 { try disk.freeByteCount() }
 }

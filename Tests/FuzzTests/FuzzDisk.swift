@@ -59,7 +59,7 @@ final class FuzzDisk: Disk {
 
     func syncDirectory(_ path: String) throws(DiskError) {}
 
-    func lock(_ path: String) throws(DiskError) -> any DiskLock {
+    func lock(_ path: String, isShared: Bool) throws(DiskError) -> any DiskLock {
         put(path, [])
         return FuzzLock()
     }

@@ -92,6 +92,29 @@ import Testing
             _ = try disk.lock("LOCK")
         }
     }
+
+    @Test("A shared lock is held by many, and by nobody who wants it alone")
+    func sharedLock() throws {
+        try onBothDisks { disk in
+            func isRefused(isShared: Bool) -> Bool {
+                do throws(DiskError) {
+                    _ = try disk.lock("LOCK", isShared: isShared)
+                    return false
+                } catch {
+                    return error.isLocked
+                }
+            }
+            let held = try (1...3).map { _ in try disk.lock("LOCK", isShared: true) }
+            #expect(isRefused(isShared: false) && !isRefused(isShared: true))
+            for lock in held.dropLast() { lock.release() }
+            #expect(isRefused(isShared: false))
+            held.last?.release()
+            let alone = try disk.lock("LOCK")
+            #expect(isRefused(isShared: true) && isRefused(isShared: false))
+            alone.release()
+            #expect(!isRefused(isShared: true) && !isRefused(isShared: false))
+        }
+    }
 }
 
 @Suite struct SimulatedDiskTests {

@@ -72,10 +72,14 @@ import Testing
     func due() throws {
         let store = bench.store
         let all = CompactionPolicy(historySeconds: 0, historyByteCount: 0, garbageRatio: 3)
-        try live(2...30)
-        // One segment is not full yet: nothing can go.
+        try live(2...8)
+        // The only segment is hardly begun: it is not worth to be ended.
         #expect(store.garbageByteCount(before: .max) == 0)
         #expect(!store.isCompactionDue(all))
+        try live(9...30)
+        #expect(store.garbageByteCount(before: .max) > 4096)
+        // Of what must stay in it nothing can go.
+        #expect(store.garbageByteCount(before: 30) == 0)
         try live(31...400)
         #expect(store.garbageByteCount(before: .max) > 0)
         #expect(store.isCompactionDue(all))

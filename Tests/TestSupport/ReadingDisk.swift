@@ -80,7 +80,9 @@ public final class ReadingDisk: Disk {
     }
 
     /// Refuses.
-    public func lock(_ path: String) throws(DiskError) -> any DiskLock { throw refuse(.lock, path) }
+    public func lock(_ path: String, isShared: Bool) throws(DiskError) -> any DiskLock {
+        throw refuse(.lock, path)
+    }
 
     /// None.
     public func freeByteCount() throws(DiskError) -> UInt64 { 0 }

@@ -49,7 +49,8 @@ public final class SimulatedDisk: Disk {
         var operationCount = 0
         var haltAfter: Int?
         var capacity = Int.max
-        var isLocked: Set<String> = []
+        /// How many hold a lock together; -1 for one that holds it alone.
+        var locks: [String: Int] = [:]
         var random: SeededRandom
     }
 

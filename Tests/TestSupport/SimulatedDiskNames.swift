@@ -76,11 +76,15 @@ extension SimulatedDisk {
     }
 
     /// Takes a lock.
-    public func lock(_ path: String) throws(DiskError) -> any DiskLock {
+    public func lock(_ path: String, isShared: Bool) throws(DiskError) -> any DiskLock {
         try meet(.lock, path)
-        guard state.withLock({ $0.isLocked.insert(path).inserted }) else {
-            throw DiskError(.lock, path, code: EWOULDBLOCK)
+        let isFree = state.withLock { state in
+            let holders = state.locks[path] ?? 0
+            guard isShared ? holders >= 0 : holders == 0 else { return false }
+            state.locks[path] = isShared ? holders + 1 : -1
+            return true
         }
+        guard isFree else { throw DiskError(.lock, path, code: EWOULDBLOCK) }
         return SimulatedLock(self, path)
     }
 
@@ -108,6 +112,10 @@ private final class SimulatedLock: DiskLock {
             defer { isHeld = false }
             return isHeld
         }
-        if wasHeld { disk.state.withLock { _ = $0.isLocked.remove(path) } }
+        guard wasHeld else { return }
+        disk.state.withLock { state in
+            let holders = state.locks[path] ?? 0
+            state.locks[path] = holders > 1 ? holders - 1 : nil
+        }
     }
 }

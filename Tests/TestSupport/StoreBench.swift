@@ -73,6 +73,9 @@ public final class StoreBench {
         store = try Self.open(disk, options, time, random)
     }
 
+    /// Goes on with another store of the same database.
+    public func use(_ other: Store) { store = other }
+
     /// A new id.
     public func id() -> UniqueID {
         .version7(milliseconds: time.wallMilliseconds(), random: random)
