@@ -44,6 +44,17 @@ enum LinkEnd: Error, Hashable, Sendable {
         return false
     }
 
+    /// Whether the server was reached and asks to be connected to again: whoever waits for it goes
+    /// on waiting.
+    var asksForAnother: Bool {
+        guard case .bye(let code, _) = self else { return false }
+        switch code {
+        case MirrorEnd.restart, MirrorEnd.healing, MirrorEnd.compacted, MirrorEnd.stalled:
+            return true
+        default: return false
+        }
+    }
+
     /// What happened and what to do, for people.
     var detail: String {
         switch self {

@@ -291,7 +291,7 @@ final class MirrorAuthority: Authority {
         case .event(.ended(_, let end)):
             state.withLock { state in
                 state.link = 0
-                state.failureCount += 1
+                if !end.asksForAnother { state.failureCount += 1 }
             }
             let refusal = end.mayRetry || end == .closed ? nil : end.detail
             act(

@@ -356,6 +356,7 @@ import Testing
                 continue
             }
             #expect(end.mayRetry == (healing != nil) && end.needsNewCopy == (healing == nil))
+            #expect(end.asksForAnother == (healing != nil))
             probe.stop()
             server.join()
         }

@@ -125,8 +125,12 @@ import Testing
         #expect(try scene.db.record(label("changed"))?.value.text == "mine again")
         #expect(try scene.db.stranded().isEmpty)
         if case .refused(let why) = scene.db.status { Issue.record("\(why)") }
+        // The server is there: whoever waits for it is not told that it cannot be reached.
+        let db = scene.db
+        async let synced: Void = db.firstSync()
         let answer = try scene.server.send("POST", "/v1/heal?discard=true")
         #expect(answer.status == 200, "\(answer.text)")
+        try await synced
         try await eventually("it is accepted") {
             try scene.db.record(key)?.meta.pending == false
         }
