@@ -288,10 +288,12 @@ final class MirrorAuthority: Authority {
             guard isJudging else { return }
             let ended = time.monotonicNanoseconds()
             state.withLock { $0.pace.judged(from: started, to: ended) }
-        case .event(.ended(_, let end)):
+        case .event(.ended(let link, let end)):
             state.withLock { state in
+                // A link that stood was no attempt that failed: the next one tells.
+                let stood = state.link == link && end == .lost
                 state.link = 0
-                if !end.asksForAnother { state.failureCount += 1 }
+                if !stood, !end.asksForAnother { state.failureCount += 1 }
             }
             let refusal = end.mayRetry || end == .closed ? nil : end.detail
             act(
