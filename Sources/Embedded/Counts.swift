@@ -12,16 +12,8 @@ internal import HoldfastRecords
 /// each record counts under. Texts are equal and ordered by UTF-8 bytes, other values by their own
 /// `<`.
 public struct Counts<R: Record, V: Comparable & Sendable & Codable>: Sendable {
-    /// The field's stored name.
-    let field: String
-    /// Whether the values are computed, not the field itself.
-    let isComputed: Bool
-    /// The revision of each id that counts.
-    let revisions: Revisions
-    /// Counts the meanings of the values; nil when nobody does.
-    let version: Int?
     /// The values a record counts under.
-    let keys: @Sendable (borrowing R) -> [V]
+    let values: RecordValues<R, V>
 
     /// Names counts by a field.
     ///
@@ -34,11 +26,7 @@ public struct Counts<R: Record, V: Comparable & Sendable & Codable>: Sendable {
         _ path: any KeyPath<R, V> & Sendable,
         of revisions: Revisions = .latest
     ) {
-        self.field = field
-        self.revisions = revisions
-        version = 1
-        isComputed = false
-        keys = { (record: borrowing R) in [(copy record)[keyPath: path]] }
+        values = RecordValues(field, path, of: revisions)
     }
 
     /// Names counts by values computed from a record.
@@ -56,17 +44,11 @@ public struct Counts<R: Record, V: Comparable & Sendable & Codable>: Sendable {
         version: Int? = nil,
         each keys: @escaping @Sendable (borrowing R) -> [V]
     ) {
-        self.field = field
-        self.revisions = revisions
-        self.version = version
-        isComputed = true
-        self.keys = keys
+        values = RecordValues(field, of: revisions, version: version, each: keys)
     }
 }
 
 extension Counts: ValueView {
-    /// The values a record counts under.
-    func values(of record: borrowing R) -> [V] { keys(record) }
     /// The view behind it.
     var view: any RecordView<R> { CountView(counts: self) }
 }
@@ -87,16 +69,12 @@ struct CountView<R: Record, V: Comparable & Sendable & Codable>: RecordView {
 
     static var kind: String { "counts" }
     var name: String { counts.field }
-    var version: Int? { counts.version }
+    var version: Int? { counts.values.version }
     var words: String { "the counts by '\(counts.field)'" }
-    var revisions: Revisions { counts.revisions }
+    var revisions: Revisions { counts.values.revisions }
     var empty: SortedChunks<Group> { SortedChunks() }
 
-    /// Its values, each once; nil for none.
-    func item(of record: FoldedRecord<R>) -> [V]? {
-        let values = counts.values(of: record.value).distinct
-        return values.isEmpty ? nil : values
-    }
+    func item(of record: FoldedRecord<R>) -> [V]? { counts.values.item(of: record) }
 
     func add(_ item: [V], of key: RecordKey, to state: inout SortedChunks<Group>) {
         for value in item {
@@ -125,7 +103,7 @@ extension TreeCache {
     /// Called while the state is held.
     func groups<V>(_ counts: Counts<R, V>, _ range: IndexRange<V>) -> [(value: V, count: Int)] {
         var groups: [(V, Int)] = []
-        state(CountView<R, V>.self, counts.field, counts.revisions).forEach(
+        state(CountView<R, V>.self, counts.field, counts.values.revisions).forEach(
             from: { range.isBefore($0.value) },
             to: { range.isBehind($0.value) }
         ) { group in

@@ -17,16 +17,12 @@ struct IndexView<R: Record, V: Comparable & Sendable & Codable>: RecordView {
 
     static var kind: String { "index" }
     var name: String { index.field }
-    var version: Int? { index.version }
+    var version: Int? { index.values.version }
     var words: String { "the index '\(index.field)'" }
-    var revisions: Revisions { index.revisions }
+    var revisions: Revisions { index.values.revisions }
     var empty: SortedChunks<Entry> { SortedChunks() }
 
-    /// Its values, each once; nil for none.
-    func item(of record: FoldedRecord<R>) -> [V]? {
-        let values = index.values(of: record.value).distinct
-        return values.isEmpty ? nil : values
-    }
+    func item(of record: FoldedRecord<R>) -> [V]? { index.values.item(of: record) }
 
     func add(_ item: [V], of key: RecordKey, to state: inout SortedChunks<Entry>) {
         for value in item { state.insert(Entry(value: IndexValue(value), key: key)) }
@@ -108,7 +104,7 @@ extension TreeCache {
         isReversed: Bool,
         _ body: (RecordKey) throws(E) -> Bool
     ) throws(E) {
-        let entries = state(IndexView<R, V>.self, index.field, index.revisions)
+        let entries = state(IndexView<R, V>.self, index.field, index.values.revisions)
         // A record with one value comes once by itself.
         var seen: Set<RecordKey> = []
         try entries.forEach(

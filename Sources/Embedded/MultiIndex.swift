@@ -10,16 +10,8 @@
 /// It is a view of the tree: it changes in the same step as the records, and is folded when it is
 /// first asked for. Texts are equal and ordered by UTF-8 bytes, other values by their own `<`.
 public struct MultiIndex<R: Record, V: Comparable & Sendable & Codable>: Sendable {
-    /// The field's stored name.
-    let field: String
-    /// Whether the values are computed, not the field itself.
-    let isComputed: Bool
-    /// The revision of each id that is found.
-    let revisions: Revisions
-    /// Counts the meanings of the values; nil when nobody does.
-    let version: Int?
     /// The values a record is found by.
-    let keys: @Sendable (borrowing R) -> [V]
+    let values: RecordValues<R, V>
 
     /// Names an index of a field.
     ///
@@ -32,11 +24,7 @@ public struct MultiIndex<R: Record, V: Comparable & Sendable & Codable>: Sendabl
         _ path: any KeyPath<R, V> & Sendable,
         of revisions: Revisions = .latest
     ) {
-        self.field = field
-        self.revisions = revisions
-        version = 1
-        isComputed = false
-        keys = { (record: borrowing R) in [(copy record)[keyPath: path]] }
+        values = RecordValues(field, path, of: revisions)
     }
 
     /// Names an index of values computed from a record.
@@ -53,17 +41,11 @@ public struct MultiIndex<R: Record, V: Comparable & Sendable & Codable>: Sendabl
         version: Int? = nil,
         each keys: @escaping @Sendable (borrowing R) -> [V]
     ) {
-        self.field = field
-        self.revisions = revisions
-        self.version = version
-        isComputed = true
-        self.keys = keys
+        values = RecordValues(field, of: revisions, version: version, each: keys)
     }
 }
 
 extension MultiIndex: ValueView {
-    /// The values a record is found by.
-    func values(of record: borrowing R) -> [V] { keys(record) }
     /// The view behind it.
     var view: any RecordView<R> { IndexView(index: self) }
 }

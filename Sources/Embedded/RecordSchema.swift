@@ -168,7 +168,7 @@ struct RecordSchema<R: Record>: Sendable {
         try check.checkIndex(
             index.field,
             differs: { index.differs($0, $1) },
-            value: { record in try RecordEncoder().encode(index.values(of: record)[0]) }
+            value: { record in try RecordEncoder().encode(index.values(record)[0]) }
         )
     }
 

@@ -14,18 +14,7 @@ import Testing
         // What pends on a mirror is judged anew, with other salts: the chain is left out.
         store.read { reader in
             dump(reader.state).filter { !$0.hasPrefix("record ") && !$0.hasPrefix("head ") }
-        } + records(store)
-    }
-
-    private func records(_ store: Store) -> [String] {
-        store.read { reader in
-            dump(reader.state) { location in
-                reader.withEffect(at: location) { effect, commit in
-                    "\(effect.key) of \(commit.seq), set \(effect.isSet), "
-                        + "by \(commit.user.text), \(effect.value.text)"
-                }
-            }.filter { $0.hasPrefix("record ") }
-        }
+        } + store.lines.filter { $0.hasPrefix("record ") }
     }
 
     private func segments(_ disk: SimulatedDisk) -> [String] {

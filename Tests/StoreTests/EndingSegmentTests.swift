@@ -14,16 +14,6 @@ import Testing
 
     private static let writeCount = 1500
 
-    private func lines(_ store: Store) -> [String] {
-        store.read { reader in
-            dump(reader.state) { location in
-                reader.withEffect(at: location) { effect, commit in
-                    "\(effect.key) of \(commit.seq), set \(effect.isSet), \(effect.value.text)"
-                }
-            }
-        }
-    }
-
     private func segments(_ disk: SimulatedDisk) -> [String] {
         disk.paths.filter { $0.hasPrefix("log/") && $0.hasSuffix(".seg") }
     }
@@ -73,9 +63,9 @@ import Testing
             let verified = try CommitLog.verify(disk: disk.copy()) { _ in }
             #expect(verified.damages.isEmpty)
         }
-        let last = lines(store)
+        let last = store.lines
         try life.bench.reopen()
-        try compare(lines(life.bench.store), last, "opened again")
+        try compare(life.bench.store.lines, last, "opened again")
         #expect(life.bench.store.recovery.beganEpoch == false)
     }
 
@@ -117,7 +107,7 @@ import Testing
         for _ in 0..<30 { try life.step() }
         life.bench.sync()
         #expect(try reading.refresh())
-        try compare(lines(reading), lines(store), "the reading process")
+        try compare(reading.lines, store.lines, "the reading process")
         #expect(reading.read { $0.oldest } == store.read { $0.oldest })
         var seqs: [UInt64] = []
         while let frame = try cursor.next() { seqs.append(frame.seq) }
@@ -151,7 +141,7 @@ import Testing
                     try life.model.compare(with: store)
                     let image = disk.crash(seed: UInt64(after))
                     let opened = try StoreBench(image, time: life.bench.time)
-                    try compare(lines(opened.store), lines(store), what)
+                    try compare(opened.store.lines, store.lines, what)
                     _ = try store.compact(sizes: .small)
                     try life.model.compare(with: store)
                     try life.bench.reopen()
@@ -201,9 +191,9 @@ import Testing
         let head = store.read(\.state.head)
         #expect(Int(head) == accepted.withLock(\.self) + StockModel.definitions.count)
         #expect(count > 1, "\(count)")
-        let last = lines(store)
+        let last = store.lines
         try runner.close()
         try bench.reopen(closing: false)
-        try compare(lines(bench.store), last, "opened again")
+        try compare(bench.store.lines, last, "opened again")
     }
 }

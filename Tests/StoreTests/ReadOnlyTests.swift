@@ -19,20 +19,8 @@ import Testing
         )
     }
 
-    /// Everything a store holds, by what lies where its index points.
-    private func lines(_ store: Store) -> [String] {
-        store.read { reader in
-            dump(reader.state) { location in
-                reader.withEffect(at: location) { effect, commit in
-                    "\(effect.key) of \(commit.seq), set \(effect.isSet), "
-                        + "by \(commit.user.text), \(effect.value.text)"
-                }
-            }
-        }
-    }
-
     private func compareAll(_ reader: Store, _ writer: Store) throws {
-        try compare(lines(reader), lines(writer), "the reading store with the writing one")
+        try compare(reader.lines, writer.lines, "the reading store with the writing one")
         func hashes(_ store: Store) -> [Hash128] { store.read { $0.state.hashes.map(\.hash) } }
         #expect(hashes(reader) == hashes(writer))
         #expect(reader.read { $0.progress.durable } == writer.progress.durable)
@@ -111,7 +99,7 @@ import Testing
         let pin = try reading.pin()
         var log = reading.logReader()
         var cursor = try #require(try log.cursor(before: log.head + 1))
-        let before = lines(reading)
+        let before = reading.lines
         for _ in 0..<900 { try life.step() }
         bench.sync()
         try bench.store.compact(sizes: .small)
@@ -119,7 +107,7 @@ import Testing
         try #require(oldest > log.head + 1)
         #expect(try reading.refresh())
         try compareAll(reading, bench.store)
-        #expect(lines(reading) != before)
+        #expect(reading.lines != before)
         #expect(!reading.touch(pin))
         log = reading.logReader()
         #expect(throws: CommitLogError.compacted(oldest: oldest)) { try cursor.goOn(in: log) }
@@ -285,7 +273,7 @@ import Testing
         for _ in 0..<40 { try life.step() }
         bench.sync()
         let reading = try reader(ReadingDisk(disk))
-        let before = lines(reading)
+        let before = reading.lines
         let start = Int(reading.read { $0.logByteCount })
         for _ in 0..<3 {
             for _ in 0..<5 { try life.step() }
@@ -297,7 +285,7 @@ import Testing
         try file.write([byte[0] ^ 1], at: start + 60)
         #expect(throws: StoreError.self) { try reading.refresh() }
         #expect(throws: StoreError.self) { try reading.refresh() }
-        try compare(lines(reading), before, "what stands after damage with before")
+        try compare(reading.lines, before, "what stands after damage with before")
         #expect(reading.writeRefusal?.code == .readOnly)
         try file.write(byte, at: start + 60)
         #expect(try reading.refresh())

@@ -32,18 +32,6 @@ import Testing
         )
     }
 
-    /// Everything a store holds, by what lies where its index points.
-    private func lines(_ store: Store) -> [String] {
-        store.read { reader in
-            dump(reader.state) { location in
-                reader.withEffect(at: location) { effect, commit in
-                    "\(effect.key) of \(commit.seq), set \(effect.isSet), "
-                        + "by \(commit.user.text), \(effect.value.text)"
-                }
-            }
-        }
-    }
-
     /// Changes something while nobody else writes.
     private func writing<T>(_ store: Store, _ body: () throws -> T) throws -> T {
         try store.beginWriting()
@@ -120,21 +108,21 @@ import Testing
                     let before = other.read { $0.oldest.seq }
                     try other.refresh()
                     if other.read({ $0.oldest.seq }) > before { moves += 1 }
-                    try compare(lines(other), lines(bench.store), "two that share a database")
+                    try compare(other.lines, bench.store.lines, "two that share a database")
                     try life.model.compare(with: other)
                 }
                 if random.oneIn(50) {
                     images += 1
                     let image = disk.crash(seed: seed &+ UInt64(step))
                     let after = try open(image, StoreBench.small, time: bench.time)
-                    try compare(lines(after), lines(bench.store), "what a power cut leaves")
+                    try compare(after.lines, bench.store.lines, "what a power cut leaves")
                     try after.close()
                 }
             }
             for store in stores {
                 try store.refresh()
                 try life.model.compare(with: store)
-                try compare(lines(store), lines(bench.store), "all that share a database")
+                try compare(store.lines, bench.store.lines, "all that share a database")
                 #expect(store.read { $0.progress.durable } == head(store))
                 try store.close()
             }
@@ -184,10 +172,10 @@ import Testing
             }
             #expect(other.progress.failure == nil)
             let third = try open(disk, options)
-            try compare(lines(third), lines(other), "one that opens it after \(count)")
+            try compare(third.lines, other.lines, "one that opens it after \(count)")
             for seed in 1...4 as ClosedRange<UInt64> {
                 let after = try open(disk.crash(seed: seed), StoreBench.small)
-                try compare(lines(after), lines(other), "a power cut after \(count)")
+                try compare(after.lines, other.lines, "a power cut after \(count)")
             }
             try verify(disk)
             count += 1
@@ -210,7 +198,7 @@ import Testing
         #expect(try !failing.refresh() && head(failing) == before)
         for seed in 1...20 as ClosedRange<UInt64> {
             let after = try open(disk.crash(seed: seed), StoreBench.small)
-            try compare(lines(after), lines(other), "after a power cut")
+            try compare(after.lines, other.lines, "after a power cut")
         }
         try failing.close()
         let again = try open(disk)
@@ -288,10 +276,10 @@ import Testing
             #expect(compaction.oldest > 1)
         }
         #expect(try idle.refresh())
-        try compare(lines(idle), lines(bench.store), "one that only looks")
+        try compare(idle.lines, bench.store.lines, "one that only looks")
         try writing(writer) { #expect(writer.submit(put("z")).isAccepted) }
         #expect(try bench.store.refresh())
-        try compare(lines(writer), lines(bench.store), "one that writes")
+        try compare(writer.lines, bench.store.lines, "one that writes")
         #expect(writer.read { $0.oldest } == bench.store.read { $0.oldest })
         try verify(disk)
     }

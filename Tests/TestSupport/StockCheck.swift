@@ -46,6 +46,18 @@ extension StockModel {
 }
 
 extension Store {
+    /// Everything it holds, by what lies where its index points.
+    public var lines: [String] {
+        read { reader in
+            dump(reader.state) { location in
+                reader.withEffect(at: location) { effect, commit in
+                    "\(effect.key) of \(commit.seq), set \(effect.isSet), "
+                        + "by \(commit.user.text), \(effect.value.text)"
+                }
+            }
+        }
+    }
+
     /// Every record that stood at a position, as one line, read page by page.
     public func recordLines(at seq: UInt64, pageCount: Int = 64) -> [String] {
         var lines: [String] = []
