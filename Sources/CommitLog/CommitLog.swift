@@ -498,6 +498,14 @@ public final class CommitLog {
         return cursor
     }
 
+    /// All that the opening has read and found whole.
+    ///
+    /// Used before anything is appended.
+    public var openedStretches: [LogStretch] {
+        precondition(gathering.isEmpty && onItsWay == nil, "the log has gone on")
+        return reader().stretches
+    }
+
     @inline(__always)
     private func frame(at offset: UInt64) -> Frame {
         let bytes = bytes(at: offset)

@@ -120,13 +120,14 @@ extension CommitLog {
     ///
     /// When it returns for writing, every commit it visited is synced, whatever was before. Where
     /// others share the log, the caller holds the lock under which one of them writes. For reading
-    /// it is `openForReading`, and then a visit to every commit.
+    /// it is `openForReading`, and then the visits.
     ///
     /// - Parameters:
     ///   - disk: The directory.
     ///   - options: How.
     ///   - random: Gives the salts of new segments.
-    ///   - visit: Is given every commit in order; what it throws ends the opening.
+    ///   - visit: Is given all commits in order, each when its checksum was taken; what it throws
+    ///     ends the opening.
     /// - Returns: The open log.
     /// - Throws: `CommitLogError` (`notPresent`, `inUse`, `damaged`, `unsupportedFormat`, `disk`),
     ///   and what `visit` throws.
@@ -134,12 +135,11 @@ extension CommitLog {
         disk: any Disk,
         options: LogOptions = LogOptions(),
         random: any RandomSource,
-        visit: (Frame) throws -> Void
+        visit: (LogStretch) throws -> Void
     ) throws -> CommitLog {
         guard options.isWritable else {
             let log = try openForReading(disk: disk)
-            var cursor = log.openedCursor(after: log.oldest - 1)
-            while let frame = try cursor.next() { try visit(frame) }
+            for stretch in log.openedStretches { try visit(stretch) }
             return log
         }
         let files = LogFiles(disk: disk)
@@ -190,7 +190,7 @@ extension CommitLog {
         _ files: LogFiles,
         _ options: LogOptions,
         _ opening: inout LogOpening,
-        visit: (Frame) throws -> Void
+        visit: (LogStretch) throws -> Void
     ) throws -> (LogFiles.Entry, SegmentScan) {
         var last: (entry: LogFiles.Entry, scan: SegmentScan)?
         let firstSeqs = try files.firstSeqs()
@@ -204,7 +204,7 @@ extension CommitLog {
             if last == nil { opening.chainBeforeOldest = entry.header.chainBefore }
             var scan = SegmentScan(entry.header)
             entry.map.advise(sequential: true)
-            try scan.run(entry.bytes, entry.header, visit: visit)
+            try read(entry, &scan, visit: visit)
             entry.map.advise(sequential: false)
             opening.recovery.commitCount += scan.nextSeq - firstSeq
             opening.segments.append(
@@ -231,6 +231,26 @@ extension CommitLog {
         opening.isClean = last.scan.isClean
         opening.recovery.wasClean = last.scan.isClean
         return last
+    }
+
+    /// Takes a segment's frames, and hands them on as they are found whole.
+    private static func read(
+        _ entry: LogFiles.Entry,
+        _ scan: inout SegmentScan,
+        visit: (LogStretch) throws -> Void
+    ) throws {
+        let base = entry.header.base
+        var begin = scan.end
+        func hand(_ end: Int) throws {
+            guard end > begin else { return }
+            try visit(LogStretch(entry.path, entry.map, base: base, begin..<end))
+            begin = end
+        }
+        try scan.run(entry.bytes, entry.header) { frame in
+            let end = Int(frame.offset - base) + frame.byteCount
+            if end - begin >= LogStretch.byteCountMin { try hand(end) }
+        }
+        try hand(scan.end)
     }
 
     /// Cuts a torn tail, writes what may not be on the disk again, and says so in a mark.

@@ -35,8 +35,6 @@ public struct ChangeTable: Sendable {
 
     /// Entries held.
     public private(set) var count = 0
-    /// What ``insert(_:)`` has seen on its way; says nothing.
-    private var touched: UInt64 = 0
 
     /// An empty table.
     ///
@@ -87,8 +85,11 @@ public struct ChangeTable: Sendable {
     /// - Returns: The word it had, or nil when it is new.
     @discardableResult
     public mutating func insert(_ payload: UInt64, for id: UniqueID) -> UInt64? {
+        insert(payload, for: id, hash(id.high, id.low))
+    }
+
+    private mutating func insert(_ payload: UInt64, for id: UniqueID, _ hash: UInt64) -> UInt64? {
         precondition(payload != .max, "payload is the mark of a free place")
-        let hash = self.hash(id.high, id.low)
         let segment = Int(hash >> segmentShift)
         var (found, free) = find(id, hash, segment)
         if let found {
@@ -109,21 +110,27 @@ public struct ChangeTable: Sendable {
 
     /// Sets the words of many ids, as ``insert(_:for:)`` would one after the other.
     ///
-    /// The places are looked at first, all of them: the processor then fetches many from memory at
-    /// once, where one insertion after the other would wait for each.
+    /// They are put in order of their segments first: what is written one after the other then lies
+    /// close together, where every insertion by itself would wait for memory far off.
     ///
     /// - Parameter entries: Ids and their words.
     public mutating func insert(_ entries: [(id: UniqueID, offset: UInt64)]) {
-        var seen: UInt64 = 0
-        for entry in entries {
-            let hash = self.hash(entry.id.high, entry.id.low)
+        let hashes = entries.map { hash($0.id.high, $0.id.low) }
+        // Where the entries of a segment begin in that order.
+        var next = [Int](repeating: 0, count: segments.count)
+        for hash in hashes { next[Int(hash >> segmentShift)] += 1 }
+        var sum = 0
+        for segment in next.indices { (next[segment], sum) = (sum, sum + next[segment]) }
+        var order = [UInt32](repeating: 0, count: entries.count)
+        for (index, hash) in hashes.enumerated() {
             let segment = Int(hash >> segmentShift)
-            let capacity = segments[segment].entries.count
-            if capacity > 0 { seen |= segments[segment].entries[Self.home(hash, capacity)].low }
+            order[next[segment]] = UInt32(index)
+            next[segment] += 1
         }
-        // What was seen is used, or the compiler leaves the looking out.
-        touched &+= seen
-        for entry in entries { insert(entry.offset, for: entry.id) }
+        for index in order {
+            let entry = entries[Int(index)]
+            _ = insert(entry.offset, for: entry.id, hashes[Int(index)])
+        }
     }
 
     /// Forgets an id.

@@ -11,12 +11,22 @@ public struct Tally: Sendable {
     /// The block of the last effect, most often that of the next one too.
     private var recent = 0
     private var hashBlock = TreeHash.Block(.empty)
-    // Added together, their places are fetched from memory side by side.
-    private var batch: [(id: UniqueID, offset: UInt64)] = []
-    private static let batchCount = 256
+    /// Changes that are not in the table yet: many at once are put there faster.
+    private var waiting: [(id: UniqueID, offset: UInt64)] = []
+    private var isRoomMade = false
+    private static let waitingCountMax = 1 << 16
 
-    /// Begins for about so many commits.
-    public init(commitCount: Int) { changes.reserve(commitCount) }
+    /// Begins.
+    public init() {}
+
+    /// Makes room for all changes at once; until then they are kept aside.
+    ///
+    /// - Parameter changeCount: About how many there are, those that were added included.
+    public mutating func reserve(changeCount: Int) {
+        guard !isRoomMade else { return }
+        isRoomMade = true
+        changes.reserve(changeCount)
+    }
 
     /// Takes the change of a commit whose records are counted already.
     ///
@@ -24,8 +34,8 @@ public struct Tally: Sendable {
     ///   - id: Its change.
     ///   - frameOffset: Logical offset of its frame.
     public mutating func add(change id: UniqueID, at frameOffset: UInt64) {
-        batch.append((id, frameOffset))
-        if batch.count == Self.batchCount { finish() }
+        waiting.append((id, frameOffset))
+        if isRoomMade, waiting.count >= Self.waitingCountMax { finish() }
     }
 
     /// Takes a commit.
@@ -47,6 +57,16 @@ public struct Tally: Sendable {
         }
     }
 
+    /// Takes what another one gathered of other commits, without having had room made.
+    public mutating func add(_ other: consuming Tally) {
+        precondition(!other.isRoomMade, "the changes of both lie in tables")
+        changes.insert(other.waiting)
+        for (block, sum) in other.sums {
+            block.withView { choose($0) }
+            sums[recent].sum = sums[recent].sum &+ sum
+        }
+    }
+
     private mutating func choose(_ block: ByteView) {
         if recent < sums.count, sums[recent].block.withView({ $0 == block }) { return }
         hashBlock = TreeHash.Block(block)
@@ -54,10 +74,10 @@ public struct Tally: Sendable {
         if recent == sums.count { sums.append((block.array, .zero)) }
     }
 
-    /// Places what was not yet placed.
+    /// Puts what waits into the table.
     fileprivate mutating func finish() {
-        changes.insert(batch)
-        batch.removeAll(keepingCapacity: true)
+        changes.insert(waiting)
+        waiting.removeAll(keepingCapacity: true)
     }
 }
 

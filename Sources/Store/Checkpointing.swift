@@ -331,6 +331,9 @@ struct CheckpointFrame {
 }
 
 extension Store {
+    /// The checkpoint of a directory; nil when there is none.
+    typealias FoundCheckpoint = Result<Checkpoint?, CommitLogError>
+
     /// The checkpoint a log's state can be folded from; nil when there is none, or none that fits.
     ///
     /// A log from the first commit on has everything that a checkpoint has: one that cannot be read
@@ -338,12 +341,12 @@ extension Store {
     ///
     /// - Throws: `log` when the log's beginning was dropped and there is nothing in its place.
     static func checkpoint(
-        _ disk: any Disk,
+        _ found: FoundCheckpoint,
         of log: CommitLog,
         _ logger: Logger
     ) throws(StoreError) -> Checkpoint? {
         do throws(CommitLogError) {
-            guard let found = try Checkpoint.newest(on: disk) else {
+            guard let found = try found.get() else {
                 guard log.oldest > 1 else { return nil }
                 throw .damaged(
                     file: "manifest",

@@ -1,7 +1,4 @@
 // Opening: a log that was found whole becomes the state.
-//
-// What commits bring each by itself is half of the work: for a long log it is gathered on a second
-// thread, which ends before the opening does.
 internal import HoldfastBasics
 internal import HoldfastCommitLog
 internal import HoldfastEngine
@@ -12,9 +9,18 @@ extension Store {
     ///
     /// A log from the first commit on has everything that a checkpoint has: one that cannot be read
     /// to its end is no loss then.
+    ///
+    /// - Parameters:
+    ///   - log: As it was opened.
+    ///   - checkpoint: One of its history.
+    ///   - gathering: All of the log; of use where it gathers behind that checkpoint.
+    ///   - logger: Is told of a checkpoint that is not used.
+    /// - Returns: The state, and what it reads values through.
+    /// - Throws: `unfoldable`, `log`.
     static func fold(
         _ log: CommitLog,
         _ checkpoint: Checkpoint?,
+        _ gathering: LogGathering,
         _ logger: Logger
     ) throws(StoreError) -> (EngineState, LogSource) {
         if let checkpoint {
@@ -22,7 +28,7 @@ extension Store {
             let state = emptyState(log, source)
             do {
                 try adopt(checkpoint, into: state)
-                try fold(log, after: checkpoint, into: state)
+                try fold(log, gathering, into: state)
                 return (state, source)
             } catch let error as StoreError {
                 throw error
@@ -33,7 +39,13 @@ extension Store {
         }
         let source = LogSource(log)
         let state = emptyState(log, source)
-        try fold(log, after: nil, into: state)
+        guard gathering.checkpoint != nil else {
+            try fold(log, gathering, into: state)
+            return (state, source)
+        }
+        let whole = LogGathering(log, behind: nil)
+        defer { whole.stop() }
+        try fold(log, whole, into: state)
         return (state, source)
     }
 
@@ -57,29 +69,18 @@ extension Store {
     /// Folds what a log has behind a checkpoint, and remembers the changes of both.
     private static func fold(
         _ log: CommitLog,
-        after checkpoint: Checkpoint?,
+        _ gathering: LogGathering,
         into state: EngineState
     ) throws(StoreError) {
-        let count = Int(log.head + 1 - log.oldest)
-        let all = log.openedCursor(after: log.oldest - 1)
-        let rest = log.openedCursor(after: checkpoint?.manifest.seq ?? log.oldest - 1)
-        if count < secondThreadCountMin {
-            try foldRecords(rest, into: state)
-            return try take(tally(checkpoint, all, count), into: state)
+        let adopted = gathering.checkpoint?.manifest.seq ?? log.oldest - 1
+        try foldRecords(log.openedCursor(after: adopted), into: state)
+        let tally = try gathering.finish()
+        do {
+            try state.take(tally)
+        } catch {
+            throw unfoldable(error, seq: state.head)
         }
-        let gathered = Lock<Result<Tally, StoreError>?>(nil)
-        let worker = Worker {
-            let tally = tally(checkpoint, all, count)
-            gathered.withLock { $0 = tally }
-        }
-        let folded = Result { () throws(StoreError) in try foldRecords(rest, into: state) }
-        worker.join()
-        try folded.get()
-        if let tally = gathered.withLock({ $0.take() }) { try take(tally, into: state) }
     }
-
-    /// Below it a thread costs more than it saves.
-    private static let secondThreadCountMin = 10_000
 
     private static func foldRecords(
         _ start: LogCursor,
@@ -94,45 +95,6 @@ extension Store {
         } catch {
             throw unfoldable(error, seq: state.head + 1)
         }
-    }
-
-    private static func take(
-        _ tally: Result<Tally, StoreError>,
-        into state: EngineState
-    ) throws(StoreError) {
-        let tally = try tally.get()
-        do {
-            try state.take(tally)
-        } catch {
-            throw unfoldable(error, seq: state.head)
-        }
-    }
-
-    /// All changes of a checkpoint and a log, and what the log has behind it.
-    private static func tally(
-        _ checkpoint: Checkpoint?,
-        _ start: LogCursor,
-        _ count: Int
-    ) -> Result<Tally, StoreError> {
-        let adopted = checkpoint?.manifest.seq ?? 0
-        var cursor = start
-        var tally = Tally(commitCount: count)
-        do {
-            try checkpoint?.forEachFrame(of: [.changes]) { _, frame in
-                tally.add(change: try CommitView(frame.content).changeID, at: frame.offset)
-            }
-            while let frame = try cursor.next() {
-                let commit = try CommitView(frame.content)
-                if commit.seq > adopted {
-                    try tally.add(commit, at: frame.offset)
-                } else {
-                    tally.add(change: commit.changeID, at: frame.offset)
-                }
-            }
-        } catch {
-            return .failure(unfoldable(error, seq: cursor.nextSeq))
-        }
-        return .success(tally)
     }
 
     static func unfoldable(_ error: any Error, seq: UInt64) -> StoreError {

@@ -188,11 +188,26 @@ public final class Store: Sendable {
         _ logger: Logger
     ) throws(StoreError) -> Opened {
         func open() throws(StoreError) -> Opened {
-            let log = try openLog(disk, options, random)
+            var reading: (found: FoundCheckpoint, gathering: LogGathering)?
+            defer { reading?.gathering.stop() }
+            func begin() -> (FoundCheckpoint, LogGathering) {
+                let found = Result { () throws(CommitLogError) in
+                    try Checkpoint.newest(on: disk)
+                }
+                return (found, LogGathering(behind: try? found.get()))
+            }
+            let log = try openLog(disk, options, random) { stretch in
+                let (found, gathering) = reading ?? begin()
+                reading = (found, gathering)
+                gathering.take(stretch)
+            }
             if let application, log.identity.application != application {
                 throw .otherApplication(expected: application, found: log.identity.application)
             }
-            let (state, source) = try fold(log, try checkpoint(disk, of: log, logger), logger)
+            let (found, gathering) = reading ?? begin()
+            gathering.end(log)
+            let fitting = try checkpoint(found, of: log, logger)
+            let (state, source) = try fold(log, fitting, gathering, logger)
             return (log, state, source)
         }
         let isAlone = options.isWritable && !options.isShared
@@ -202,11 +217,11 @@ public final class Store: Sendable {
     private static func openLog(
         _ disk: any Disk,
         _ options: LogOptions,
-        _ random: any RandomSource
+        _ random: any RandomSource,
+        _ visit: (LogStretch) -> Void
     ) throws(StoreError) -> CommitLog {
         do {
-            guard options.isWritable else { return try CommitLog.openForReading(disk: disk) }
-            return try CommitLog.open(disk: disk, options: options, random: random) { _ in }
+            return try CommitLog.open(disk: disk, options: options, random: random, visit: visit)
         } catch let error as CommitLogError {
             throw .log(error)
         } catch {

@@ -61,6 +61,21 @@ import Testing
         #expect(table.count == 0 && table.checkInvariants() == nil)
     }
 
+    @Test("Many at once come to the same as one after the other", arguments: [1, 5, 8])
+    func together(segmentBits: Int) {
+        var random = TestRandom(seed: 26)
+        var (table, model) = (ChangeTable(segmentBits: segmentBits), [UniqueID: UInt64]())
+        for count in [0, 1, 7, 4000, 300] {
+            // Some come twice, in one batch and in another.
+            let entries = (0..<count).map { (id: id(random.below(5000)), offset: UInt64($0)) }
+            table.insert(entries)
+            for entry in entries { model[entry.id] = entry.offset }
+            #expect(table.checkInvariants() == nil)
+            #expect(table.count == model.count)
+            for (id, offset) in model { same(table[id], offset) }
+        }
+    }
+
     @Test("An entry costs at most 34 bytes on average over the sizes a table passes through")
     func memory() {
         var random = TestRandom(seed: 25)

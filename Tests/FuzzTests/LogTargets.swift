@@ -124,9 +124,11 @@ enum LogTargets {
         let random = SeededRandom(seed: 1)
         let log: CommitLog
         do {
-            log = try CommitLog.open(disk: disk, options: options, random: random) { frame in
-                try demand(frame.seq == first + UInt64(before.count), "commits are dense")
-                before.append(frame.content.array)
+            log = try CommitLog.open(disk: disk, options: options, random: random) { stretch in
+                try stretch.forEachCommit { frame in
+                    try demand(frame.seq == first + UInt64(before.count), "commits are dense")
+                    before.append(frame.content.array)
+                }
             }
         } catch let error as CommitLogError {
             if case .damaged = error, let report {
@@ -152,8 +154,8 @@ enum LogTargets {
         }
         try log.close()
         var after: [[UInt8]] = []
-        let again = try CommitLog.open(disk: disk, options: options, random: random) {
-            after.append($0.content.array)
+        let again = try CommitLog.open(disk: disk, options: options, random: random) { stretch in
+            try stretch.forEachCommit { after.append($0.content.array) }
         }
         try demand(again.recovery.wasClean, "a log that was closed is clean")
         try demand(after == before + [added], "what was there and what was added is there")

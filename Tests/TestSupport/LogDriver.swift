@@ -60,10 +60,12 @@ public final class LogDriver {
         }
         var commits: [Commit] = []
         var offsets: [UInt64] = []
-        log = try CommitLog.open(disk: disk, options: options, random: random) { frame in
-            precondition(frame.seq == UInt64(commits.count) + 1, "commits are visited in order")
-            commits.append(Commit(frame))
-            offsets.append(frame.offset)
+        log = try CommitLog.open(disk: disk, options: options, random: random) { stretch in
+            try stretch.forEachCommit { frame in
+                precondition(frame.seq == UInt64(commits.count) + 1, "commits come in order")
+                commits.append(Commit(frame))
+                offsets.append(frame.offset)
+            }
         }
         self.commits = commits
         self.offsets = offsets
