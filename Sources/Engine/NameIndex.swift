@@ -16,7 +16,7 @@ public final class NameIndex {
     /// An empty index.
     ///
     /// - Parameter nodeByteCountMax: Largest block of a node, 256 to 16,384 bytes. Names may be as
-    ///   long as a quarter of it less 25 bytes, and at most `Limits.nameByteCountMax`.
+    ///   long as a quarter of it less 29 bytes, and at most `Limits.nameByteCountMax`.
     public init(nodeByteCountMax: Int = 4096) {
         tree = NameTree(nodeByteCountMax: nodeByteCountMax)
     }

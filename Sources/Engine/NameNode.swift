@@ -3,7 +3,8 @@
 // Shape, little-endian, lengths in bytes:
 //
 //     header  capacity 2 | count 2 | cellBytes 2 | garbage 2 | common 2 | leaf 2 | previous 4 |
-//     next 4 slots   count times: head 4 | distance of the cell from the block's end 2
+//             next 4 | beginning 16
+//     slots   count times: head 4 | distance of the cell from the block's end 2
 //     (free)
 //     cells   payload 8 | revision 4 | length of the name 2 | name
 //
@@ -12,9 +13,10 @@
 // that growing the block moves them without touching a slot. `garbage` counts cells given up.
 //
 // `common` is the length of a beginning that all searched names share; a slot's head is the four
-// bytes after it, as a number that sorts like them. A search mostly decides on heads and touches
-// one cell. Slot 0 of an inner node stands for "everything below slot 1": its name is empty, it is
-// not searched and does not count for `common`.
+// bytes after it, as a number that sorts like them. `beginning` has its first bytes, as many of
+// them as `common` says. A search mostly decides on these and on heads, and touches one cell at
+// most. Slot 0 of an inner node stands for "everything below slot 1": its name is empty, it is not
+// searched and does not count for `common`.
 //
 // Why this is memory-safe although it handles raw memory:
 // - a block is allocated with its capacity in the header, which never changes; every load, store
@@ -26,7 +28,8 @@ internal import HoldfastBasics
 
 /// A handle on one node's block of memory.
 @safe struct NameNode {
-    static let headerByteCount = 20
+    static let headerByteCount = 36
+    private static let beginningByteCountMax = 16
     static let slotByteCount = 6
     static let cellHeaderByteCount = 14
     /// What the allocator needs beside a block, about.
@@ -41,6 +44,7 @@ internal import HoldfastBasics
         static let leaf = 10
         static let previous = 12
         static let next = 16
+        static let beginning = 20
     }
 
     private let memory: UnsafeMutableRawPointer
@@ -203,7 +207,7 @@ internal import HoldfastBasics
         guard base < count else { return (count, false) }
         let common = common
         if common > 0 {
-            let order = name[0..<min(common, name.count)].compare(self.name(base)[0..<common])
+            let order = compareBeginning(name, common, of: base)
             if order != 0 { return (order < 0 ? base : count, false) }
         }
         let head = Self.head(name, common)
@@ -223,6 +227,22 @@ internal import HoldfastBasics
             }
         }
         return (low, false)
+    }
+
+    /// Order of a name's first bytes against those that all searched names, that of an entry for
+    /// one, share.
+    @inline(__always)
+    private func compareBeginning(_ name: ByteView, _ common: Int, of entry: Int) -> Int {
+        let near = min(common, Self.beginningByteCountMax)
+        let order = name[0..<min(near, name.count)].compare(view(Field.beginning, near))
+        guard order == 0, common > near else { return order }
+        return name[near..<min(common, name.count)].compare(self.name(entry)[near..<common])
+    }
+
+    /// Takes note of what all searched names share: the first bytes of a name.
+    private func share(_ count: Int, of name: ByteView) {
+        setField(Field.common, count)
+        store(name[0..<min(count, Self.beginningByteCountMax)], Field.beginning)
     }
 
     /// Index of the child that holds a key, in an inner node.
@@ -258,17 +278,16 @@ internal import HoldfastBasics
         guard index >= base else { return }
         let neighbour = index > base ? index - 1 : index + 1
         guard neighbour < count else {
-            setField(Field.common, name.count)
+            share(name.count, of: name)
             storeHead(index)
             return
         }
-        let shared = commonPrefixCount(name, self.name(neighbour), atMost: common)
-        if shared < common {
-            setField(Field.common, shared)
-            for index in base..<count { storeHead(index) }
-        } else {
-            storeHead(index)
-        }
+        if compareBeginning(name, common, of: neighbour) == 0 { return storeHead(index) }
+        setField(
+            Field.common,
+            commonPrefixCount(name, self.name(neighbour), atMost: common)
+        )
+        for index in base..<count { storeHead(index) }
     }
 
     /// Removes an entry; its cell becomes garbage.
@@ -307,7 +326,7 @@ internal import HoldfastBasics
         let base = searchBase
         guard base < count else { return setField(Field.common, 0) }
         let first = name(base)
-        setField(Field.common, commonPrefixCount(first, name(count - 1), atMost: first.count))
+        share(commonPrefixCount(first, name(count - 1), atMost: first.count), of: first)
         for index in base..<count { storeHead(index) }
     }
 
@@ -325,6 +344,12 @@ internal import HoldfastBasics
             fresh.setField(Field.count, count)
             fresh.setField(Field.cellBytes, cells)
             fresh.setField(Field.common, common)
+            fresh.copy(
+                Self.beginningByteCountMax,
+                from: self,
+                at: Field.beginning,
+                to: Field.beginning
+            )
             fresh.copy(
                 count * Self.slotByteCount,
                 from: self,
@@ -380,6 +405,9 @@ internal import HoldfastBasics
             }
             if commonPrefixCount(name(index), name(searchBase), atMost: common) < common {
                 return "entry \(index) does not share \(common) bytes"
+            }
+            if compareBeginning(name(index), common, of: index) != 0 {
+                return "entry \(index) does not begin as the node says"
             }
             if index > searchBase, compare(index - 1, name(index), revision(index)) >= 0 {
                 return "entries \(index - 1) and \(index) out of order"

@@ -192,11 +192,12 @@ struct NameTree: ~Copyable {
     ) {
         var target = node(id)
         if !target.hasRoom(name: name.count) {
-            let wanted = target.liveByteCount + NameNode.entryByteCount(name: name.count)
-            if wanted > nodeByteCountMax {
+            let entry = NameNode.entryByteCount(name: name.count)
+            if target.liveByteCount + entry > nodeByteCountMax {
                 return split(id, at: index, name, revision, payload, isLast: isLast)
             }
-            resize(id, holding: wanted)
+            // By more than one short name asks: every growth moves the whole node.
+            resize(id, holding: target.liveByteCount + max(entry, nodeByteCountMax / 8))
             target = node(id)
         }
         target.insert(at: index, name, revision, payload)

@@ -37,6 +37,8 @@ enum Benchmark {
         let report = Report(options)
         let context = Context(options: options, folder: folder, report: report)
         for family in families where options.asks(family.subject, for: family.measures) {
+            // What was left to be written by those before would be written while this one measures.
+            sync()
             do {
                 try family.measure(context)
             } catch {

@@ -158,7 +158,7 @@ import Testing
         print("NameIndex random changes, seed \(seed), nodes of \(nodeByteCountMax) bytes")
         var random = TestRandom(seed: seed)
         let index = NameIndex(nodeByteCountMax: nodeByteCountMax)
-        let longest = min(512, UInt64(nodeByteCountMax - 20) / 4 - 20)
+        let longest = min(512, UInt64(nodeByteCountMax - 36) / 4 - 20)
         var model = SortedModel<[UInt8]>(idPrecedes: Self.precedes)
         for step in 0..<36_000 {
             let growing = step / 4000 % 2 == 0
