@@ -30,6 +30,7 @@ enum CorpusSeeds {
             (.http, http.map { Array($0.utf8) }),
             (.webSocket, webSocket()),
             (.wire, wire.map { Array($0.utf8) }),
+            (.view, try ViewTargets.seeds()),
         ]
     }
 
@@ -43,7 +44,8 @@ enum CorpusSeeds {
         bench.sync()
         let sizes = PartSizes(least: 500, most: 4096, mask: 3)
         if forgets {
-            try life.compact(forgettingBefore: bench.time.wallMilliseconds() - 1, sizes: sizes)
+            bench.time.advance(milliseconds: 1)
+            try life.compact(forgettingBefore: bench.time.wallMilliseconds(), sizes: sizes)
         } else {
             try bench.store.checkpoint(sizes: sizes)
         }
