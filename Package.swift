@@ -134,7 +134,8 @@ let fuzzers: [Target] = [
     .executableTarget(
         name: "holdfast-fuzz",
         dependencies: [
-            "Basics", "JSONCoding", "Records", "Storage", "CommitLog", "HTTP", "Wire",
+            "Basics", "JSONCoding", "Records", "Storage", "CommitLog", "HTTP", "Wire", "Engine",
+            "Store", "Embedded",
         ].map { .byName(name: target($0)) },
         path: "Tests/FuzzTests",
         exclude: ["CorpusTests.swift", "CorpusSeeds.swift", "run"],

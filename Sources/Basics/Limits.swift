@@ -50,6 +50,11 @@ public enum Limits {
     ///
     /// Unit: seconds.
     public static let changeMemorySeconds: Int64 = 30 * 86_400
+    /// For how long it is remembered that a record was deleted, unless a setting says otherwise: as
+    /// long as directories that replicate keep their tombstones, well above any history or absence.
+    ///
+    /// Unit: seconds.
+    public static let tombstoneSeconds: Int64 = 180 * 86_400
     /// Size of a log segment.
     public static let segmentByteCount = 64 << 20
     /// Longest part of a checkpoint.

@@ -68,7 +68,7 @@ public final class Checkpoint: Sendable {
                 header.effectCount == part.effectCount
             else { throw .damaged(file: path, offset: 0, why: "it is another part") }
             // Only of a change may a mirror know nothing but that it was made.
-            guard part.effectCount > 0 || part.kind == .changes else {
+            guard part.effectCount > 0 || !PartKind.ofState.contains(part.kind) else {
                 throw .damaged(file: path, offset: 16, why: "the part holds nothing")
             }
             entries.append(Entry(base: base, header: header, path: path, map: map))
@@ -115,7 +115,7 @@ public final class Checkpoint: Sendable {
     ///   - body: Is given the part and a frame; what it is lent ends with it.
     /// - Throws: `damaged`, and what `body` throws.
     public func forEachFrame(
-        of kinds: [PartKind] = PartKind.allCases,
+        of kinds: [PartKind],
         _ body: (PartReference, Frame) throws -> Void
     ) throws {
         for (slot, part) in manifest.parts.enumerated() where kinds.contains(part.kind) {
@@ -134,6 +134,26 @@ public final class Checkpoint: Sendable {
         }
     }
 
+    /// Runs `body` over the used keys of each block that has some, a frame at a time.
+    ///
+    /// - Parameter body: Is given the block's name and a frame's keys.
+    /// - Throws: `damaged`, and what `body` throws.
+    public func forEachUsed(_ body: (String, UsedKeysView) throws -> Void) throws {
+        try forEachFrame(of: [.used]) { part, frame in
+            func damage(_ why: String) -> CommitLogError {
+                .damaged(file: part.path, offset: 0, why: "it holds no used keys: \(why)")
+            }
+            guard frame.seq == 1, frame.effectCount == 0 else { throw damage("a commit's frame") }
+            let keys: UsedKeysView
+            do throws(ContentError) {
+                keys = try UsedKeysView(frame.content)
+            } catch {
+                throw damage("\(error)")
+            }
+            try body(part.block, keys)
+        }
+    }
+
     /// Runs `body` over the frames of a part, and takes checksums where a salt is given.
     private func walk(
         _ slot: Int,
@@ -145,7 +165,8 @@ public final class Checkpoint: Sendable {
         var offset = entry.header.byteCount
         while offset < bytes.count {
             guard case .commit(let byteCount) = FrameLayout.look(bytes, at: offset, salt: salt),
-                bytes.integer(UInt32.self, at: offset + 16) > 0 || entry.header.kind == .changes
+                bytes.integer(UInt32.self, at: offset + 16) > 0
+                    || !PartKind.ofState.contains(entry.header.kind)
             else {
                 throw CommitLogError.damaged(
                     file: entry.path,
@@ -214,7 +235,10 @@ public final class Checkpoint: Sendable {
     /// - Throws: `damaged`.
     public func verify() throws(CommitLogError) {
         do {
-            try forEachFrame { _, frame in _ = try CommitView(frame.content) }
+            try forEachFrame(of: PartKind.ofCommits) { _, frame in
+                _ = try CommitView(frame.content)
+            }
+            try forEachUsed { _, _ in }
         } catch let error as CommitLogError {
             throw error
         } catch {

@@ -75,6 +75,9 @@ public struct Identity: Equatable, Sendable {
 /// Versions of the format, for IDENTITY and the segments alike.
 enum FormatVersion {
     static let current: UInt16 = 1
+    /// Of parts of used keys, and of manifests that name some: whoever does not know them would
+    /// give ids out again, and must not open the database.
+    static let usedKeys: UInt16 = 2
 }
 
 extension Identity {

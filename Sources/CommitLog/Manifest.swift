@@ -49,12 +49,17 @@ public struct Manifest: Equatable, Sendable {
         return directory + "/" + String(repeating: "0", count: max(0, 16 - digits.count)) + digits
     }
 
+    /// The version of the format that is needed to read parts.
+    private static func version(naming parts: [PartReference]) -> UInt16 {
+        parts.map { PartHeader.version(of: $0.kind) }.max() ?? FormatVersion.current
+    }
+
     /// The content of the file.
     public var bytes: [UInt8] {
         var buffer = ByteBuffer(capacity: Self.fixedByteCount + parts.count * 96)
         buffer.append(integer: Self.magic)
         buffer.append(integer: UInt32(0))
-        buffer.append(integer: FormatVersion.current)
+        buffer.append(integer: Self.version(naming: parts))
         buffer.append(integer: UInt16(0))
         buffer.append(integer: databaseID.high.bigEndian)
         buffer.append(integer: databaseID.low.bigEndian)
@@ -96,7 +101,7 @@ public struct Manifest: Equatable, Sendable {
             throw damage("the checksum of the manifest does not fit")
         }
         let version = bytes.integer(UInt16.self, at: 12)
-        guard version == FormatVersion.current else {
+        guard (FormatVersion.current...FormatVersion.usedKeys).contains(version) else {
             throw .unsupportedFormat(file: file, version: version)
         }
         databaseID = UniqueID(
@@ -141,6 +146,9 @@ public struct Manifest: Equatable, Sendable {
         guard rest.isEmpty else { throw damage("bytes follow the last part") }
         guard bytes.integer(UInt16.self, at: 14) == 0 else {
             throw damage("what must be zero is not")
+        }
+        guard version == Self.version(naming: parts) else {
+            throw damage("the version is not that of its parts")
         }
         self.trees = trees
         self.parts = parts

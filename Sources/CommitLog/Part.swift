@@ -30,6 +30,11 @@ struct PartHeader: Equatable {
     /// Seeds the checksums of its frames: parts are the same on every node.
     static let salt: UInt32 = 0
 
+    /// The version of the format that parts of a kind came with.
+    static func version(of kind: PartKind) -> UInt16 {
+        kind == .used ? FormatVersion.usedKeys : FormatVersion.current
+    }
+
     /// Length in the file, a multiple of 8.
     var byteCount: Int { Self.fixedByteCount + FrameLayout.padded(block.utf8.count) }
 
@@ -38,7 +43,7 @@ struct PartHeader: Equatable {
         var buffer = ByteBuffer(capacity: byteCount)
         buffer.append(integer: Self.magic)
         buffer.append(integer: UInt32(0))
-        buffer.append(integer: FormatVersion.current)
+        buffer.append(integer: Self.version(of: kind))
         buffer.append(kind.rawValue)
         buffer.append(0)
         buffer.append(integer: UInt64(effectCount))
@@ -71,7 +76,7 @@ struct PartHeader: Equatable {
             CRC32C.extend(0, bytes[12..<length]) == bytes.integer(at: 8)
         else { throw damage("the checksum of the part's head does not fit") }
         let version = bytes.integer(UInt16.self, at: 12)
-        guard version == FormatVersion.current, let kind = PartKind(rawValue: bytes[14]) else {
+        guard let kind = PartKind(rawValue: bytes[14]), version == Self.version(of: kind) else {
             throw .unsupportedFormat(file: file, version: version)
         }
         let count = bytes.integer(UInt64.self, at: 16)

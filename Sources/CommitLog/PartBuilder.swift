@@ -13,7 +13,7 @@ public struct UnnamedPart: Sendable {
     private let effectCount: Int
     private let bytes: [UInt8]
 
-    fileprivate init(_ kind: PartKind, _ block: String, _ effectCount: Int, _ frames: ByteView) {
+    init(_ kind: PartKind, _ block: String, _ effectCount: Int, _ frames: ByteView) {
         let header = PartHeader(kind: kind, effectCount: effectCount, block: block).bytes
         self.kind = kind
         self.block = block
@@ -87,9 +87,7 @@ public final class PartBuilder {
         }
         excerpt.add(effect)
         effectCount += 1
-        let byteCount = frames.count + excerpt.byteCount
-        guard byteCount >= sizes.least else { return false }
-        return byteCount >= sizes.most || sizes.ends(effect.keyChecksum)
+        return sizes.ends(byteCount: frames.count + excerpt.byteCount, effect.keyChecksum)
     }
 
     /// Adds what a change did, in the order of commits.
@@ -158,5 +156,9 @@ public struct PartSizes: Sendable {
         self.mask = mask
     }
 
-    func ends(_ checksum: UInt32) -> Bool { checksum & mask == 0 }
+    /// Whether a part of so many bytes ends behind an entry whose key has a checksum.
+    func ends(byteCount: Int, _ checksum: @autoclosure () -> UInt32) -> Bool {
+        guard byteCount >= least else { return false }
+        return byteCount >= most || checksum() & mask == 0
+    }
 }

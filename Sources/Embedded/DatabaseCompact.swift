@@ -38,7 +38,8 @@ extension Database {
     ///
     /// - Parameter history: How far back commits stay. What changes did is remembered for 30 days
     ///   in any case, and until the outcome is known to the device that made them, so that one that
-    ///   is sent again is not done again.
+    ///   is sent again is not done again. That a record was deleted is remembered for 180 days;
+    ///   afterwards it is as one that never was, but its id is never used again.
     /// - Returns: What was done; nil while the database is empty.
     /// - Throws: `diskFailed`, `full`, `damaged`, `poisoned`, `closed`, and `refused` with the code
     ///   `not-yet` when the task was cancelled while another compaction ran, `busy` when one of
@@ -65,7 +66,7 @@ extension Database {
             Result { () throws(StoreError) in
                 try store.compact(
                     keepingFrom: history > .zero ? store.firstSeq(since: since) : nil,
-                    forgettingBefore: store.memoryStart(CompactionPolicy())
+                    horizons: store.horizons(CompactionPolicy())
                 )
             }
         }

@@ -48,7 +48,7 @@ struct ViewCheckpoint: Sendable {
         self.signature = signature
     }
 
-    fileprivate var path: String { "\(Self.directory)/\(name).\(version)" }
+    var path: String { "\(Self.directory)/\(name).\(version)" }
 
     /// Whether a file is this view's, of another version.
     fileprivate func isOutdated(_ file: String) -> Bool {
@@ -161,9 +161,25 @@ struct ViewCheckpointReader: ~Copyable {
     ///
     /// - Returns: Nil when there is none that is whole, of this version, and of this history.
     init?(_ checkpoint: ViewCheckpoint, of store: Store) {
+        self.init(checkpoint, on: store.directory) { id, seq, chain in
+            store.read { reader in
+                id == store.identity.databaseID && seq <= reader.confirmedHead
+                    && reader.chain(atSeq: seq) == chain
+            }
+        }
+    }
+
+    /// Opens a view's checkpoint in a directory; nil as above.
+    ///
+    /// `isOurs` says whether a commit, and the chain after it, is of the database's history.
+    init?(
+        _ checkpoint: ViewCheckpoint,
+        on disk: any Disk,
+        isOurs: (_ database: UniqueID, _ seq: UInt64, _ chain: Hash128) -> Bool
+    ) {
         let (map, count): (MappedFile, Int)
         do throws(DiskError) {
-            let file = try store.directory.open(checkpoint.path, .read)
+            let file = try disk.open(checkpoint.path, .read)
             count = try file.size()
             map = try file.map(max(1, count))
         } catch {
@@ -183,15 +199,13 @@ struct ViewCheckpointReader: ~Copyable {
         func word(_ offset: Int) -> UInt64 {
             bytes.integer(UInt64.self, at: end + length + offset).bigEndian
         }
-        let (id, chain) = (
-            UniqueID(high: word(0), low: word(8)), Hash128(high: word(24), low: word(32))
-        )
         let seq = word(16).byteSwapped
-        let isOurs = store.read { reader in
-            id == store.identity.databaseID && seq <= reader.confirmedHead
-                && reader.chain(atSeq: seq) == chain
-        }
-        guard isOurs else { return nil }
+        let isTaken = isOurs(
+            UniqueID(high: word(0), low: word(8)),
+            seq,
+            Hash128(high: word(24), low: word(32))
+        )
+        guard isTaken else { return nil }
         seqMax = seq
         self.map = map
         reader = ByteReader(bytes[magic.count..<end])

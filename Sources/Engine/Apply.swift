@@ -122,7 +122,10 @@ extension EngineState {
     private func forget(_ tree: TreeState, _ effect: EffectView) {
         if tree.name == .trees, let index = treesByName[effect.name] { removeLast(trees[index]) }
         guard let number = effect.number else { return }
-        if !tree.index.holds(.number(number)) { tree.usedIDs.remove(number) }
+        guard !tree.index.holds(.number(number)), !tree.usedKeys.ids.contains(number) else {
+            return
+        }
+        tree.usedIDs.remove(number)
     }
 
     // MARK: One effect

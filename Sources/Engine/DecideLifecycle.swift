@@ -91,12 +91,16 @@ extension Draft {
             next = revision < .max ? revision + 1 : nil
             return true
         }
-        // What this change made follows without a gap.
-        while let revision = next, hasEffect(tree, RecordKey(id, revision: revision)) {
-            see(revision)
-            next = revision < .max ? revision + 1 : nil
+        // What this change made follows without a gap, also what follows a forgotten removal.
+        let used = tree.usedKeys.revisions[id] ?? 0
+        for start in [next, used < .max ? used + 1 : nil] {
+            var next = start
+            while let revision = next, hasEffect(tree, RecordKey(id, revision: revision)) {
+                see(revision)
+                next = revision < .max ? revision + 1 : nil
+            }
         }
-        return (highest, latest)
+        return (max(highest, used), latest)
     }
 
     private func versioned(_ name: TreeName) throws(Refused) -> TreeState {

@@ -63,6 +63,17 @@ struct RecordIndex {
         }
     }
 
+    /// Removes a key's entry.
+    func remove(_ key: RecordKey) {
+        switch (storage, key.id) {
+        case (.numbers(let index), .number(let number)):
+            index.remove(number, revision: key.revision)
+        case (.names(let index), .name(let bytes)):
+            _ = bytes.withView { index.remove($0, revision: key.revision) }
+        default: return
+        }
+    }
+
     /// Whether any revision of an id was ever set.
     func holds(_ id: RecordID) -> Bool {
         switch (storage, id) {

@@ -21,6 +21,8 @@ public final class TreeState {
     let index: RecordIndex
     /// Ids ever used in an id tree; never used again.
     var usedIDs = IntervalSet()
+    /// What had been used up to the checkpoint the index stands on, where that forgot removals.
+    var usedKeys = UsedKeys()
     var uniques: [UniqueIndex] = []
     var lines = BorrowLines()
     var ranges = RangeTable()
@@ -48,6 +50,8 @@ public final class TreeState {
 
     /// Entries of the index, tombstones included.
     public var entryCount: Int { index.count }
+    /// Whether the index has removals, and not only what stands.
+    public var hasRemovals: Bool { entryCount > count }
     /// Estimated memory of the index in bytes.
     public var indexByteCount: Int { index.byteCount }
     /// The borrows of the tree's records.

@@ -10,16 +10,22 @@ public enum PartKind: UInt8, Hashable, Sendable, CaseIterable {
     case tombstones = 2
     /// What changes did whose commits the log has no more, for those who send them again.
     case changes = 3
+    /// Keys that were used, where the removals that told of them are forgotten.
+    case used = 4
 
     /// What a state is folded from.
     public static let ofState: [PartKind] = [.records, .tombstones]
 
-    /// The kind in words: `records`, `tombstones`, `changes`.
+    /// What holds excerpts of commits.
+    public static let ofCommits: [PartKind] = [.records, .tombstones, .changes]
+
+    /// The kind in words: `records`, `tombstones`, `changes`, `used`.
     public var name: String {
         switch self {
         case .records: "records"
         case .tombstones: "tombstones"
         case .changes: "changes"
+        case .used: "used"
         }
     }
 }

@@ -132,7 +132,7 @@ final class Compactor: Sendable {
             let start = isFilling ? nil : store.historyStart(policy)
             return try store.compact(
                 keepingFrom: start,
-                forgettingBefore: store.memoryStart(policy),
+                horizons: store.horizons(policy),
                 isWhole: isWhole
             )
         }

@@ -15,7 +15,7 @@ struct ChangeHorizon {
     private(set) var forgotten: [UniqueID] = []
 
     init(_ frame: CheckpointFrame, _ store: Store) {
-        time = frame.forgettingBefore
+        time = frame.horizons.changes
         self.store = store
     }
 

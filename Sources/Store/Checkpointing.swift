@@ -128,7 +128,7 @@ extension Store {
         let pipe = PartPipe(into: sink, of: self)
         var order: [Int] = []
         do throws(CommitLogError) {
-            for tree in frame.allTrees { order += try write(tree, frame.seq, sizes, pipe) }
+            for tree in frame.allTrees { order += try write(tree, frame, sizes, pipe) }
             order += try writeChanges(frame, &memory, sizes, pipe)
         } catch {
             pipe.stop(&sink)
@@ -150,12 +150,14 @@ extension Store {
     /// - Returns: Their places in the pipe, in the order of a manifest.
     private func write<Sink: PartSink>(
         _ name: TreeName,
-        _ seq: UInt64,
+        _ frame: CheckpointFrame,
         _ sizes: PartSizes,
         _ pipe: PartPipe<Sink>
     ) throws(CommitLogError) -> [Int] {
         var builders: [PartKey: PartBuilder] = [:]
         var places: [PartKey: [Int]] = [:]
+        var used = usedKeys(name)
+        var forgets = !used.isEmpty
         func take(_ key: PartKey) throws(CommitLogError) {
             guard let part = builders[key]?.finish() else { return }
             places[key, default: []].append(try pipe.write(part))
@@ -171,9 +173,14 @@ extension Store {
                 return core.state.scanLastEffects(
                     tree,
                     after: after,
-                    at: seq,
+                    at: frame.seq,
                     entryCountMax: Self.pageEntryCount
                 ) { effect, commit, block in
+                    used.add(effect)
+                    guard effect.isSet || !frame.forgets(removal: commit) else {
+                        forgets = true
+                        return true
+                    }
                     let key = PartKey(block.array, effect.isSet ? .records : .tombstones)
                     let builder =
                         builders[key] ?? PartBuilder(key.kind, of: key.block, sizes: sizes)
@@ -187,6 +194,10 @@ extension Store {
             breathe(&head)
         } while after != nil
         for key in builders.keys.sorted() { try take(key) }
+        if forgets {
+            let key = PartKey(Array(name.description.utf8), .used)
+            places[key] = try write(used, of: key.block, sizes, pipe)
+        }
         return places.sorted { $0.key < $1.key }.flatMap(\.value)
     }
 
@@ -281,8 +292,8 @@ struct CheckpointFrame {
     let changesEnd: UInt64
     /// The checkpoint in use.
     let before: Checkpoint?
-    /// Changes of an earlier time may be forgotten; nil forgets none.
-    let forgettingBefore: Int64?
+    /// What of an earlier time may be forgotten.
+    let horizons: Horizons
 
     /// The position that is synced; nil before the first commit.
     ///
@@ -292,15 +303,15 @@ struct CheckpointFrame {
     /// - Parameters:
     ///   - core: The store.
     ///   - limit: The oldest commit that must stay in the log.
-    ///   - forgetTime: Changes of an earlier time may be forgotten; nil forgets none.
+    ///   - horizons: What of an earlier time may be forgotten.
     ///   - isWhole: Whether the parts stand for themselves: what every change did is in them.
     init?(
         _ core: Store.Core,
         keepingFrom limit: UInt64,
-        forgettingBefore forgetTime: Int64? = nil,
+        horizons: Horizons = .none,
         isWhole: Bool = false
     ) {
-        forgettingBefore = forgetTime
+        self.horizons = horizons
         log = core.log.reader()
         before = core.source.checkpoint
         seq = min(core.log.durable, core.log.synced)
@@ -322,6 +333,14 @@ struct CheckpointFrame {
             else { return false }
             return state.version(from: last, at: seq) != nil
         }
+    }
+
+    /// Whether a removal is forgotten: it is old enough, and its commit goes.
+    ///
+    /// One that the log keeps would be found again by whoever folds that.
+    func forgets(removal commit: CommitView) -> Bool {
+        guard let time = horizons.tombstones else { return false }
+        return commit.seq < first && commit.at < time
     }
 
     /// System trees too; that of the declarations first, as all others need it.

@@ -34,9 +34,7 @@ extension Store {
     ///
     /// - Parameters:
     ///   - limit: The oldest commit that must stay, with the segment it lies in; nil keeps none.
-    ///   - time: Changes from before are forgotten where their commits go; one that is sent again
-    ///     is done again then. What a device has not confirmed the outcome of is remembered in any
-    ///     case. In milliseconds since 1970; nil forgets none.
+    ///   - horizons: What is forgotten where the commits that told of it go.
     ///   - isWhole: Whether the checkpoint stands for itself: what every change did is in it, also
     ///     of those the log still has. A backup needs that.
     ///   - sizes: Where parts end.
@@ -46,7 +44,7 @@ extension Store {
     @discardableResult
     public func compact(
         keepingFrom limit: UInt64? = nil,
-        forgettingBefore time: Int64? = nil,
+        horizons: Horizons = .none,
         isWhole: Bool = false,
         sizes: PartSizes = PartSizes()
     ) throws(StoreError) -> Compaction? {
@@ -63,7 +61,7 @@ extension Store {
                 CheckpointFrame(
                     core,
                     keepingFrom: limit ?? .max,
-                    forgettingBefore: time,
+                    horizons: horizons,
                     isWhole: isWhole
                 )
             }
@@ -103,9 +101,9 @@ extension Store {
             let oldest = try drop(before: begun.first)
             return Compaction(
                 checkpoint: report,
-                oldest: oldest,
-                freedByteCount: try CommitLog.removeFiles(before: oldest, on: disk),
-                isHeld: false
+                oldest: oldest ?? before,
+                freedByteCount: try CommitLog.removeFiles(before: oldest ?? before, on: disk),
+                isHeld: oldest == nil
             )
         } catch {
             throw .log(error)
@@ -115,11 +113,13 @@ extension Store {
     /// Forgets the segments before a commit, and the checkpoint that led to them: nothing points
     /// there any more.
     ///
-    /// - Returns: The oldest commit the log has.
-    private func drop(before seq: UInt64) throws(CommitLogError) -> UInt64 {
+    /// - Returns: The oldest commit the log has; nil when nothing was forgotten, as commits were
+    ///   taken back meanwhile, and what stood before them may lie there.
+    private func drop(before seq: UInt64) throws(CommitLogError) -> UInt64? {
         // A look that began before would bring them back.
         try looking { () throws(CommitLogError) in
-            try core.withLock { (core) throws(CommitLogError) in
+            try core.withLock { (core) throws(CommitLogError) -> UInt64? in
+                guard core.failure == nil else { return nil }
                 core.source.keepNewest()
                 try core.log.drop(before: seq)
                 return core.log.oldest
@@ -163,7 +163,7 @@ extension Store {
     }
 
     /// Points the index and the memory of changes at a checkpoint's parts, wherever they point at
-    /// an older one's or at what is to be dropped.
+    /// an older one's or at what is to be dropped, and forgets the removals it has not.
     func move(
         to checkpoint: Checkpoint,
         before seq: UInt64
@@ -175,8 +175,10 @@ extension Store {
         var page: [(PartKind, Location)] = []
         var effectCount = 0
         var head: UInt64 = 0
+        let used: [String: UsedKeys]
         do {
-            try checkpoint.forEachFrame { part, frame in
+            used = try checkpoint.usedKeys()
+            try checkpoint.forEachFrame(of: PartKind.ofCommits) { part, frame in
                 page.append((part.kind, frame.location(0)))
                 effectCount += max(1, frame.effectCount)
                 guard effectCount >= pageEffectCount else { return }
@@ -190,7 +192,21 @@ extension Store {
         } catch {
             preconditionFailure("reading a part throws nothing else: \(error)")
         }
-        core.withLock { $0.move(page, to: checkpoint, before: offset) }
+        let trees = core.withLock { core in
+            core.move(page, to: checkpoint, before: offset) { state in
+                state.stand(on: used)
+                return state.allTrees.filter(\.hasRemovals).map(\.name)
+            }
+        }
+        for tree in trees {
+            var after: RecordKey?
+            repeat {
+                after = core.withLock {
+                    $0.forgetRemovals(tree, after: after, leftBy: checkpoint, before: offset)
+                }
+                breathe(&head)
+            } while after != nil
+        }
     }
 
     /// How many effects are moved under one lock: more where each page has a mirror's pending
@@ -204,13 +220,17 @@ extension Store.Core {
     /// Points the index at frames of a checkpoint.
     ///
     /// A mirror's pending changes stand on the confirmed records: they are taken off meanwhile.
-    fileprivate mutating func move(
+    ///
+    /// - Returns: What `body` returns, which is lent the state without them afterwards.
+    fileprivate mutating func move<T>(
         _ frames: [(kind: PartKind, place: Location)],
         to checkpoint: Checkpoint,
-        before offset: UInt64
-    ) {
+        before offset: UInt64,
+        then body: (EngineState) -> T = { _ in }
+    ) -> T {
         var touched = Touched.Gathering()
         takeOverlayOff(&touched)
+        let isLeaving = self.isLeaving(to: checkpoint, before: offset)
         for (kind, place) in frames {
             checkpoint.withFrame(at: place) { frame in
                 do {
@@ -218,15 +238,42 @@ extension Store.Core {
                     guard kind != .changes else {
                         return state.move(change: excerpt.changeID, to: frame.offset)
                     }
-                    try state.move(excerpt, to: frame.offset) { location in
-                        location.isInPart
-                            ? !checkpoint.holds(location) : location.frameOffset < offset
-                    }
+                    try state.move(excerpt, to: frame.offset, from: isLeaving)
                 } catch {
                     preconditionFailure("a part that was checked cannot be read: \(error)")
                 }
             }
         }
-        putOverlayOn(&touched)
+        defer { putOverlayOn(&touched) }
+        return body(state)
+    }
+
+    /// Forgets the removals of a page of a tree that a checkpoint has not.
+    ///
+    /// - Returns: The last key looked at when there may be more; nil at the end.
+    fileprivate mutating func forgetRemovals(
+        _ name: TreeName,
+        after key: RecordKey?,
+        leftBy checkpoint: Checkpoint,
+        before offset: UInt64
+    ) -> RecordKey? {
+        guard let tree = state.tree(name) else { return nil }
+        var touched = Touched.Gathering()
+        takeOverlayOff(&touched)
+        defer { putOverlayOn(&touched) }
+        return state.forgetRemovals(
+            tree,
+            after: key,
+            entryCountMax: overlay?.entries.isEmpty ?? true ? 4096 : 65_536,
+            from: isLeaving(to: checkpoint, before: offset)
+        )
+    }
+
+    /// Whether a place goes away when a checkpoint is the one in use, and the log begins there.
+    private func isLeaving(
+        to checkpoint: Checkpoint,
+        before offset: UInt64
+    ) -> (Location) -> Bool {
+        { $0.isInPart ? !checkpoint.holds($0) : $0.frameOffset < offset }
     }
 }

@@ -15,22 +15,52 @@ public struct CompactionPolicy: Sendable {
     public var historyByteCount: UInt64
     /// What a change did is remembered for so many seconds at least.
     public var memorySeconds: Int64
+    /// That a record was deleted, when and by whom, is remembered for so many seconds; as long as
+    /// the log has the commit in any case.
+    public var tombstoneSeconds: Int64
     /// The log is cut when what can be dropped of it weighs so many times what stands.
     public var garbageRatio: Double
 
-    /// A month of history in 4 GiB at most, changes remembered for a month; cut when half of all
-    /// bytes are garbage.
+    /// A month of history in 4 GiB at most, changes remembered for a month, deletions for half a
+    /// year; cut when half of all bytes are garbage.
     public init(
         historySeconds: Int64 = 30 * 86_400,
         historyByteCount: UInt64 = 4 << 30,
         memorySeconds: Int64 = Limits.changeMemorySeconds,
+        tombstoneSeconds: Int64 = Limits.tombstoneSeconds,
         garbageRatio: Double = 1
     ) {
         self.memorySeconds = memorySeconds
+        self.tombstoneSeconds = tombstoneSeconds
         self.historySeconds = historySeconds
         self.historyByteCount = historyByteCount
         self.garbageRatio = garbageRatio
     }
+}
+
+/// Since when is remembered what a compaction may forget, where the commits that told of it go.
+///
+/// Times are in milliseconds since 1970; nil forgets nothing.
+public struct Horizons: Hashable, Sendable {
+    /// Changes.
+    ///
+    /// One that is sent again is done again when it is forgotten. What a device has not confirmed
+    /// the outcome of is remembered in any case.
+    public var changes: Int64?
+    /// Removals.
+    ///
+    /// A forgotten record is as one that never was, but for its id and its revisions, which
+    /// are never used again.
+    public var tombstones: Int64?
+
+    /// Since when what is remembered.
+    public init(changes: Int64? = nil, tombstones: Int64? = nil) {
+        self.changes = changes
+        self.tombstones = tombstones
+    }
+
+    /// Nothing is forgotten.
+    public static let none = Horizons()
 }
 
 extension Store {
@@ -42,9 +72,12 @@ extension Store {
         )
     }
 
-    /// The time from which on changes are remembered under a policy now.
-    public func memoryStart(_ policy: CompactionPolicy) -> Int64 {
-        time(before: policy.memorySeconds)
+    /// The times from which on changes and removals are remembered under a policy now.
+    public func horizons(_ policy: CompactionPolicy) -> Horizons {
+        Horizons(
+            changes: time(before: policy.memorySeconds),
+            tombstones: time(before: policy.tombstoneSeconds)
+        )
     }
 
     private func time(before seconds: Int64) -> Int64 {

@@ -64,6 +64,7 @@ extension Store {
             time: manifest.time,
             trees: manifest.trees
         )
+        try state.adopt(try checkpoint.usedKeys())
     }
 
     /// Folds what a log has behind a checkpoint, and remembers the changes of both.

@@ -122,7 +122,7 @@ extension FormReader {
             case "sha256": digest = try word("64 hexadecimal digits") { Digest256($0) }
             case "bytes": byteCount = try integer(1...Limits.partByteCountMax)
             case "kind":
-                kind = try word("records, tombstones or changes") { text in
+                kind = try word("records, tombstones, changes or used") { text in
                     PartKind.allCases.first { $0.name == text.text }
                 }
             case "block": block = try text()

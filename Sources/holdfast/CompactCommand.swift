@@ -26,13 +26,20 @@ enum CompactCommand {
                 "DAYS",
                 "with --data: for which changes are remembered, 30 at least (30)"
             ),
+            Flag(
+                "tombstone-days",
+                .number,
+                "DAYS",
+                "with --data: for which deletions are remembered (180)"
+            ),
         ] + Client.flags,
         notes: """
             Without --data the server at --url does it, and keeps the history it was started with
             (`holdfast serve --help`, --history-days). Servers do so by themselves when it pays. Reads
             and writes go on meanwhile; history goes in whole files of the log. What stands is never
             dropped; what a change did is remembered for --memory-days, so that one that is sent
-            again is not done again.
+            again is not done again. A deleted record is told of as deleted for --tombstone-days,
+            and as one that never was afterwards; its id is never used again.
 
             """ + Client.notes,
         run: run
@@ -41,7 +48,8 @@ enum CompactCommand {
     @Sendable
     private static func run(_ arguments: Arguments) throws(CommandFailure) {
         guard let path = arguments.text("data") else {
-            for name in ["history-days", "memory-days"] where arguments.setting(name) != nil {
+            for name in ["history-days", "memory-days", "tombstone-days"]
+            where arguments.setting(name) != nil {
                 throw arguments.usage("--\(name) goes with --data; a server keeps its own")
             }
             return try ask(Client(arguments))
@@ -51,6 +59,7 @@ enum CompactCommand {
             policy.historySeconds = Int64(days * 86_400)
         }
         policy.memorySeconds = try ServeSettings.memorySeconds(arguments)
+        policy.tombstoneSeconds = try ServeSettings.tombstoneSeconds(arguments)
         try compact(DatabaseFolder(path), policy)
     }
 
@@ -96,7 +105,7 @@ enum CompactCommand {
             Result { () throws(StoreError) -> Compaction? in
                 let report = try store.compact(
                     keepingFrom: store.historyStart(policy),
-                    forgettingBefore: store.memoryStart(policy)
+                    horizons: store.horizons(policy)
                 )
                 try runner.close()
                 return report

@@ -53,6 +53,13 @@ enum ServeFlags {
             "for which what a change did is remembered, so that one that\nis sent again is not done again; 30 at least (30)"
         ),
         Flag(
+            "tombstone-days",
+            .number,
+            "DAYS",
+            environment: true,
+            "for which it is remembered that a record was deleted, when and\nby whom; as long as the history in any case (180)"
+        ),
+        Flag(
             "garbage-ratio",
             .number,
             "N",
@@ -190,6 +197,7 @@ struct ServeSettings {
             policy.historyByteCount = UInt64(count)
         }
         policy.memorySeconds = try memorySeconds(arguments)
+        policy.tombstoneSeconds = try tombstoneSeconds(arguments)
         if let ratio = try arguments.decimal("garbage-ratio", 0...1000, unit: "a ratio") {
             policy.garbageRatio = ratio
         }
@@ -200,6 +208,12 @@ struct ServeSettings {
     static func memorySeconds(_ arguments: Arguments) throws(CommandFailure) -> Int64 {
         let days = try arguments.decimal("memory-days", 30...36_500, unit: "days")
         return days.map { Int64($0 * 86_400) } ?? Limits.changeMemorySeconds
+    }
+
+    /// For how long deletions are remembered.
+    static func tombstoneSeconds(_ arguments: Arguments) throws(CommandFailure) -> Int64 {
+        let days = try arguments.decimal("tombstone-days", 0...36_500, unit: "days")
+        return days.map { Int64($0 * 86_400) } ?? Limits.tombstoneSeconds
     }
 
     private static var processorCount: Int {

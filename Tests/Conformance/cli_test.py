@@ -123,6 +123,9 @@ class CommandLineTest(unittest.TestCase):
             ("salvage without a place", ["salvage", "--data", self.data]),
             ("compact with a server and a history", ["compact", "--history-days", "1"]),
             ("compact with a server and a memory", ["compact", "--memory-days", "40"]),
+            ("compact with a server and tombstones", ["compact", "--tombstone-days", "40"]),
+            ("tombstones of no days",
+             ["compact", "--data", self.data, "--tombstone-days", "-1"]),
             ("a memory shorter than promised",
              ["compact", "--data", self.data, "--memory-days", "29"]),
             ("compact with a history that is none",
@@ -500,17 +503,25 @@ class CommandLineTest(unittest.TestCase):
                 reply = connection.getresponse()
                 reply.read()
                 self.assertEqual(reply.status, 201)
+                if number == 5:
+                    connection.request("DELETE", "/v1/records/notes/n5", headers={
+                        "If-Match": reply.headers["ETag"]})
+                    reply = connection.getresponse()
+                    reply.read()
+                    self.assertLess(reply.status, 300)
             connection.close()
             self.check(75, run("compact", "--data", self.data), self.data)
             code, out, errors = run("compact", "--url", url)
             self.assertEqual((code, errors), (0, ""))
-            self.assertRegex(out, r"snapshot  \S+:61\n")
+            self.assertRegex(out, r"snapshot  \S+:62\n")
             self.assertRegex(out, r"oldest    \S+:[1-9]")
             self.assertRegex(out, r"freed     [1-9]\d{5,} bytes")
+            self.assertIn("was deleted", run("get", "notes", "n5", "--url", url)[2])
         finally:
             self.assertEqual(server.stop(), 0)
         # Nobody serves it: what can go goes when no history is wanted, and nothing by default.
-        for flags, freed in ((), r"freed     0 bytes"), (("--history-days", "0"), "oldest"):
+        for flags, freed in ((), r"freed     0 bytes"), (
+                ("--history-days", "0", "--tombstone-days", "0"), "oldest"):
             code, out, errors = run("compact", "--data", self.data, *flags)
             self.assertEqual((code, errors), (0, ""))
             self.assertRegex(out, freed)
@@ -521,6 +532,10 @@ class CommandLineTest(unittest.TestCase):
             code, out, _ = run("get", "notes", "n0", "--url",
                                f"http://{server.host}:{server.port}")
             self.assertEqual((code, out[:1]), (0, '"'))
+            # That it was deleted is forgotten.
+            errors = run("get", "notes", "n5", "--url", f"http://{server.host}:{server.port}")[2]
+            self.assertNotIn("deleted", errors)
+            self.assertNotEqual(errors, "")
         finally:
             self.assertEqual(server.stop(), 0)
 

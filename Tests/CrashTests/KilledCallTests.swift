@@ -34,6 +34,10 @@ import Testing
             let sizes = PartSizes(least: 500, most: 2048, mask: 3)
             if number == 30 { try bench.store.checkpoint(sizes: sizes) }
             if number == 45 { try bench.store.compact(sizes: sizes) }
+            if number == 54 {
+                bench.sync()
+                try life.compact(forgettingBefore: bench.time.wallMilliseconds(), sizes: sizes)
+            }
         }
         bench.sync()
         try bench.store.close()

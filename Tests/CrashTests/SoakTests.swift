@@ -100,6 +100,8 @@ struct SoakLife {
         /// A sync or a write fails, and the process goes on until it is opened again.
         case failure
         case checkpoint, compaction, reopening, sync
+        /// A compaction that forgets the older removals.
+        case forgetting
     }
 
     /// What lives have met.
@@ -171,6 +173,7 @@ struct SoakLife {
         case 120..<126: .cut
         case 126..<130: .kill
         case 130..<133: .failure
+        case 133..<137: .forgetting
         default: nil
         }
     }
@@ -191,10 +194,14 @@ struct SoakLife {
         case .compaction:
             life.bench.sync()
             try store.compact(sizes: Self.sizes)
+        case .forgetting:
+            life.bench.sync()
+            try life.compact(forgettingBefore: horizon(draw, life), sizes: Self.sizes)
         case .reopening:
             life.bench.sync()
             try life.bench.reopen()
             try life.model.compare(with: life.bench.store)
+            try life.checkRemembered()
         case .failure:
             disk.fail(.init(draw % 2 == 0 ? .sync : .write, after: Int(draw / 2 % 5)))
             life.bench.sync()
@@ -205,10 +212,13 @@ struct SoakLife {
         case .cut:
             // In the middle of a sync, a checkpoint or a compaction, or between two operations.
             disk.halt(afterOperations: Int(draw % 40))
-            switch draw / 64 % 4 {
+            switch draw / 64 % 5 {
             case 0: life.bench.sync()
             case 1: _ = try? store.checkpoint(sizes: Self.sizes)
             case 2: _ = try? store.compact(sizes: Self.sizes)
+            case 3:
+                let time = horizon(draw, life)
+                _ = try? life.compact(forgettingBefore: time, sizes: Self.sizes)
             default: break
             }
             try goOn(with: disk.crash(seed: draw), draw, &life, &disk, &tally)
@@ -217,6 +227,11 @@ struct SoakLife {
             if draw / 64 % 2 == 0 { life.bench.sync() }
             try goOn(with: disk.copy(), draw, &life, &disk, &tally)
         }
+    }
+
+    /// A moment of the last hours.
+    private func horizon(_ draw: UInt64, _ life: StockLife) -> Int64 {
+        life.bench.time.wallMilliseconds() - Int64(draw / 256 % 1_000_000)
     }
 
     /// Opens what is left: a beginning of what was made, with all that was called durable.
@@ -241,7 +256,8 @@ struct SoakLife {
         tally.lost += Int(made - head)
         life = try life.resumed(with: bench, seed: draw)
         try life.model.compare(with: bench.store)
-        if bench.store.read({ $0.oldest.seq }) <= 1 { try bench.store.compareWithFreshFold() }
+        let isAllThere = bench.store.read { $0.oldest.seq } <= 1 && !life.hasForgotten
+        if isAllThere { try bench.store.compareWithFreshFold() }
         disk = image
     }
 }

@@ -10,8 +10,12 @@ import HoldfastTestSupport
 enum CorpusSeeds {
     /// Inputs for every target.
     static func all() throws -> [(target: FuzzTarget, inputs: [[UInt8]])] {
-        let disk = try stock()
-        func files(_ folder: String, _ suffix: String = "") throws -> [[UInt8]] {
+        let (disk, forgetful) = (try stock(), try stock(forgets: true))
+        func files(
+            _ folder: String,
+            _ suffix: String = "",
+            of disk: SimulatedDisk
+        ) throws -> [[UInt8]] {
             try disk.names(in: folder).filter { $0.hasSuffix(suffix) }
                 .compactMap { disk.bytes(folder + "/" + $0) }
                 .map { [1] + $0.prefix(6000) }
@@ -19,25 +23,32 @@ enum CorpusSeeds {
         let log = try small()
         return [
             (.frame, try frames(disk)),
-            (.segment, log + (try files("log", ".seg"))),
-            (.part, try files("parts")),
-            (.manifest, try files("manifest")),
+            (.segment, log + (try files("log", ".seg", of: disk))),
+            (.part, try files("parts", of: disk) + files("parts", of: forgetful)),
+            (.manifest, try files("manifest", of: disk) + files("manifest", of: forgetful)),
             (.json, json.map { Array($0.utf8) }),
             (.http, http.map { Array($0.utf8) }),
             (.webSocket, webSocket()),
             (.wire, wire.map { Array($0.utf8) }),
+            (.view, try ViewTargets.seeds()),
         ]
     }
 
-    /// A database with every kind of part.
-    private static func stock() throws -> SimulatedDisk {
+    /// A database with parts of records and removals; with used keys and changes where it forgets.
+    private static func stock(forgets: Bool = false) throws -> SimulatedDisk {
         let disk = SimulatedDisk()
         let options = LogOptions(segmentByteCount: 4096, growByteCount: 512)
         let bench = try StoreBench(disk, options: options)
         let life = try StockLife(bench, seed: 1)
         for _ in 0..<120 { try life.step() }
         bench.sync()
-        try bench.store.checkpoint(sizes: PartSizes(least: 500, most: 4096, mask: 3))
+        let sizes = PartSizes(least: 500, most: 4096, mask: 3)
+        if forgets {
+            bench.time.advance(milliseconds: 1)
+            try life.compact(forgettingBefore: bench.time.wallMilliseconds(), sizes: sizes)
+        } else {
+            try bench.store.checkpoint(sizes: sizes)
+        }
         try bench.store.close()
         return disk
     }

@@ -24,6 +24,8 @@ enum FuzzTarget: String, CaseIterable {
     case webSocket
     /// Bodies and messages: changes, trees, mirrors, feeds, snapshots.
     case wire
+    /// A checkpoint of a view.
+    case view
 
     /// Runs the target.
     ///
@@ -38,6 +40,7 @@ enum FuzzTarget: String, CaseIterable {
         case .http: try TextTargets.http(input)
         case .webSocket: try TextTargets.webSocket(input)
         case .wire: try WireTargets.wire(input)
+        case .view: try ViewTargets.checkpoint(input)
         }
     }
 
@@ -45,7 +48,7 @@ enum FuzzTarget: String, CaseIterable {
     /// otherwise no mutation would get past the checksums.
     var hasMode: Bool {
         switch self {
-        case .frame, .segment, .part, .manifest: true
+        case .frame, .segment, .part, .manifest, .view: true
         case .json, .http, .webSocket, .wire: false
         }
     }

@@ -215,12 +215,22 @@ enum LogTargets {
         var isWhole = false
         _ = try taken(CommitLogError.self) {
             _ = try taken(ContentError.self) {
-                try checkpoint.forEachFrame { _, frame in
+                try checkpoint.forEachFrame(of: PartKind.ofCommits) { _, frame in
                     for ordinal in 0..<frame.effectCount {
                         let effect = try EffectView(frame.effectBytes(ordinal))
                         touch(effect)
                         places.append((effect.key, frame.seq))
                     }
+                }
+                try checkpoint.forEachUsed { _, keys in
+                    try demand(!keys.ids.isEmpty || !keys.revisions.isEmpty, "a frame has keys")
+                    var content: [UInt8] = []
+                    var encoder = UsedKeysEncoder()
+                    for ids in keys.ids { encoder.add(ids) }
+                    for (id, revision) in keys.revisions { encoder.add(id, revision: revision) }
+                    encoder.finish { content = $0.array }
+                    let again = try content.withView { try UsedKeysView($0) }
+                    try demand(again.ids == keys.ids, "used keys are written as they were read")
                 }
                 isWhole = true
             }

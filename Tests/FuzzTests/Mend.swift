@@ -130,7 +130,8 @@ enum Mend {
     static func part(_ bytes: inout [UInt8]) {
         guard bytes.count >= PartHeader.fixedByteCount else { return }
         put(PartHeader.magic, &bytes, 0)
-        put(FormatVersion.current, &bytes, 12)
+        let kind = PartKind(rawValue: bytes[14]) ?? .records
+        put(PartHeader.version(of: kind), &bytes, 12)
         let name = Int(get(UInt32.self, bytes, 24) % 64)
         let length = PartHeader.fixedByteCount + FrameLayout.padded(name)
         guard length <= bytes.count else { return }
@@ -142,7 +143,8 @@ enum Mend {
     static func manifest(_ bytes: inout [UInt8]) {
         guard bytes.count >= 72 else { return }
         "HOLDMANI".utf8.enumerated().forEach { bytes[$0.offset] = $0.element }
-        put(FormatVersion.current, &bytes, 12)
+        let version = get(UInt16.self, bytes, 12)
+        put(version == FormatVersion.usedKeys ? version : FormatVersion.current, &bytes, 12)
         put(crc(bytes, 12..<bytes.count), &bytes, 8)
     }
 }

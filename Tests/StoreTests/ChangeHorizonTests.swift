@@ -51,7 +51,7 @@ import Testing
 
     private func compact(forgettingDaysOld days: Int64) throws -> Compaction {
         let time = bench.time.wallMilliseconds() - days * Self.day
-        let report = try bench.store.compact(forgettingBefore: time, sizes: .small)
+        let report = try bench.store.compact(horizons: Horizons(changes: time), sizes: .small)
         return try #require(report)
     }
 

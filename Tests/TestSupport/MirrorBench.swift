@@ -130,8 +130,9 @@ public final class MirrorBench {
     /// - Throws: `StoreError`, `CommitLogError`, `Disagreement`.
     public func receive(_ count: Int) throws {
         let head = store.read { $0.confirmedHead }
-        // Now and then the last ones come twice.
-        let from = random.oneIn(4) ? head - min(head, UInt64(random.below(3))) : head
+        // Now and then the last ones come twice, of those that the log here has.
+        let oldest = store.read { $0.oldest.seq }
+        let from = random.oneIn(4) ? max(oldest, head - min(head, UInt64(random.below(3)))) : head
         let result = try store.ingest(try contents(after: from, count: count))
         for status in result.settled {
             guard outbox.contains(where: { $0.change.id == status.id }) else {

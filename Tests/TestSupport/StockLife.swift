@@ -10,11 +10,17 @@ public final class StockLife {
     /// The store under test.
     public let bench: StoreBench
     /// What must stand after the last commit.
-    public private(set) var model: StockModel
+    public internal(set) var model: StockModel
     /// What must stand after each commit, by seq; only when history is kept.
     public private(set) var models: [StockModel] = []
     /// The chain after each commit, by seq; only when history is kept.
     public private(set) var chains: [Hash128] = []
+    /// The time of each commit, by seq.
+    var times: [Int64] = []
+    /// Removals of commits before a seq and a time may be forgotten: it was tried.
+    var forgettings: [(seq: UInt64, time: Int64)] = []
+    /// Whether the model forgot removals.
+    public internal(set) var hasForgotten = false
     /// Changes that were accepted, with the seqs they became.
     public private(set) var accepted: [(change: Change, caller: Caller, seq: UInt64)] = []
     /// How often each answer was given, by its code.
@@ -65,14 +71,19 @@ public final class StockLife {
         model = life.models[Int(head)]
         models = Array(life.models.prefix(Int(head) + 1))
         chains = Array(life.chains.prefix(Int(head) + 1))
+        times = Array(life.times.prefix(Int(head) + 1))
+        forgettings = life.forgettings
+        hasForgotten = life.hasForgotten
         accepted = life.accepted.filter { $0.seq <= head }
         knownBorrows = life.knownBorrows
         guard bench.store.read({ $0.state.chain }) == chains[Int(head)] else {
             throw Disagreement("commit \(head) is another one than was made")
         }
+        try takeForgetting()
     }
 
     private func noteHistory() {
+        times.append(bench.store.read { $0.state.lastTime })
         guard keepsHistory else { return }
         models.append(model)
         chains.append(bench.store.read { $0.state.chain })
@@ -165,7 +176,7 @@ public final class StockLife {
         let head = bench.store.read { $0.state.head }
         beforeTick()
         bench.store.tick()
-        let didLapse = model.lapse(now: bench.time.wallMilliseconds())
+        let didLapse = model.lapse(now: bench.time.wallMilliseconds(), seq: head + 1)
         if didLapse {
             noteHistory()
             answers["lapsed", default: 0] += 1

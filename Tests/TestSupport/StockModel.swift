@@ -54,10 +54,13 @@ public struct StockModel: Equatable, Sendable {
     public internal(set) var records: [Slot: Record] = [:]
     /// Lines that stand, the holder first.
     public internal(set) var lines: [Slot: [Taker]] = [:]
-    /// Seq of the removal of records that are gone.
+    /// Seq of the removal of records that are gone, and remembered as such.
     var removed: [Slot: UInt64] = [:]
-    var ended: Set<UniqueID> = []
+    /// Seq of the end of borrows that ended, and are remembered as such.
+    var ended: [UniqueID: UInt64] = [:]
     var used: [TreeName: Set<UInt64>] = [:]
+    /// The highest revision ever used of an id of `parts`.
+    var highest: [RecordID: UInt32] = [:]
     var ranges: [TreeName: [Range]] = [:]
 
     /// Nothing stands.

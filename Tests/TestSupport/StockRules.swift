@@ -65,9 +65,9 @@ extension StockModel {
             return .refused(no.code)
         }
         // A borrow taken and given back by one change never was.
-        trial.model.ended.subtract(
-            trial.model.ended.filter { !ended.contains($0) && taker($0) == nil }
-        )
+        for id in trial.model.ended.keys where ended[id] == nil {
+            trial.model.ended[id] = taker(id) == nil ? nil : seq
+        }
         let isNothing =
             trial.touched.isEmpty && trial.model.lines == lines && trial.model.ranges == ranges
         if isNothing { return .unchanged }
@@ -81,12 +81,18 @@ extension StockModel {
 
     /// Lets grants lapse that nobody confirmed.
     ///
+    /// - Parameters:
+    ///   - now: The clock.
+    ///   - seq: Seq of the commit that does it.
     /// - Returns: Whether any did.
-    public mutating func lapse(now: Int64) -> Bool {
+    public mutating func lapse(now: Int64, seq: UInt64) -> Bool {
         let due = lines.filter { _, line in
             line.first.map { $0.state == .granted && $0.grantedAt + 120_000 <= now } ?? false
         }
-        for (slot, line) in due { end(line[0].id, in: slot, now: now) }
+        for (slot, line) in due {
+            end(line[0].id, in: slot, now: now)
+            ended[line[0].id] = seq
+        }
         return !due.isEmpty
     }
 
@@ -94,7 +100,7 @@ extension StockModel {
         guard var line = lines[slot] else { return }
         let wasFirst = line.first?.id == id
         line.removeAll { $0.id == id }
-        ended.insert(id)
+        ended[id] = 0
         if wasFirst, !line.isEmpty {
             line[0].state = .granted
             line[0].grantedAt = now
@@ -221,7 +227,7 @@ extension StockModel.Trial {
         try checkReplace(slot, record, target.expects, target.borrow)
         model.records[slot] = nil
         model.removed[slot] = record.version
-        for taker in model.lines.removeValue(forKey: slot) ?? [] { model.ended.insert(taker.id) }
+        for taker in model.lines.removeValue(forKey: slot) ?? [] { model.ended[taker.id] = 0 }
         touched.insert(slot)
     }
 
@@ -260,7 +266,6 @@ extension StockModel.Trial {
             other.tree == slot.tree && other.key.id == slot.key.id
         }
         let standing = model.records.keys.filter(isRevision).map(\.key.revision)
-        let gone = model.removed.keys.filter(isRevision).map(\.key.revision)
         let latest = Slot(
             tree: slot.tree,
             key: RecordKey(slot.key.id, revision: standing.max() ?? 0)
@@ -268,8 +273,9 @@ extension StockModel.Trial {
         guard model.records[latest]?.state.isReleased == true else { throw No(.notReleased) }
         let next = Slot(
             tree: slot.tree,
-            key: RecordKey(slot.key.id, revision: ((standing + gone).max() ?? 0) + 1)
+            key: RecordKey(slot.key.id, revision: model.highest[slot.key.id, default: 0] + 1)
         )
+        model.highest[slot.key.id] = next.key.revision
         model.records[next] = StockModel.Record(
             part: record.part,
             state: .draft(0),
@@ -323,7 +329,7 @@ extension StockModel.Trial {
     }
 
     private func gone(_ borrow: UniqueID) -> No {
-        No(model.ended.contains(borrow) ? .borrowEnded : .unknownBorrow)
+        No(model.ended[borrow] != nil ? .borrowEnded : .unknownBorrow)
     }
 
     // MARK: Borrows and ranges
@@ -339,7 +345,7 @@ extension StockModel.Trial {
         _ state: BorrowState
     ) throws(No) {
         if model.taker(id) != nil { throw No(.borrowMismatch) }
-        if model.ended.contains(id) { throw No(.borrowEnded) }
+        if model.ended[id] != nil { throw No(.borrowEnded) }
         let taker = StockModel.Taker(
             id: id,
             user: caller.user,
@@ -357,7 +363,7 @@ extension StockModel.Trial {
             if taker.state == .granted { confirm(slot) }
             return
         }
-        if model.ended.contains(taking.borrow) { throw No(.borrowEnded) }
+        if model.ended[taking.borrow] != nil { throw No(.borrowEnded) }
         let line = model.lines[slot] ?? []
         let queues = taking.queue && change.operations.count == 1
         if !line.isEmpty, !queues || line.contains(where: { $0.isOf(caller) }) {
