@@ -44,14 +44,6 @@ enum Later {
     /// - Throws: `unsupportedParameter` with the field.
     static func check(_ head: RequestHead, _ route: Route) throws(RequestRefusal) {
         guard route.hasPosition else { return }
-        if let value = head.first("authorization"),
-            value.text.lowercased().hasPrefix("bearer ")
-        {
-            throw refusal(
-                "Authorization",
-                "This server has no tokens: name yourself by Holdfast-User and Holdfast-Device."
-            )
-        }
         if head.method == .get || head.method == .head {
             try checkRead(head, route)
         } else if !route.takesPrecondition {

@@ -22,6 +22,8 @@ enum Route: String, CaseIterable, Sendable {
     case snapshot = "/v1/snapshot"
     case part = "/v1/snapshot/{sha256}"
     case heal = "/v1/heal"
+    case tokens = "/v1/tokens"
+    case token = "/v1/tokens/{id}"
     case feed = "/v1/feed"
     case mirror = "/v1/mirror"
     case live = "/livez"
@@ -41,7 +43,8 @@ enum Route: String, CaseIterable, Sendable {
         case .changes: [.get, .head, .post]
         case .borrows: [.get, .head]
         case .borrow: [.get, .head, .put]
-        case .ranges, .snapshot: [.get, .head, .post]
+        case .ranges, .snapshot, .tokens: [.get, .head, .post]
+        case .token: [.delete]
         }
     }
 
@@ -106,6 +109,7 @@ enum Route: String, CaseIterable, Sendable {
             }
         }
         if name.equals("snapshot") { return rest == 0 ? .snapshot : rest == 1 ? .part : nil }
+        if name.equals("tokens") { return rest == 0 ? .tokens : rest == 1 ? .token : nil }
         if name.equals("trees") { return rest == 0 ? .trees : rest == 1 ? .tree : nil }
         guard rest == 0 else { return nil }
         if name.equals("changes") { return .changes }

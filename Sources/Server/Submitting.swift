@@ -25,7 +25,7 @@ extension LoopServer {
 
     /// Submits a change of one record and makes its reply.
     func submit(_ call: Call, _ change: Change, isCreation: Bool) {
-        let submission = store.submit(change, by: call.caller)
+        let submission = store.submit(change, by: call.caller, rights: access?.rights)
         if isReplayed(submission) { reply.fields.appendField("idempotency-replayed", "true") }
         reply.position = submission.position
         switch submission {
