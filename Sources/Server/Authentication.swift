@@ -105,6 +105,11 @@ extension LoopServer {
         )
     }
 
+    /// Whether what was begun by a token may go on.
+    func mayGoOn(_ access: Access?) -> Bool {
+        tokens.end(of: access, at: time.wallMilliseconds()) == nil
+    }
+
     /// Whether the caller may know of a tree.
     func mayRead(_ tree: TreeName) -> Bool { access?.rights.reads(tree) ?? true }
 

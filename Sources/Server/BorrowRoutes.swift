@@ -46,9 +46,10 @@ extension LoopServer {
         store.read { reader in
             // It is shown as it stands by now, which may be newer than this change.
             reply.waitsFor = max(position.seq, reader.state.head)
-            guard let (tree, record) = reader.state.borrow(id) else {
+            guard let (tree, record) = reader.state.borrow(id), mayRead(record.tree) else {
                 let position = reply.position
-                render(reader.state.endedBorrow(id) ?? Refusal(.unknownBorrow, "No borrow \(id)."))
+                let ended = reader.state.endedBorrow(id, in: access?.rights.readable)
+                render(ended ?? Refusal(.unknownBorrow, "No borrow \(id)."))
                 (reply.position, reply.waitsFor) = (position, reader.state.head)
                 return
             }

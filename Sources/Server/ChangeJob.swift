@@ -132,9 +132,9 @@ final class ChangeJob: BodyConsumer, BodyProducer {
         switch submission {
         case .refused(let position, let refusal): refuse(refusal, seq: position.seq)
         case .accepted(let position, let results), .unchanged(let position, let results):
-            answer(position, server.shapes(results), isReplayed: false)
+            answer(position, server.shapes(results, for: access), isReplayed: false)
         case .replayed(let position, let results):
-            answer(position, server.shapes(results), isReplayed: true)
+            answer(position, server.shapes(results, for: access), isReplayed: true)
         }
     }
 

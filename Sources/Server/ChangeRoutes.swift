@@ -31,9 +31,9 @@ extension LoopServer {
         case .refused(let position, let refusal): refuse(refusal, position)
         case .replayed(let position, let results):
             reply.fields.appendField("idempotency-replayed", "true")
-            finish(position, shapes(results))
+            finish(position, shapes(results, for: access))
         case .accepted(let position, let results), .unchanged(let position, let results):
-            finish(position, shapes(results))
+            finish(position, shapes(results, for: access))
         }
     }
 

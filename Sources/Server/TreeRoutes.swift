@@ -79,7 +79,7 @@ extension LoopServer {
             reply.status = .created
             reply.fields.appendField("location", text: "/v1/trees/\(name)")
         }
-        guard call.wantsRepresentation else { return }
+        guard call.wantsRepresentation, mayRead(name) else { return }
         reply.json()
         store.read { reader in
             if let tree = reader.state.tree(name) { append(tree, reader) }
