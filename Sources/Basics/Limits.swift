@@ -35,6 +35,8 @@ public enum Limits {
     public static let tokenCountMax = 10_000
     /// Most trees one token names: every feed that it opens has them as a filter.
     public static let tokenTreeCountMax = 1000
+    /// Most tickets that wait to be used: one is for one page that opens now.
+    public static let ticketCountMax = 10_000
     /// Longest line of waiting borrowers of one key.
     public static let borrowLineMax = 1000
     /// A queued grant that is not confirmed in this time lapses.

@@ -23,7 +23,7 @@ extension Route {
         case .about, .live, .ready, .files: .nothing
         case .trees, .tree, .records, .record, .release, .revise, .state: .token
         case .changes, .borrows, .borrow, .borrowReturn, .borrowCancel, .ranges: .token
-        case .part, .feed, .mirror: .token
+        case .part, .feed, .tickets, .mirror: .token
         case .snapshot: isRead ? .token : .everywhere(.admin)
         case .metrics: .everywhere(.read)
         case .heal, .tokens, .token: .everywhere(.admin)
@@ -50,6 +50,7 @@ extension LoopServer {
         let table = tokens
         guard let secret = try Self.secret(head) else {
             if case .nothing = demand { return nil }
+            if route == .feed, let access = try redeem() { return access }
             guard table.isEmpty else {
                 throw RequestRefusal(
                     .tokenMissing,

@@ -92,7 +92,7 @@ extension LoopServer {
         _ connection: Connection,
         _ route: Route
     ) throws(RequestRefusal) {
-        try Parameters.check(target, [])
+        try Parameters.check(target, route == .feed ? ["ticket"] : [])
         let name = route == .feed ? "holdfast.feed.v1" : MirrorProtocol.subprotocol
         guard head.wantsWebSocket, head.method == .get else {
             throw RequestRefusal(

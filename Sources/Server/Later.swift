@@ -19,7 +19,7 @@ enum Later {
         let last = target.segment(target.segmentCount - 1)
         switch rest {
         case 0: return name.equals("openapi.json")
-        case 1: return name.equals("changes") || name.equals("feed") && last.equals("tickets")
+        case 1: return name.equals("changes")
         case 2:
             if name.equals("changes") { return last.equals("undo") }
             if name.equals("backups") { return last.equals("verify") }

@@ -35,6 +35,7 @@ extension LoopServer {
         case (.tokens, true): try listTokens(call)
         case (.tokens, false): try createToken(call)
         case (.token, _): try revokeToken(call)
+        case (.tickets, _): try makeTicket(call)
         case (.part, _): return try readPart(call)
         case (.live, _): try readLive(call)
         case (.ready, _): try readReady(call)

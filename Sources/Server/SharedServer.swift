@@ -15,6 +15,7 @@ final class SharedServer: Sendable {
     let logger: Logger
     let compactor: Compactor
     let tokens: Tokens
+    let tickets = Tickets()
     let version: String
     /// Names a request's Host field may carry, besides addresses of loopback.
     let hostNames: Set<String>

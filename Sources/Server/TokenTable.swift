@@ -66,7 +66,8 @@ final class TokenTable: Sendable {
         guard let stands = byID[access.token.id], !stands.token.hasEnded(at: now) else {
             return (true, "The token has ended or was revoked.")
         }
-        return stands === access || stands.token == access.token ? nil : (false, "The token's rights have changed.")
+        let isSame = stands === access || stands.token == access.token
+        return isSame ? nil : (false, "The token's rights have changed.")
     }
 }
 

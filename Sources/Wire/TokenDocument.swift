@@ -63,6 +63,23 @@ public struct TokenRequest: Hashable, Sendable {
     }
 }
 
+/// Writes tickets.
+public enum TicketDocument {
+    /// Appends a ticket: `{"ticket","expiresAt"}`.
+    ///
+    /// - Parameters:
+    ///   - ticket: Its text.
+    ///   - expires: When its time is over, in milliseconds since 1970.
+    ///   - buffer: Gets the object.
+    public static func append(_ ticket: String, expires: Int64, to buffer: inout ByteBuffer) {
+        buffer.append("{\"ticket\":")
+        buffer.appendJSONString(ticket)
+        buffer.append(",\"expiresAt\":")
+        buffer.appendTime(expires)
+        buffer.append("}")
+    }
+}
+
 /// Writes tokens.
 public enum TokenDocument {
     /// Appends a token: `{"id","user","device"|"integration","rights","ends"?,"created","token"?}`.

@@ -179,6 +179,38 @@ class RightsTest(Table):
                     self.assertNotIn(word, json.dumps(cut))
         self.assertEqual(self.commits("other")[0], [])
 
+    def test_8a_a_ticket_opens_one_feed_once(self):
+        def opens(address):
+            return websockets.sync.client.connect(
+                f"ws://{self.server.host}:{self.server.port}{self.fill(address)}",
+                subprotocols=["holdfast.feed.v1"], compression=None)
+        made = self.send(Row("a ticket", "POST", "/v1/feed/tickets", 201, headers=as_("reader")))
+        self.saved["ticket"] = made.json["ticket"]
+        with opens("/v1/feed?ticket=${ticket}") as feed:
+            hello = json.loads(feed.recv())["hello"]
+            feed.send(json.dumps({"start": {"since": f"{hello['epoch']}:0"}}))
+            shown = []
+            while not shown or "live" not in shown[-1]:
+                shown.append(json.loads(feed.recv()))
+            self.assertNotIn("hidden", json.dumps(shown))
+            self.assertIn("bolt", json.dumps(shown))
+        for address in ("/v1/feed?ticket=${ticket}", "/v1/feed?ticket=hft_0", "/v1/feed?ticket",
+                        "/v1/mirror?ticket=${ticket:admin}"):
+            with self.subTest(address):
+                with self.assertRaises(websockets.exceptions.InvalidStatus) as caught:
+                    opens(address)
+                self.assertEqual(caught.exception.response.status_code, 401)
+        # Who lost its token meanwhile opens nothing by a ticket.
+        made = self.send(Row("a token", "POST", "/v1/tokens", 201, headers=as_("admin"),
+                             json={"user": "fay", "device": "PC-6", "rights": {"*": ["read"]}}))
+        self.saved["token:fay"] = made.json["token"]
+        ticket = self.send(Row("a ticket", "POST", "/v1/feed/tickets", 201, headers=as_("fay")))
+        self.saved["ticket"] = ticket.json["ticket"]
+        self.send(Row("revoked", "DELETE", f"/v1/tokens/{made.json['id']}", 204,
+                      headers=as_("admin")))
+        with self.assertRaises(websockets.exceptions.InvalidStatus):
+            opens("/v1/feed?ticket=${ticket}")
+
     def test_9_a_feed_ends_with_its_token(self):
         made = self.send(Row("a token to revoke", "POST", "/v1/tokens", 201, headers=as_("admin"),
                              json={"user": "dora", "device": "PC-4", "rights": {"*": ["read"]}}))

@@ -159,7 +159,7 @@ SERVER = [
         ("GET", "/v1/changes/1"), ("POST", "/v1/changes/1/undo"), ("PATCH", "/v1/borrows/x"),
         ("POST", "/v1/borrows/x/recall"), ("POST", "/v1/borrows/x/seize"),
         ("POST", "/v1/borrows/x/setHolder"), ("POST", "/v1/files"), ("PUT", "/v1/files/ab"),
-        ("GET", "/v1/devices/me"), ("POST", "/v1/feed/tickets"), ("POST", "/v1/backups"),
+        ("GET", "/v1/devices/me"), ("POST", "/v1/backups"),
         ("POST", "/v1/backups/x/verify"), ("POST", "/v1/cluster/stepDown"))],
     Row("a method nobody knows, nowhere", "BREW", "/v1/nothing", 501, "unknown-method"),
     Row("a token where there are none", "GET", "/v1", 401, "token-unknown",
