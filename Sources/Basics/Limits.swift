@@ -31,6 +31,12 @@ public enum Limits {
     public static let identityByteCountMax = 256
     /// Longest "why" of a change.
     public static let whyByteCountMax = 4096
+    /// Most tokens of one database: all are in memory, and looked through when one is made.
+    public static let tokenCountMax = 10_000
+    /// Most trees one token names: every feed that it opens has them as a filter.
+    public static let tokenTreeCountMax = 1000
+    /// Most tickets that wait to be used: one is for one page that opens now.
+    public static let ticketCountMax = 10_000
     /// Longest line of waiting borrowers of one key.
     public static let borrowLineMax = 1000
     /// A queued grant that is not confirmed in this time lapses.
@@ -75,6 +81,8 @@ public enum Limits {
     public static let pageCountDefault = 100
     /// Entries read under one taking of the store's lock.
     public static let lockedEntryCountMax = 256
+    /// Commits a page of changes passes over that its reader may not see, before it ends early.
+    public static let passedOverCountMax = 10_000
     /// Message a WebSocket client may send.
     public static let messageByteCountMax = 1 << 20
     /// Message of a mirror, either way: the largest commit as JSON, and what is around it.

@@ -79,6 +79,21 @@ extension Refusal.Code {
     /// A change this one builds on was not accepted.
     public static let requirementMissing = Refusal.Code(rawValue: "requirement-missing")
 
+    // MARK: Rights
+
+    /// The request shows no token, and the server asks for one.
+    public static let tokenMissing = Refusal.Code(rawValue: "token-missing")
+    /// The token was never given out there, or was revoked.
+    public static let tokenUnknown = Refusal.Code(rawValue: "token-unknown")
+    /// The token's time is over.
+    public static let tokenEnded = Refusal.Code(rawValue: "token-ended")
+    /// The token's rights do not go so far.
+    public static let forbidden = Refusal.Code(rawValue: "forbidden")
+    /// No such token to revoke.
+    public static let unknownToken = Refusal.Code(rawValue: "unknown-token")
+    /// Without this token nobody could administer the server.
+    public static let lastAdmin = Refusal.Code(rawValue: "last-admin")
+
     // MARK: The store
 
     /// The disk is full; reads go on.

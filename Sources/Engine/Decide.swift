@@ -28,6 +28,7 @@ extension EngineState {
             // Lent, not copied: a copy would retain every text and value of every operation.
             let operations = change.operations.span
             for index in operations.indices {
+                if context.rights != nil { try draft.checkRights(operations[index]) }
                 try draft.checkIsVisible(operations[index])
                 if context.role == .preview, draft.isBeyondPreview(operations[index]) {
                     return .undetermined
@@ -88,7 +89,8 @@ extension EngineState {
         trees.compactMap { $0.lines.records.values.compactMap(\.lapsesAt).min() }.min()
     }
 
-    private func replay(
+    /// What becomes of a change whose id was used before.
+    func replay(
         _ change: Change,
         at offset: UInt64,
         _ context: DecisionContext

@@ -24,12 +24,14 @@ extension EngineState {
     ///
     /// - Parameters:
     ///   - introduction: What the device says of itself; when it was seen first is not its to say.
+    ///   - isProven: Whether its user is, by a token: nobody else's device is taken over then.
     ///   - now: The clock, in milliseconds since 1970.
     ///   - random: Gives the change id and salts.
     /// - Returns: A commit; `unchanged` when all of that is known; a refusal of a device that
     ///   cannot be one.
     public func decideDevice(
         _ introduction: DeviceRecord,
+        isProven: Bool = false,
         now: Int64,
         random: any RandomSource
     ) -> Decision {
@@ -55,6 +57,14 @@ extension EngineState {
         let context = DecisionContext(caller: .system, now: now, random: random)
         var draft = Draft(state: self, change: change, context: context)
         let known = device(introduction.id)
+        if isProven, let known, known.user != introduction.user, known.user != Caller.unnamed.user {
+            return .refused(
+                Refusal(
+                    .forbidden,
+                    "Device \(introduction.id) is \(known.user)'s. Use a folder of your own."
+                )
+            )
+        }
         var record = introduction
         record.firstSeen = known?.firstSeen ?? draft.at
         record.confirmedDeviceSeq = max(

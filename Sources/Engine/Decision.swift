@@ -23,8 +23,10 @@ public struct DecisionContext {
     /// The application's trees the caller sees; nil for all.
     ///
     /// Of others nothing is told, and nothing in them is changed. On a mirror they are the trees
-    /// whose records are here.
+    /// whose records are here; for a caller of limited rights none it may not read is among them.
     public let visibleTrees: Set<TreeName>?
+    /// What the caller may do; nil for everything.
+    public let rights: Rights?
 
     /// Gathers the context.
     public init(
@@ -32,13 +34,19 @@ public struct DecisionContext {
         now: Int64,
         random: any RandomSource,
         role: Role = .authority,
-        visibleTrees: Set<TreeName>? = nil
+        visibleTrees: Set<TreeName>? = nil,
+        rights: Rights? = nil
     ) {
         self.caller = caller
         self.now = now
         self.random = random
         self.role = role
-        self.visibleTrees = visibleTrees
+        self.rights = rights
+        guard let readable = rights?.readable else {
+            self.visibleTrees = visibleTrees
+            return
+        }
+        self.visibleTrees = visibleTrees?.intersection(readable) ?? readable
     }
 }
 

@@ -99,7 +99,12 @@ struct Draft {
         guard !name.isSystem else {
             throw Refused(.systemTree, "Tree \(name) is the system's; use its own routes.")
         }
-        throw Refused(
+        throw unknownTree(name)
+    }
+
+    /// There is no such tree, or none the caller may know of.
+    func unknownTree(_ name: TreeName) -> Refused {
+        Refused(
             .unknownTree,
             "There is no tree \(name). Declare it with PUT /v1/trees/\(name)."
         )

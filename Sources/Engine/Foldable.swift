@@ -94,6 +94,8 @@ extension EngineState {
                 } else {
                     _ = try RangeRecord(key: effect.key, json: effect.value)
                 }
+            case .tokens where effect.isSet:
+                _ = try TokenRecord(key: effect.key, json: effect.value)
             default: return
             }
         } catch let error as FormError {

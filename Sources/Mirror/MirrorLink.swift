@@ -386,8 +386,10 @@ final class MirrorLink: ByteStreamHandler {
     /// Who asks, for a server that has shown that it is the right one.
     private var identification: [UInt8] {
         var fields = ByteBuffer()
-        appendText("holdfast-user: ", target.user, to: &fields)
-        appendText("holdfast-device: ", target.device, to: &fields)
+        if target.token == nil {
+            appendText("holdfast-user: ", target.user, to: &fields)
+            appendText("holdfast-device: ", target.device, to: &fields)
+        }
         if let id = server?.databaseID {
             fields.appendField("holdfast-database", text: id.description)
         }

@@ -213,6 +213,9 @@ public struct Caller: Hashable, Sendable {
         self.app = app
     }
 
+    /// Whoever names nobody, where callers are taken at their word.
+    public static let unnamed = Caller(user: "local", device: "rest")
+
     /// The system itself: timers, and ids for callers that give none.
     public static let system = Caller(user: "_system", device: "_system")
 }

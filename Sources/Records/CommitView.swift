@@ -194,11 +194,39 @@ public struct CommitView {
         }
     }
 
+    /// Whether a block of a tree is visible.
+    ///
+    /// - Throws: `malformed` when the commit is damaged.
+    public func holds(_ tree: TreeName) throws(ContentError) -> Bool {
+        var offset = textEnd
+        if hasDetails { offset = try section(at: offset).end }
+        let name = tree.description.utf8
+        for _ in 0..<blockCount {
+            let section = try section(at: offset)
+            if section.isVisible {
+                let block = try BlockView(section.body, at: offset).name
+                if block.count == name.count, zip(0..., name).allSatisfy({ block[$0] == $1 }) {
+                    return true
+                }
+            }
+            offset = section.end
+        }
+        return false
+    }
+
     /// Refuses a projection: what a node holds that may not see everything.
+    ///
+    /// A commit of which nothing at all is shown passes: those of `_tokens` are so everywhere but
+    /// on the server.
     ///
     /// - Throws: `malformed` where something is withheld, or cut.
     public func checkWhole() throws(ContentError) {
         var offset = textEnd
+        if blockCount == 1 {
+            let details = hasDetails ? try section(at: offset) : nil
+            let block = try section(at: details?.end ?? offset)
+            if !block.isVisible, !(details?.isVisible ?? false) { return }
+        }
         for _ in 0..<blockCount + (hasDetails ? 1 : 0) {
             let section = try section(at: offset)
             guard section.isVisible else {

@@ -47,6 +47,10 @@ public enum Label: UInt8, Sendable, CaseIterable {
     case device = 20
     /// A borrow ended because its record did.
     case end = 21
+    /// A token was made.
+    case createToken = 22
+    /// A token was revoked.
+    case revokeToken = 23
 
     /// The word used in the feed and in `holdfast log`.
     public var name: String { String(describing: self) }

@@ -69,6 +69,21 @@ public enum RefusalCode: String, Sendable, Hashable, CaseIterable {
     /// A change this one builds on was not accepted.
     case requirementMissing = "requirement-missing"
 
+    // MARK: Rights
+
+    /// The request shows no token, and this server asks for one.
+    case tokenMissing = "token-missing"
+    /// The token was never given out here, or was revoked.
+    case tokenUnknown = "token-unknown"
+    /// The token's time is over.
+    case tokenEnded = "token-ended"
+    /// The caller's rights do not go so far.
+    case forbidden = "forbidden"
+    /// No such token to revoke.
+    case unknownToken = "unknown-token"
+    /// Without this token nobody could administer the server.
+    case lastAdmin = "last-admin"
+
     // MARK: The store
 
     /// The disk is full; reads go on.

@@ -15,13 +15,15 @@ extension LoopServer {
         let id = try Parameters.id(target.segment(2))
         try requireType(call, "application", "json")
         let request = try shaped { () throws(ShapeRefusal) in try BorrowRequest(call.body) }
-        let isVersioned = store.read { reader in
-            reader.state.tree(request.tree)?.declaration.isVersioned ?? false
-        }
+        let isVersioned = isVersioned(request.tree, for: access)
         let operation = try shaped { () throws(ShapeRefusal) in
             try request.operation(id: id, isVersioned: isVersioned)
         }
-        let submission = store.submit(try change(call, [.borrow(operation)]), by: call.caller)
+        let submission = store.submit(
+            try change(call, [.borrow(operation)]),
+            by: call.caller,
+            rights: access?.rights
+        )
         reply.position = submission.position
         switch submission {
         case .refused(let position, let refusal): refuse(single: refusal, position)
@@ -44,9 +46,10 @@ extension LoopServer {
         store.read { reader in
             // It is shown as it stands by now, which may be newer than this change.
             reply.waitsFor = max(position.seq, reader.state.head)
-            guard let (tree, record) = reader.state.borrow(id) else {
+            guard let (tree, record) = reader.state.borrow(id), mayRead(record.tree) else {
                 let position = reply.position
-                render(reader.state.endedBorrow(id) ?? Refusal(.unknownBorrow, "No borrow \(id)."))
+                let ended = reader.state.endedBorrow(id, in: access?.rights.readable)
+                render(ended ?? Refusal(.unknownBorrow, "No borrow \(id)."))
                 (reply.position, reply.waitsFor) = (position, reader.state.head)
                 return
             }
@@ -84,8 +87,8 @@ extension LoopServer {
                 reply.retriesAfter = seq
                 return nil
             }
-            guard let (subject, record) = reader.state.borrow(id) else {
-                return reader.state.endedBorrow(id)
+            guard let (subject, record) = reader.state.borrow(id), mayRead(record.tree) else {
+                return reader.state.endedBorrow(id, in: access?.rights.readable)
                     ?? Refusal(.unknownBorrow, "There is no borrow \(id).")
             }
             let line = subject.line(of: record.key)
@@ -111,7 +114,7 @@ extension LoopServer {
                 return
             }
             let all = reader.state.allTrees
-                .filter { only == nil || $0.name == only }
+                .filter { (only == nil || $0.name == only) && mayRead($0.name) }
                 .flatMap { tree in tree.borrows.map { (tree, $0) } }
                 .filter { pair in after.map { pair.1.id > $0 } ?? true }
                 .sorted { $0.1.id < $1.1.id }
@@ -129,7 +132,7 @@ extension LoopServer {
     }
 
     /// The page of a list by id: how many, after which, and what its cursor knows it by.
-    private func page(
+    func page(
         _ parameters: [String]
     ) throws(RequestRefusal) -> (limit: Int, after: UniqueID?, parameters: [String]) {
         let limit = try Parameters.number(target, "limit", 1...UInt64(Limits.pageCountMax))
@@ -143,7 +146,7 @@ extension LoopServer {
         return (Int(limit ?? UInt64(Limits.pageCountDefault)), after, parameters)
     }
 
-    private func cursor(
+    func cursor(
         after id: UniqueID?,
         _ reader: StoreReader,
         _ parameters: [String]
@@ -163,7 +166,11 @@ extension LoopServer {
         let id = try Parameters.id(target.segment(2))
         try shaped { () throws(ShapeRefusal) in try RequestBody.nothing(call.body) }
         let operation: Operation = call.route == .borrowReturn ? .return(id) : .cancel(id)
-        let submission = store.submit(try change(call, [operation]), by: call.caller)
+        let submission = store.submit(
+            try change(call, [operation]),
+            by: call.caller,
+            rights: access?.rights
+        )
         reply.position = submission.position
         if case .refused(let position, let refusal) = submission {
             refuse(single: refusal, position)
@@ -188,7 +195,7 @@ extension LoopServer {
         var change = try change(call, [])
         // The range is named after its change, so that a resend finds it.
         change.operations = [.reserve(tree: tree, range: change.id, count: count)]
-        let submission = store.submit(change, by: call.caller)
+        let submission = store.submit(change, by: call.caller, rights: access?.rights)
         reply.position = submission.position
         if case .refused(let position, let refusal) = submission {
             refuse(single: refusal, position)
@@ -220,7 +227,7 @@ extension LoopServer {
                 return
             }
             let all = reader.state.allTrees
-                .filter { only == nil || $0.name == only }
+                .filter { (only == nil || $0.name == only) && mayRead($0.name) }
                 .flatMap { tree in tree.keyRanges.filter { device == nil || $0.device == device } }
                 .filter { range in after.map { range.id > $0 } ?? true }
                 .sorted { $0.id < $1.id }

@@ -32,16 +32,13 @@ extension Call {
     init(
         _ head: RequestHead,
         body: ByteView,
-        route: Route
+        route: Route,
+        access: Access? = nil
     ) throws(RequestRefusal) {
         self.head = head
         self.body = body
         self.route = route
-        caller = Caller(
-            user: try Self.text(head, "holdfast-user", "local"),
-            device: try Self.text(head, "holdfast-device", "rest"),
-            app: try Self.text(head, "holdfast-app", "")
-        )
+        caller = try Self.caller(head, access)
         guard !caller.user.hasPrefix("_"), !caller.device.hasPrefix("_") else {
             throw RequestRefusal(
                 .badHeader,
@@ -63,6 +60,28 @@ extension Call {
             throw RequestRefusal(.badHeader, "Holdfast-Schema is a version such as 1.0.")
         }
         schema = version
+    }
+
+    /// Who asks: whoever the token says, or, where there are none, whoever the request says.
+    private static func caller(
+        _ head: RequestHead,
+        _ access: Access?
+    ) throws(RequestRefusal) -> Caller {
+        let app = try text(head, "holdfast-app", "")
+        guard let access else {
+            return Caller(
+                user: try text(head, "holdfast-user", Caller.unnamed.user),
+                device: try text(head, "holdfast-device", Caller.unnamed.device),
+                app: app
+            )
+        }
+        guard head.first("holdfast-user") == nil, head.first("holdfast-device") == nil else {
+            throw RequestRefusal(
+                .badHeader,
+                "The token says who you are: leave Holdfast-User and Holdfast-Device out."
+            )
+        }
+        return access.token.caller(app: app)
     }
 
     /// The value of a field that may stand once.

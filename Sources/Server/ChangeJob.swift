@@ -14,6 +14,7 @@ internal import HoldfastWire
 final class ChangeJob: BodyConsumer, BodyProducer {
     private let connection: Connection
     private let caller: Caller
+    private let access: Access?
     private let why: String
     private let schema: SchemaVersion?
     private let job: UniqueID
@@ -36,6 +37,7 @@ final class ChangeJob: BodyConsumer, BodyProducer {
     init(_ call: Call, _ connection: Connection) {
         self.connection = connection
         caller = call.caller
+        access = connection.server.access
         why = call.why
         schema = call.schema
         job = call.idempotencyKey ?? connection.server.newID()
@@ -98,7 +100,7 @@ final class ChangeJob: BodyConsumer, BodyProducer {
             let request = try server.shaped { () throws(ShapeRefusal) in
                 try ChangeRequest(text, newID: server.newID)
             }
-            try server.checkRevisions(request)
+            try server.checkRevisions(request, for: access)
             let id = request.id ?? JobLine.changeID(job: job, line: line)
             let change = request.change(
                 id: id,
@@ -107,7 +109,7 @@ final class ChangeJob: BodyConsumer, BodyProducer {
                 why: why,
                 schema: schema
             )
-            finish(server.store.submit(change, by: caller))
+            finish(server.store.submit(change, by: caller, rights: access?.rights))
         } catch {
             refuse(error.refusal, seq: 0)
         }
@@ -130,9 +132,9 @@ final class ChangeJob: BodyConsumer, BodyProducer {
         switch submission {
         case .refused(let position, let refusal): refuse(refusal, seq: position.seq)
         case .accepted(let position, let results), .unchanged(let position, let results):
-            answer(position, server.shapes(results), isReplayed: false)
+            answer(position, server.shapes(results, for: access), isReplayed: false)
         case .replayed(let position, let results):
-            answer(position, server.shapes(results), isReplayed: true)
+            answer(position, server.shapes(results, for: access), isReplayed: true)
         }
     }
 

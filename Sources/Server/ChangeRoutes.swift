@@ -18,22 +18,22 @@ extension LoopServer {
         let id = try shaped { () throws(ShapeRefusal) in
             try request.id(key: call.idempotencyKey)
         }
-        try checkRevisions(request)
+        try checkRevisions(request, for: access)
         let change = request.change(
             id: id ?? newID(),
             digest: id == nil ? .zero : call.digest(target),
             why: call.why,
             schema: call.schema
         )
-        let submission = store.submit(change, by: call.caller)
+        let submission = store.submit(change, by: call.caller, rights: access?.rights)
         reply.position = submission.position
         switch submission {
         case .refused(let position, let refusal): refuse(refusal, position)
         case .replayed(let position, let results):
             reply.fields.appendField("idempotency-replayed", "true")
-            finish(position, shapes(results))
+            finish(position, shapes(results, for: access))
         case .accepted(let position, let results), .unchanged(let position, let results):
-            finish(position, shapes(results))
+            finish(position, shapes(results, for: access))
         }
     }
 
@@ -65,11 +65,15 @@ extension LoopServer {
         }
     }
 
-    func checkRevisions(_ request: ChangeRequest) throws(RequestRefusal) {
+    func checkRevisions(
+        _ request: ChangeRequest,
+        for access: Access?
+    ) throws(RequestRefusal) {
         try store.read { reader throws(RequestRefusal) in
             try shaped { () throws(ShapeRefusal) in
                 try request.checkRevisions { name in
-                    reader.state.tree(name)?.declaration.isVersioned ?? false
+                    guard access?.rights.reads(name) ?? true else { return false }
+                    return reader.state.tree(name)?.declaration.isVersioned ?? false
                 }
             }
         }
@@ -115,30 +119,41 @@ extension LoopServer {
         case .from(let found): seq = found
         }
         reply.position = position(of: reader.head)
+        let filter = CommitFilter.all.limited(to: access?.rights.readable)
         guard !wantsLines else {
             reply.type("application/x-ndjson")
-            return ChangeLines(reader, after: seq, shared.logger)
+            return ChangeLines(reader, after: seq, filter, shared.logger)
         }
         reply.json()
-        try appendPage(reader, after: seq, limit: Int(limit ?? UInt64(Limits.pageCountDefault)))
+        let count = Int(limit ?? UInt64(Limits.pageCountDefault))
+        try appendPage(reader, after: seq, filter, limit: count)
         return nil
     }
 
     private func appendPage(
         _ reader: LogReader,
         after seq: UInt64,
+        _ filter: CommitFilter,
         limit: Int
     ) throws(RequestRefusal) {
         var page = ListPage(.commits, in: &reply.body)
         var last = seq
         do {
             guard var cursor = try reader.cursor(before: seq + 1) else { return }
+            // Of what is not shown no more is passed over than a request may take.
+            var passedOver = 0
             while page.count < limit, reply.body.count < Limits.bodyByteCountMax,
-                let frame = try cursor.next()
+                passedOver < Limits.passedOverCountMax, let frame = try cursor.next()
             {
-                page.beginElement(in: &reply.body)
-                _ = try CommitMessage.append(CommitView(frame.content), to: &reply.body)
                 last = frame.seq
+                let (end, before) = (reply.body.count, page)
+                page.beginElement(in: &reply.body)
+                let commit = try CommitView(frame.content)
+                if try !CommitMessage.append(commit, filter, to: &reply.body) {
+                    passedOver += 1
+                    page = before
+                    reply.body.truncate(to: end)
+                }
             }
         } catch {
             shared.logger.log(.error, "changes.unreadable", ["error": "\(error)"])
@@ -163,9 +178,16 @@ final class ChangeLines: BodyProducer {
     private let logger: Logger
     private var cursor: LogCursor?
     private let after: UInt64
+    private let filter: CommitFilter
 
-    init(_ reader: LogReader, after seq: UInt64, _ logger: Logger) {
+    init(
+        _ reader: LogReader,
+        after seq: UInt64,
+        _ filter: CommitFilter,
+        _ logger: Logger
+    ) {
         self.reader = reader
+        self.filter = filter
         self.logger = logger
         after = seq
     }
@@ -176,8 +198,8 @@ final class ChangeLines: BodyProducer {
             if cursor == nil { cursor = try reader.cursor(before: after + 1) }
             while out.count - start < 64 << 10 {
                 guard let frame = try cursor?.next() else { return .complete }
-                _ = try CommitMessage.append(CommitView(frame.content), to: &out)
-                out.append("\n")
+                let commit = try CommitView(frame.content)
+                if try CommitMessage.append(commit, filter, to: &out) { out.append("\n") }
             }
             return .more
         } catch {

@@ -57,6 +57,8 @@ final class Connection: ByteStreamHandler {
     private var endsAfterReply = false
     private var isClosed = false
     private var producer: (any BodyProducer)?
+    /// What the token opens that asked for it.
+    private var producerAccess: Access?
     private var isChunked = false
     private var producedStatus = 200
     private var isBodyChunked = false
@@ -323,12 +325,19 @@ final class Connection: ByteStreamHandler {
         isChunked = body == .chunked
         producedStatus = server.reply.status.rawValue
         self.producer = producer
+        producerAccess = server.access
         stream.setDeadline(seconds: server.configuration.stallSeconds)
         produce()
     }
 
     private func produce() {
         guard let producer else { return }
+        // A body may take hours: whoever asked for it must still be somebody.
+        guard server.mayGoOn(producerAccess) else {
+            endProduction()
+            stream.close()
+            return
+        }
         let isChunked = self.isChunked
         var step = ProducerStep.more
         while case .more = step, stream.unsentByteCount < Limits.outputByteCountHigh / 4 {
@@ -361,6 +370,7 @@ final class Connection: ByteStreamHandler {
     private func endProduction() {
         producer?.end()
         producer = nil
+        producerAccess = nil
     }
 
     private func count(_ status: Int) {

@@ -8,13 +8,18 @@ internal import HoldfastWire
 /// A device's record of `_devices`, between hello and the end of its connection.
 struct DeviceLedger {
     private var record: DeviceRecord
+    private let isProven: Bool
     /// Up to where the log has it.
     private(set) var logged: UInt64 = 0
     private var noted: UInt64
     /// When the first confirmation that is not logged came.
     private var since: UInt64?
 
-    init(_ hello: MirrorHello) {
+    /// - Parameters:
+    ///   - hello: What the mirror says.
+    ///   - isProven: Whether its user is, by a token.
+    init(_ hello: MirrorHello, isProven: Bool) {
+        self.isProven = isProven
         noted = hello.settled
         record = DeviceRecord(
             id: hello.device,
@@ -33,7 +38,7 @@ struct DeviceLedger {
     /// - Returns: Why not; nil when it is known.
     mutating func introduce(to store: Store, _ time: any TimeSource) -> Refusal? {
         record.confirmedDeviceSeq = noted
-        if case .refused(_, let refusal) = store.introduce(record) {
+        if case .refused(_, let refusal) = store.introduce(record, isProven: isProven) {
             // A store that takes no writes now may do so at the next heartbeat.
             since = since ?? time.monotonicNanoseconds()
             logged = store.device(record.id)?.confirmedDeviceSeq ?? 0

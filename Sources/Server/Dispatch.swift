@@ -12,6 +12,7 @@ extension LoopServer {
     func handle(_ request: Request, for connection: Connection) {
         let head = request.head
         reply.reset()
+        access = nil
         var route: Route?
         do throws(RequestRefusal) {
             try checkIsMethod(head)
@@ -20,12 +21,13 @@ extension LoopServer {
             try checkMethod(head, route)
             try checkHost(head)
             try checkDatabase(head)
+            access = try authenticate(head, route)
             try Later.check(head, route)
             if route == .feed || route == .mirror {
                 try upgrade(head, connection, route)
                 return
             }
-            let call = try Call(head, body: request.body, route: route)
+            let call = try Call(head, body: request.body, route: route, access: access)
             caller = call.caller
             if call.isRead, route.hasPosition { try requireNoBody(call) }
             if call.isRead, try awaitsPosition(head, connection) { return }
@@ -61,12 +63,14 @@ extension LoopServer {
             Route(target) == .changes, !target.endsInSlash
         else { return nil }
         reply.reset()
+        access = nil
         do throws(RequestRefusal) {
             try checkAtomic(isJob: true)
             try checkHost(head)
             try checkDatabase(head)
+            access = try authenticate(head, .changes)
             try Later.check(head, .changes)
-            let call = try Call(head, body: .empty, route: .changes)
+            let call = try Call(head, body: .empty, route: .changes, access: access)
             return ChangeJob(call, connection)
         } catch {
             return RefusedBody(error.refusal, connection)
@@ -88,7 +92,7 @@ extension LoopServer {
         _ connection: Connection,
         _ route: Route
     ) throws(RequestRefusal) {
-        try Parameters.check(target, [])
+        try Parameters.check(target, route == .feed ? ["ticket"] : [])
         let name = route == .feed ? "holdfast.feed.v1" : MirrorProtocol.subprotocol
         guard head.wantsWebSocket, head.method == .get else {
             throw RequestRefusal(
@@ -111,17 +115,19 @@ extension LoopServer {
                 "Name the subprotocol: Sec-WebSocket-Protocol: \(name)."
             )
         }
+        let call = try Call(head, body: .empty, route: route, access: access)
         guard route == .mirror else {
-            connection.upgrade(to: FeedSession(server: self, connection: connection), handshake)
+            let session = FeedSession(server: self, connection: connection, access: access)
+            connection.upgrade(to: session, handshake)
             return
         }
-        let call = try Call(head, body: .empty, route: route)
         let isNamed = head.first("holdfast-user") != nil || head.first("holdfast-device") != nil
         connection.upgrade(
             to: MirrorSession(
                 server: self,
                 connection: connection,
-                caller: isNamed ? call.caller : nil
+                caller: isNamed ? call.caller : nil,
+                access: access
             ),
             handshake
         )

@@ -145,6 +145,16 @@ final class FeedHub {
         }
     }
 
+    /// Ends the feeds and mirrors that may not go on.
+    ///
+    /// - Parameter end: Says why one ends that was opened so; nil while it may stay.
+    func endAll(_ end: (Access?) -> (isOver: Bool, detail: String)?) {
+        for session in Array(sessions.values) {
+            guard let (isOver, detail) = end(session.access) else { continue }
+            session.bye(isOver ? .authEnded : .rightsChanged, detail)
+        }
+    }
+
     /// Ends every feed and mirror.
     func closeAll(_ code: WebSocketCloseCode) {
         for session in Array(sessions.values) { session.bye(code, "The server stops.") }

@@ -18,6 +18,7 @@ final class FeedSession: WebSocketSession, LogFollower {
     }
 
     private let server: LoopServer
+    let access: Access?
     private unowned let connection: Connection
     private var decoder = WebSocketDecoder(role: .server)
     private var phase = Phase.waitsForStart
@@ -36,8 +37,9 @@ final class FeedSession: WebSocketSession, LogFollower {
     /// Unit: commits.
     private static let lagMin: UInt64 = 100
 
-    init(server: LoopServer, connection: Connection) {
+    init(server: LoopServer, connection: Connection, access: Access?) {
         self.server = server
+        self.access = access
         self.connection = connection
     }
 
@@ -131,7 +133,8 @@ final class FeedSession: WebSocketSession, LogFollower {
         } else {
             seq = reader.head
         }
-        wish = FeedHub.Wish(filter: request.filter, before: request.before)
+        let filter = request.filter.limited(to: access?.rights.readable)
+        wish = FeedHub.Wish(filter: filter, before: request.before)
         phase = .running
         let seq = self.seq
         send { FeedMessages.appendStarted(seq: seq, to: &$0) }
@@ -234,6 +237,10 @@ final class FeedSession: WebSocketSession, LogFollower {
 extension WebSocketCloseCode {
     /// The start message is not one.
     static let badStart = WebSocketCloseCode(4001)
+    /// The token has ended, or was revoked.
+    static let authEnded = WebSocketCloseCode(4401)
+    /// The token's rights are others now, or do not go so far.
+    static let rightsChanged = WebSocketCloseCode(4403)
     /// Nothing was read for too long.
     static let stalled = WebSocketCloseCode(4408)
     /// The histories differ.

@@ -19,7 +19,7 @@ enum Later {
         let last = target.segment(target.segmentCount - 1)
         switch rest {
         case 0: return name.equals("openapi.json")
-        case 1: return name.equals("changes") || name.equals("feed") && last.equals("tickets")
+        case 1: return name.equals("changes")
         case 2:
             if name.equals("changes") { return last.equals("undo") }
             if name.equals("backups") { return last.equals("verify") }
@@ -44,14 +44,6 @@ enum Later {
     /// - Throws: `unsupportedParameter` with the field.
     static func check(_ head: RequestHead, _ route: Route) throws(RequestRefusal) {
         guard route.hasPosition else { return }
-        if let value = head.first("authorization"),
-            value.text.lowercased().hasPrefix("bearer ")
-        {
-            throw refusal(
-                "Authorization",
-                "This server has no tokens: name yourself by Holdfast-User and Holdfast-Device."
-            )
-        }
         if head.method == .get || head.method == .head {
             try checkRead(head, route)
         } else if !route.takesPrecondition {

@@ -20,6 +20,11 @@ final class LoopServer {
     var acceptedHost: [UInt8] = []
     /// Who asked for what is answered now.
     var caller: Caller?
+    /// What its token opens; nil where callers are taken at their word.
+    var access: Access?
+    /// The tokens this loop knows, and their number.
+    var tokensSeen: (table: TokenTable, version: Int)
+    var hasher = SHA256()
     private var jobs: [ChangeJob] = []
     private var connections: [ObjectIdentifier: Connection] = [:]
     /// Connections whose request waits for a position, and until when.
@@ -41,6 +46,16 @@ final class LoopServer {
         requestCount = 0
         requestPrefix = String(shared.random.next() >> 24, radix: 36) + "-\(index)-"
         feeds = FeedHub(shared: shared, loop: loop)
+        tokensSeen = shared.tokens.table()
+        loop.schedule(afterMilliseconds: 1000, isRepeating: true) { [weak self] in
+            self?.endUnwelcome()
+        }
+    }
+
+    /// Ends feeds and mirrors whose token does not stand any more.
+    private func endUnwelcome() {
+        let now = time.wallMilliseconds()
+        feeds.endAll { [tokens] access in tokens.end(of: access, at: now) }
     }
 
     /// The Date of replies sent now.
@@ -65,6 +80,7 @@ final class LoopServer {
             }
         }
         for job in jobs { job.advance(progress) }
+        if shared.tokens.version != tokensSeen.version { endUnwelcome() }
         feeds.answer(progress)
         feeds.advance()
     }
@@ -134,6 +150,7 @@ final class LoopServer {
         if reply.status == .serviceUnavailable {
             reply.fields.appendField("retry-after", "1")
         }
+        if reply.status == .unauthorized { appendChallenge(refusal.code) }
         writeProblem(problem, status: reply.status.rawValue)
     }
 

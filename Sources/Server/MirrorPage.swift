@@ -13,8 +13,8 @@ struct MirrorPage: ~Copyable {
 
     /// Takes the commits after `seq`: as many as a page holds, and one at least.
     ///
-    /// Contents are copied as they are; of a mirror of chosen trees blocks are cut, nothing else is
-    /// read.
+    /// Contents are copied as they are, but for those of `_tokens`; of a mirror of chosen trees
+    /// blocks are cut, nothing else is read.
     ///
     /// - Throws: `damaged` when the log cannot be read.
     init(
@@ -29,7 +29,7 @@ struct MirrorPage: ~Copyable {
         }
         while message.count < Limits.mirrorPageByteCount, let frame = try cursor.next() {
             let end = message.count
-            if filter.trees == nil {
+            if filter.trees == nil, try !Self.isOfTokens(frame) {
                 let isFull = end + frame.content.count > Limits.mirrorPageByteCount
                 if last > seq, isFull { break }
                 MirrorCommits.append(frame.content, to: &message)
@@ -42,6 +42,15 @@ struct MirrorPage: ~Copyable {
                 }
             }
             last = frame.seq
+        }
+    }
+
+    /// Whether a commit has a part that leaves the server on no way.
+    private static func isOfTokens(_ frame: Frame) throws(CommitLogError) -> Bool {
+        do throws(ContentError) {
+            return try CommitView(frame.content).holds(.tokens)
+        } catch {
+            throw .damaged(file: "", offset: 0, why: "commit \(frame.seq): \(error)")
         }
     }
 

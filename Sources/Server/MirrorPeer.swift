@@ -31,6 +31,20 @@ public protocol MirrorOutput: AnyObject {
     func end(_ code: UInt16)
 }
 
+/// What a token opens to the mirror that showed it.
+public struct MirrorGrant: Sendable {
+    /// Whose it is.
+    public let user: String
+    /// What it may do.
+    public let rights: Rights
+
+    /// Grants.
+    public init(user: String, rights: Rights) {
+        self.user = user
+        self.rights = rights
+    }
+}
+
 /// The server's end of one mirror.
 ///
 /// Confined to whoever owns it.
@@ -49,6 +63,7 @@ public final class MirrorPeer {
     let store: Store
     private let heartbeatSeconds: Double
     private let named: Caller?
+    private let grant: MirrorGrant?
     private let time: any TimeSource
     private let logger: Logger
     private unowned let output: any MirrorOutput
@@ -68,6 +83,7 @@ public final class MirrorPeer {
     /// - Parameters:
     ///   - store: What is mirrored.
     ///   - caller: Who the connection says it is; nil when the mirror's own word counts.
+    ///   - grant: What its token opens; nil where callers are taken at their word.
     ///   - heartbeatSeconds: Longest time without a message; the owner keeps it by `beat`.
     ///   - time: The clocks.
     ///   - logger: Is told of a log that cannot be read.
@@ -75,6 +91,7 @@ public final class MirrorPeer {
     public init(
         store: Store,
         caller: Caller?,
+        grant: MirrorGrant? = nil,
         heartbeatSeconds: Double,
         time: any TimeSource,
         logger: Logger,
@@ -86,6 +103,7 @@ public final class MirrorPeer {
         self.logger = logger
         self.output = output
         named = caller
+        self.grant = grant
     }
 
     /// Whether the mirror has introduced itself and the connection goes on.
@@ -148,9 +166,10 @@ public final class MirrorPeer {
             bye(MirrorEnd.compacted, refusal.detail)
             return
         }
-        var ledger = DeviceLedger(hello)
+        var ledger = DeviceLedger(hello, isProven: grant != nil)
         if let refusal = ledger.introduce(to: store, time), refusal.code.isVerdict {
-            bye(MirrorEnd.badMessage, refusal.detail)
+            let isOthers = refusal.code == .forbidden
+            bye(isOthers ? MirrorEnd.rightsChanged : MirrorEnd.badMessage, refusal.detail)
             return
         }
         device = ledger
@@ -190,6 +209,28 @@ public final class MirrorPeer {
                     + "the same."
             )
         }
+        return grant.flatMap { refusal(of: hello, under: $0) }
+    }
+
+    /// Why a token does not open what a mirror asks for.
+    private func refusal(
+        of hello: MirrorHello,
+        under grant: MirrorGrant
+    ) -> (code: UInt16, detail: String)? {
+        guard hello.user == grant.user else {
+            return (
+                MirrorEnd.rightsChanged,
+                "The token is \(grant.user)'s: connect as that user, not as \(hello.user)."
+            )
+        }
+        guard let readable = grant.rights.readable else { return nil }
+        guard let trees = hello.trees, trees.isSubset(of: readable) else {
+            let names = readable.sorted().map(\.description).joined(separator: ", ")
+            return (
+                MirrorEnd.rightsChanged,
+                "The token opens these trees alone: \(names). Copy chosen ones of them."
+            )
+        }
         return nil
     }
 
@@ -214,7 +255,8 @@ public final class MirrorPeer {
         do throws(ShapeRefusal) {
             try store.read { (reader) throws(ShapeRefusal) in
                 try proposal.checkRevisions { name in
-                    reader.state.tree(name)?.declaration.isVersioned ?? false
+                    guard filter.trees?.contains(name) ?? true else { return false }
+                    return reader.state.tree(name)?.declaration.isVersioned ?? false
                 }
             }
         } catch {
@@ -223,7 +265,7 @@ public final class MirrorPeer {
         }
         var change = proposal.change
         change.digest = change.digest(by: caller)
-        switch store.submit(change, by: caller, seeing: filter.trees) {
+        switch store.submit(change, by: caller, seeing: filter.trees, rights: grant?.rights) {
         case .accepted(let position, let results), .unchanged(let position, let results):
             accept(proposal.name, position, results, isReplayed: false)
         case .replayed(let position, let results):

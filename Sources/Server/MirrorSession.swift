@@ -12,6 +12,7 @@ final class MirrorSession: WebSocketSession, LogFollower, MirrorOutput {
     private let server: LoopServer
     private unowned let connection: Connection
     private let named: Caller?
+    let access: Access?
     private var decoder = WebSocketDecoder(
         role: .server,
         messageByteCountMax: Limits.mirrorMessageByteCountMax
@@ -20,10 +21,11 @@ final class MirrorSession: WebSocketSession, LogFollower, MirrorOutput {
     private var isClosing = false
     private var heartbeat: LoopTimer?
 
-    init(server: LoopServer, connection: Connection, caller: Caller?) {
+    init(server: LoopServer, connection: Connection, caller: Caller?, access: Access?) {
         self.server = server
         self.connection = connection
         named = caller
+        self.access = access
     }
 
     private var stream: ByteStream { connection.stream }
@@ -37,6 +39,7 @@ final class MirrorSession: WebSocketSession, LogFollower, MirrorOutput {
         peer = MirrorPeer(
             store: server.store,
             caller: named,
+            grant: access.map { MirrorGrant(user: $0.token.user, rights: $0.rights) },
             heartbeatSeconds: server.configuration.heartbeatSeconds,
             time: server.time,
             logger: server.shared.logger,

@@ -50,7 +50,7 @@ extension LoopServer {
 
     /// A tree that may be read over REST.
     func findTree(_ name: TreeName, _ reader: StoreReader) throws(RequestRefusal) -> TreeState {
-        guard name != .tokens, let tree = reader.state.tree(name) else {
+        guard name != .tokens, mayRead(name), let tree = reader.state.tree(name) else {
             throw RequestRefusal(
                 .unknownTree,
                 "There is no tree \(name). GET /v1/trees lists those there are."

@@ -70,6 +70,7 @@ public final class Server: Sendable {
         store.observe { [weak self] progress, nanoseconds in
             syncs.record(nanoseconds: nanoseconds)
             guard let self else { return }
+            self.shared.tokens.refresh(from: self.shared.store)
             for server in self.servers { server.execute { $0.advance(progress) } }
         }
         startTimer()

@@ -31,6 +31,9 @@ public struct ServerConfiguration: Sendable {
     /// Origins of other pages that may use it.
     public var origins: [String]
 
+    /// Whether callers are taken at their word while the database has no token.
+    public var allowsAnonymous: Bool
+
     /// How much history stays, and when the log is cut by itself.
     public var compaction: CompactionPolicy
     /// Time between two looks at whether the log is to be cut.
@@ -51,6 +54,7 @@ public struct ServerConfiguration: Sendable {
         connectionCountMax = 20_000
         hostNames = []
         origins = []
+        allowsAnonymous = true
         compaction = CompactionPolicy()
         compactionSeconds = 60
     }

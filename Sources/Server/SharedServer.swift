@@ -14,6 +14,8 @@ final class SharedServer: Sendable {
     let random: any RandomSource
     let logger: Logger
     let compactor: Compactor
+    let tokens: Tokens
+    let tickets = Tickets()
     let version: String
     /// Names a request's Host field may carry, besides addresses of loopback.
     let hostNames: Set<String>
@@ -42,6 +44,7 @@ final class SharedServer: Sendable {
             logger: logger
         )
         self.version = version
+        tokens = Tokens(store, logger)
         hostNames = Set(["localhost", configuration.host] + configuration.hostNames)
     }
 

@@ -30,7 +30,7 @@ extension LoopServer {
             chain: manifest.chain,
             time: manifest.time,
             trees: manifest.trees,
-            parts: manifest.parts
+            parts: manifest.parts.filter(mayRead)
         )
         reply.position = position
         reply.json()
@@ -44,7 +44,8 @@ extension LoopServer {
         guard let digest = Digest256(name) else {
             throw RequestRefusal(.badParameter, "\(name.text) is no SHA-256 in lower case.")
         }
-        guard let part = try open(digest) else {
+        let known = store.manifest?.parts.first { $0.digest == digest }
+        guard let known, mayRead(known), let part = try open(digest) else {
             throw RequestRefusal(
                 .unknownSnapshot,
                 "The newest snapshot has no part \(digest). Ask for the snapshot again."
@@ -76,6 +77,14 @@ extension LoopServer {
             text: "bytes \(range.lowerBound)-\(range.upperBound - 1)/\(part.byteCount)"
         )
         return PartBytes(part, range)
+    }
+
+    /// Whether the caller may have a part: those of `_tokens` nobody has, and what changes did is
+    /// of all trees.
+    private func mayRead(_ part: PartReference) -> Bool {
+        guard part.kind != .changes else { return mayReadAll }
+        let filter = BlockFilter(trees: access?.rights.readable)
+        return Array(part.block.utf8).withView { filter.permits($0) }
     }
 
     private func open(_ digest: Digest256) throws(RequestRefusal) -> PartFile? {

@@ -25,7 +25,7 @@ extension LoopServer {
 
     /// Submits a change of one record and makes its reply.
     func submit(_ call: Call, _ change: Change, isCreation: Bool) {
-        let submission = store.submit(change, by: call.caller)
+        let submission = store.submit(change, by: call.caller, rights: access?.rights)
         if isReplayed(submission) { reply.fields.appendField("idempotency-replayed", "true") }
         reply.position = submission.position
         switch submission {
@@ -136,10 +136,17 @@ extension LoopServer {
     }
 
     /// What the results of a change look like in JSON.
-    func shapes(_ results: [OperationResult]) -> [ResultShape] {
+    ///
+    /// - Parameters:
+    ///   - results: One for each operation.
+    ///   - access: What the caller's token opens by now: a change that is sent again may have been
+    ///     made by more.
+    /// - Returns: One for each result.
+    func shapes(_ results: [OperationResult], for access: Access?) -> [ResultShape] {
         results.map { result in
             switch result {
             case .created(_, let key), .changed(_, let key), .deleted(_, let key): .key(key)
+            case .borrow(let record, _) where !(access?.rights.reads(record.tree) ?? true): .nothing
             case .borrow(let record, let place): shape(record, place)
             case .range(let range): .range(range)
             case .ended, .tree: .nothing

@@ -26,15 +26,21 @@ extension LoopServer {
                 lineage: lineage.map { EpochStart(epoch: $0.epoch, firstSeq: $0.firstSeq) },
                 snapshot: reader.snapshotSeq.map { reader.state.position(of: $0) },
                 healing: reader.healing.map { healing in
-                    HealingDocument(
+                    // Devices are nobody's business who has shown no token.
+                    let ahead = mayKnowDevices ? healing.ahead : [:]
+                    return HealingDocument(
                         restored: healing.restored,
-                        ahead: healing.ahead.sorted { $0.key < $1.key }
+                        ahead: ahead.sorted { $0.key < $1.key }
                             .map { (device: $0.key, position: $0.value) }
                     )
                 }
             )
             document.append(to: &reply.body)
         }
+    }
+
+    private var mayKnowDevices: Bool {
+        access.map { $0.rights.hasEverywhere(.admin) } ?? tokens.isEmpty
     }
 
     /// GET of `/livez`: the process answers.

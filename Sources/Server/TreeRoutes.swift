@@ -15,7 +15,7 @@ extension LoopServer {
             reply.json()
             var page = ListPage(.trees, in: &reply.body)
             let trees = reader.state.allTrees.sorted { $0.name < $1.name }
-            for tree in trees where !tree.name.isSystem {
+            for tree in trees where !tree.name.isSystem && mayRead(tree.name) {
                 page.beginElement(in: &reply.body)
                 append(tree, reader)
             }
@@ -54,7 +54,8 @@ extension LoopServer {
         }
         let submission = store.submit(
             try change(call, [.defineTree(name, definition)]),
-            by: call.caller
+            by: call.caller,
+            rights: access?.rights
         )
         reply.position = submission.position
         switch submission {
@@ -78,7 +79,7 @@ extension LoopServer {
             reply.status = .created
             reply.fields.appendField("location", text: "/v1/trees/\(name)")
         }
-        guard call.wantsRepresentation else { return }
+        guard call.wantsRepresentation, mayRead(name) else { return }
         reply.json()
         store.read { reader in
             if let tree = reader.state.tree(name) { append(tree, reader) }

@@ -19,6 +19,8 @@ protocol WebSocketSession: AnyObject {
 
 /// Whoever is sent the durable commits of the log.
 protocol LogFollower: AnyObject {
+    /// What its token opens; nil where callers are taken at their word.
+    var access: Access? { get }
     /// Sends what is durable and fits.
     func advance(_ reader: LogReader, hub: FeedHub)
     /// Says why, and ends.

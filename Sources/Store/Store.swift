@@ -238,6 +238,7 @@ public final class Store: Sendable {
     ///   - caller: Who proposes it.
     ///   - trees: The trees the caller sees, nil for all; it changes no other, and no answer tells
     ///     it of another.
+    ///   - rights: What the caller may do; nil for everything.
     ///   - willSync: The caller calls `syncPromised` next; where that serves, the sync thread is
     ///     not woken.
     /// - Returns: The answer; an accepted change counts when its position is durable.
@@ -245,6 +246,7 @@ public final class Store: Sendable {
         _ change: Change,
         by caller: Caller,
         seeing trees: Set<TreeName>? = nil,
+        rights: Rights? = nil,
         willSync: Bool = false
     ) -> Submission {
         mutate { core in
@@ -256,7 +258,8 @@ public final class Store: Sendable {
                 caller: caller,
                 now: time.wallMilliseconds(),
                 random: random,
-                visibleTrees: trees
+                visibleTrees: trees,
+                rights: rights
             )
             switch core.state.decide(change, context) {
             case .commit(let commit, let results):

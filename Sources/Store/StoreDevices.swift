@@ -6,14 +6,17 @@ public import HoldfastRecords
 extension Store {
     /// Makes a device known as it says, by a commit of the system when that is news.
     ///
-    /// - Parameter introduction: What the device says of itself; what it had confirmed before never
-    ///   gets less.
+    /// - Parameters:
+    ///   - introduction: What the device says of itself; what it had confirmed before never gets
+    ///     less.
+    ///   - isProven: Whether its user is, by a token.
     /// - Returns: `accepted` or `unchanged`, or why not.
-    public func introduce(_ introduction: DeviceRecord) -> Submission {
+    public func introduce(_ introduction: DeviceRecord, isProven: Bool = false) -> Submission {
         core.signal { core in
             if let refusal = core.writeRefusal { return .refused(core.state.position, refusal) }
             let decision = core.state.decideDevice(
                 introduction,
+                isProven: isProven,
                 now: time.wallMilliseconds(),
                 random: random
             )

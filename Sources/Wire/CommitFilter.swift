@@ -23,6 +23,15 @@ public struct CommitFilter: Hashable, Sendable {
         names = trees?.sorted().map { Array($0.description.utf8) }
     }
 
+    /// The filter of a reader who may see chosen trees alone.
+    ///
+    /// - Parameter readable: The trees; nil for all.
+    /// - Returns: What both let pass.
+    public func limited(to readable: Set<TreeName>?) -> CommitFilter {
+        guard let readable else { return self }
+        return CommitFilter(trees: trees?.intersection(readable) ?? readable, prefix: prefix)
+    }
+
     /// Whether every commit passes, also one with no effect to show: then seqs are dense.
     public var isEverything: Bool { trees == nil && prefix == nil }
 

@@ -48,6 +48,11 @@ public enum CommitMessage {
                 append(effect, of: tree, before: before.flatMap { $0(ordinal) }, to: &buffer)
             }
         }
+        if count == 0, filter.isEverything {
+            // Its effects stay on the server, and so does what they were for.
+            buffer.truncate(to: start)
+            try appendEnvelope(commit, isEmpty: true, to: &buffer)
+        }
         buffer.append("]}")
         isPassed = count > 0 || filter.isEverything
         return isPassed
@@ -55,9 +60,10 @@ public enum CommitMessage {
 
     private static func appendEnvelope(
         _ commit: CommitView,
+        isEmpty: Bool = false,
         to buffer: inout ByteBuffer
     ) throws(ContentError) {
-        let (app, why) = try commit.details()
+        let (app, why) = isEmpty ? (.empty, .empty) : try commit.details()
         buffer.append("{\"seq\":")
         buffer.append(decimal: commit.seq)
         buffer.append(",\"chain\":")

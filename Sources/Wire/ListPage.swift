@@ -18,6 +18,8 @@ public struct ListPage {
         case ranges
         /// Declarations of trees.
         case trees
+        /// Tokens.
+        case tokens
     }
 
     /// Elements begun so far.

@@ -4,6 +4,10 @@
 public enum MirrorEnd {
     /// A message that is none, or not in its place.
     public static let badMessage: UInt16 = 4001
+    /// The token has ended, or was revoked.
+    public static let authEnded: UInt16 = 4401
+    /// The token's rights are others now, or do not go so far.
+    public static let rightsChanged: UInt16 = 4403
     /// Nothing was read for too long.
     public static let stalled: UInt16 = 4408
     /// The histories differ.

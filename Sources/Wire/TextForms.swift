@@ -127,6 +127,8 @@ extension Label? {
         case .defineTree: "defineTree"
         case .device: "device"
         case .end: "end"
+        case .createToken: "createToken"
+        case .revokeToken: "revokeToken"
         }
     }
 }

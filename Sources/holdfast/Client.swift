@@ -1,5 +1,6 @@
 // The client side of the commands that speak to a server: one request, one reply, over a
 // connection of its own.
+internal import Glibc
 internal import HoldfastBasics
 internal import HoldfastHTTP
 internal import HoldfastJSONCoding
@@ -21,9 +22,13 @@ struct Client {
         ),
         Flag("user", .text, "NAME", environment: true, "who asks (local)"),
         Flag("device", .text, "NAME", environment: true, "from which device (rest)"),
+        Flag("token-file", .text, "FILE", environment: true, "file of the token to show"),
     ]
 
-    static let notes = "HOLDFAST_URL, HOLDFAST_USER and HOLDFAST_DEVICE stand for their flags."
+    static let notes = """
+        HOLDFAST_URL, HOLDFAST_USER, HOLDFAST_DEVICE and HOLDFAST_TOKEN_FILE stand for their flags.
+        HOLDFAST_TOKEN is the token itself. Who shows one is whom it says: --user and --device are left out.
+        """
 
     /// Reads who asks whom.
     init(_ arguments: Arguments) throws(CommandFailure) {
@@ -40,10 +45,32 @@ struct Client {
         self.port = port
         self.authority = authority
         var identity = [("holdfast-app", "holdfast")]
+        if let token = try Self.token(arguments) {
+            identity.append(("authorization", "Bearer " + token))
+        }
         for (flag, name) in [("user", "holdfast-user"), ("device", "holdfast-device")] {
             if let text = arguments.text(flag) { identity.append((name, Self.encoded(text))) }
         }
         self.identity = identity
+    }
+
+    /// The token to show: of a file, or of the environment, where no list of processes shows it.
+    private static func token(_ arguments: Arguments) throws(CommandFailure) -> String? {
+        guard let path = arguments.text("token-file") else {
+            guard let value = getenv("HOLDFAST_TOKEN") else { return nil }
+            let text = String(cString: value)
+            return text.isEmpty ? nil : try checked(text, "HOLDFAST_TOKEN")
+        }
+        let bytes = try InputFile.contents(path, byteCountMax: 4096)
+        let text = String(decoding: bytes, as: UTF8.self)
+        return try checked(String(text.prefix { $0 != "\n" && $0 != "\r\n" }), path)
+    }
+
+    private static func checked(_ text: String, _ origin: String) throws(CommandFailure) -> String {
+        guard !text.isEmpty, text.utf8.allSatisfy({ $0 > 32 && $0 < 127 }) else {
+            throw CommandFailure(.usage, "\(origin) holds no token: one is hf_ and 64 digits")
+        }
+        return text
     }
 
     private static func parse(_ url: String) -> (host: String, port: String, authority: String)? {

@@ -18,9 +18,12 @@ enum ServeCommand {
         positionals: [],
         flags: ServeFlags.all,
         notes: """
-            Each flag may stand in the environment (--head-timeout is HOLDFAST_HEAD_TIMEOUT, lists are
-            separated by commas) and in the file of --config (headTimeout, lists are arrays). Flags win
-            over the environment, the environment over the file.
+            Each flag that takes a value may stand in the environment (--head-timeout is HOLDFAST_HEAD_TIMEOUT,
+            lists are separated by commas) and in the file of --config (headTimeout, lists are arrays). Flags
+            win over the environment, the environment over the file.
+
+            While the database has no token, callers are taken at their word; as soon as there is one
+            (`holdfast token create`), every route but GET /v1, /livez, /readyz and the viewer asks for it.
 
             When it is ready it prints one line on standard output:
               ready http://HOST:PORT databaseID=... epoch=... head=...
@@ -64,12 +67,32 @@ enum ServeCommand {
                 ["restored": "\(healing.restored)", "next": "holdfast heal"]
             )
         }
+        tellWhoMayCall(store, settings, logger)
         announce(server, store, logger)
         let signal = Signals.wait()
         logger.log(.info, "serve.stopping", ["signal": signal])
         server.stop()
         try close(runner, settings)
         logger.log(.info, "serve.stopped")
+    }
+
+    /// Says who may call: everybody on this machine, or whoever has a token.
+    private static func tellWhoMayCall(
+        _ store: Store,
+        _ settings: ServeSettings,
+        _ logger: Logger
+    ) {
+        let count = store.read { $0.state.tree(.tokens)?.count ?? 0 }
+        guard count == 0 else {
+            logger.log(.info, "serve.tokens", ["count": "\(count)"])
+            return
+        }
+        let mayCall = settings.configuration.allowsAnonymous ? "whoever reaches the port" : "nobody"
+        logger.log(
+            .warning,
+            "serve.tokens.none",
+            ["mayCall": mayCall, "next": "holdfast token create"]
+        )
     }
 
     /// Prints the line others wait for.

@@ -15,7 +15,15 @@ enum ServeFlags {
             .text,
             "HOST:PORT",
             environment: true,
-            "loopback address to listen on (127.0.0.1:7070);\nport 0 lets the system choose"
+            "address to listen on (127.0.0.1:7070); port 0 lets the\nsystem choose; others than loopback need --without-tls"
+        ),
+        Flag(
+            toggle: "without-tls",
+            "listens on other addresses than loopback though this version\nspeaks no TLS: whoever is on the way reads tokens and records"
+        ),
+        Flag(
+            toggle: "without-tokens",
+            "there, takes callers at their word while the database has no\ntoken; without it they are refused until there is one"
         ),
         Flag(
             "application",
@@ -180,6 +188,7 @@ struct ServeSettings {
             try arguments.integer("segment-bytes", 65_536...1_073_741_824).map { Int($0) }
             ?? Limits.segmentByteCount
         configuration.compaction = try Self.compaction(arguments)
+        configuration.allowsAnonymous = address.isLoopback || arguments.has("without-tokens")
         configuration.webFolder = arguments.text("web")
         configuration.hostNames = try Self.hostNames(arguments)
         configuration.origins = try Self.origins(arguments)
@@ -254,7 +263,7 @@ struct ServeSettings {
         }
     }
 
-    /// Loopback only: without tokens and TLS whoever reaches the port may write.
+    /// Loopback, unless it was said that others may listen in.
     private static func address(_ arguments: Arguments) throws(CommandFailure) -> SocketAddress {
         let setting =
             arguments.setting("listen")
@@ -265,12 +274,12 @@ struct ServeSettings {
         } catch {
             throw setting.failure("give HOST:PORT, as \(defaultAddress) or [::1]:0")
         }
-        guard address.isLoopback else {
+        guard address.isLoopback || arguments.has("without-tls") else {
             throw CommandFailure(
                 .configuration,
-                "\(setting.origin) '\(setting.text)': this version listens on loopback only, as "
-                    + "tokens and TLS come with a later one; give 127.0.0.1:PORT or [::1]:PORT, and "
-                    + "a tunnel or a proxy for other machines"
+                "\(setting.origin) '\(setting.text)': this version speaks no TLS, and beyond loopback "
+                    + "whoever is on the way could read tokens and records; give 127.0.0.1:PORT or "
+                    + "[::1]:PORT and a tunnel or a proxy for other machines, or --without-tls"
             )
         }
         return address

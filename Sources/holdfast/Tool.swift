@@ -11,6 +11,7 @@ enum Tool {
         VerifyCommand.command, LogCommand.command, SalvageCommand.command,
         CompactCommand.command, BackupCommand.command, RestoreCommand.command,
         HealCommand.command,
+        TokenCommand.create, TokenCommand.list, TokenCommand.revoke,
     ]
 
     /// Runs a command line without its first word; failures are told on standard error.
@@ -33,13 +34,16 @@ enum Tool {
         case "--version": return try Console.print("holdfast \(version)\n")
         default: break
         }
-        guard let command = commands.first(where: { $0.name == first }) else {
+        // The names of some commands are two words.
+        let two = words.prefix(2).joined(separator: " ")
+        guard let command = commands.first(where: { $0.name == first || $0.name == two }) else {
+            let isGroup = commands.contains { $0.name.hasPrefix(first + " ") }
             throw CommandFailure(
                 .usage,
-                "there is no command \(first); `holdfast --help` lists them"
+                "there is no command \(isGroup ? two : first); `holdfast --help` lists them"
             )
         }
-        let rest = words.dropFirst()
+        let rest = words.dropFirst(command.name == two ? 2 : 1)
         let flags = rest.prefix { $0 != "--" }
         if flags.contains("--help") || flags.contains("-h") {
             return try Console.print(command.help)
@@ -56,7 +60,7 @@ enum Tool {
 
 
             """
-        for command in commands { text += "  \(pad(command.name, 8))\(command.summary)\n" }
+        for command in commands { text += "  \(pad(command.name, 13))\(command.summary)\n" }
         text += """
 
             exit codes:

@@ -167,6 +167,78 @@ import Testing
         }
     }
 
+    @Test("Tokens given out since the backup do not come back; all else does, and verifies")
+    func tokens() throws {
+        let folder = SimulatedDisk(seed: 2)
+        let bench = try StoreBench(SimulatedDisk(seed: 1), seed: 4)
+        #expect(
+            bench.submit([.defineTree(StockModel.footprints, TreeDefinition(keys: .name))])
+                .isAccepted
+        )
+        bench.sync()
+        var writer = try BackupWriter(folder, of: bench.store.identity)
+        let backup = try #require(try bench.store.backUp(into: &writer)).backup
+        writer.close()
+        let random = SeededRandom(seed: 5)
+        for name in ["one", "two"] {
+            let write = WriteOperation(
+                tree: StockModel.footprints,
+                key: RecordKey(name: name),
+                expects: .absent,
+                value: Array("{\"pads\":1}".utf8)
+            )
+            #expect(bench.submit([.put(write)]).isAccepted)
+            let id = UniqueID(high: random.next(), low: random.next())
+            let token = TokenRecord(
+                id: id,
+                hash: TokenSecret(random: random).hash,
+                user: "anna",
+                bearer: .device("PC-1"),
+                rights: Rights(everywhere: [.admin])
+            )
+            let made = bench.store.submit(
+                .create(token),
+                Change(id: id, operations: []),
+                by: Caller(user: "op", device: "desk"),
+                rights: nil
+            )
+            #expect(made.isAccepted)
+        }
+        bench.sync()
+        let shown = BlockFilter(trees: nil)
+        let contents = try Self.contents(of: bench.store, after: backup.position.seq).map {
+            content in
+            try content.withView { try CommitView($0).project(permitting: shown.permits) }
+        }
+        let hashes = Self.hashes(bench.store).filter { shown.permits($0.key) }
+        let disk = SimulatedDisk(seed: 3)
+        _ = try backup.restore(from: folder, to: disk, random: SeededRandom(seed: 3))
+        let healed = try StoreBench(disk, seed: 7, time: bench.time)
+        let position = try healed.store.handBack(
+            contents,
+            of: bench.store.lineage,
+            leadingTo: hashes
+        )
+        #expect(position.seq == bench.store.read(\.state.head))
+        #expect(healed.store.read(\.state.chain) == bench.store.read(\.state.chain))
+        #expect(try healed.store.read { try $0.state.tokens() } == [])
+        _ = try healed.store.discardLost()
+        try healed.reopen()
+        #expect(healed.store.read { $0.state.tree(StockModel.footprints)?.count } == 2)
+        // What another tree's commits are withheld of is no whole log.
+        let less = try contents.map { content in
+            try content.withView { try CommitView($0).project { _ in false } }
+        }
+        let other = SimulatedDisk(seed: 9)
+        _ = try backup.restore(from: folder, to: other, random: SeededRandom(seed: 9))
+        let refusing = try StoreBench(other, seed: 8, time: bench.time)
+        #expect {
+            try refusing.store.handBack(less, of: bench.store.lineage, leadingTo: hashes)
+        } throws: {
+            if case .otherRecords? = $0 as? StoreError { true } else { false }
+        }
+    }
+
     @Test("A tail of several epochs comes back with them, also to a log cut off in the middle")
     func epochs() throws {
         let scene = try Scene(seed: 6)

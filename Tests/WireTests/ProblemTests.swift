@@ -14,8 +14,14 @@ import Testing
                 .unsupportedParameter, .badParameter,
             ]
         ),
-        (403, [.outsideRange, .systemTree, .forbiddenOrigin]),
-        (404, [.unknownTree, .notFound, .unknownBorrow, .unknownSnapshot, .noRoute]),
+        (401, [.tokenMissing, .tokenUnknown, .tokenEnded]),
+        (403, [.outsideRange, .systemTree, .forbiddenOrigin, .forbidden]),
+        (
+            404,
+            [
+                .unknownTree, .notFound, .unknownBorrow, .unknownSnapshot, .noRoute, .unknownToken,
+            ]
+        ),
         (405, [.methodNotAllowed]),
         (408, [.requestTimeout]),
         (
@@ -23,7 +29,7 @@ import Testing
             [
                 .idTaken, .borrowMismatch, .lineFull, .released, .notReleased, .badState, .unique,
                 .schemaTooOld, .incompatible, .diverged, .requirementMissing,
-                .lostByRestore, .notHealing,
+                .lostByRestore, .notHealing, .lastAdmin,
             ]
         ),
         (410, [.deleted, .borrowEnded, .compacted]),

@@ -14,6 +14,7 @@ final class Room: Sendable {
     init(_ options: Options) async throws {
         database = try await Database.connect(
             to: options.server,
+            token: try options.token(),
             mirror: options.mirror,
             application: "stockroom",
             trees: stockroomTrees,

@@ -9,7 +9,7 @@ struct Usage: Error, CustomStringConvertible {
 
 enum Stockroom {
     static let help = """
-        usage: stockroom --mirror DIR [--server URL] [--user NAME] COMMAND
+        usage: stockroom --mirror DIR [--server URL] [--user NAME] [--token-file FILE] COMMAND
 
           import-kicad DIR            the parts of KiCad's *.kicad_sym files
           list [COUNT]                parts by number
@@ -29,7 +29,8 @@ enum Stockroom {
           shell                       commands from standard input, one a line
 
         Reads and edits work without the server; what was changed is sent when it is back.
-        --server defaults to http://127.0.0.1:7070.
+        --server defaults to http://127.0.0.1:7070. Where the server asks for tokens, --user is the
+        token's user, and HOLDFAST_TOKEN may hold the token itself.
 
         """
 
@@ -98,6 +99,7 @@ struct Options {
     var mirror = ""
     var server = "http://127.0.0.1:7070"
     var user: String?
+    var tokenFile: String?
     var command: [String] = []
 
     init(_ words: [String]) throws {
@@ -107,6 +109,7 @@ struct Options {
             case "--mirror": mirror = try Self.value(of: word, &rest)
             case "--server": server = try Self.value(of: word, &rest)
             case "--user": user = try Self.value(of: word, &rest)
+            case "--token-file": tokenFile = try Self.value(of: word, &rest)
             default:
                 command = [word] + rest
                 rest = []
@@ -115,6 +118,15 @@ struct Options {
         guard !mirror.isEmpty || command.first == "--help" || command.first == "help" else {
             throw Usage(description: "give --mirror DIR; `stockroom --help` says more")
         }
+    }
+
+    /// The token to show: of a file, or of the environment, where no list of processes shows it.
+    func token() throws -> String? {
+        guard let tokenFile else {
+            return ProcessInfo.processInfo.environment["HOLDFAST_TOKEN"]
+        }
+        let text = try String(contentsOfFile: tokenFile, encoding: .utf8)
+        return text.trimmingCharacters(in: .whitespacesAndNewlines)
     }
 
     private static func value(of flag: String, _ rest: inout ArraySlice<String>) throws -> String {

@@ -1,0 +1,134 @@
+// An application's mirror with a token: it shows it to the right server alone, follows, writes as
+// far as the token goes, and is told when it ends.
+import Foundation
+import Holdfast
+import HoldfastBasics
+import HoldfastEngine
+import HoldfastRecords
+import HoldfastServer
+import HoldfastStore
+import HoldfastTestSupport
+import Testing
+
+private struct Rack: Holdfast.Record, Hashable {
+    typealias ID = Name
+    var text: String
+
+    static func define(_ tree: inout Holdfast.TreeDefinition<Rack>) {
+        tree.name = "racks"
+        tree.borrow = .optional
+    }
+}
+
+/// A folder of one test, removed at its end.
+private final class Folder {
+    let path = FileManager.default.temporaryDirectory.path + "/mirror-\(UUID().uuidString)"
+
+    init() throws {
+        try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+    }
+
+    deinit {
+        do {
+            try FileManager.default.removeItem(atPath: path)
+        } catch {
+            Issue.record("\(error)")
+        }
+    }
+}
+
+@Suite(.serialized) struct TokenConnectTests {
+    private static func give(
+        _ server: TestServer,
+        _ user: String,
+        _ rights: Rights
+    ) throws -> (id: UniqueID, secret: String) {
+        let secret = TokenSecret(random: SystemRandom())
+        let id = UniqueID.version7(milliseconds: 1, random: SystemRandom())
+        let token = TokenRecord(
+            id: id,
+            hash: secret.hash,
+            user: user,
+            bearer: .device("desk"),
+            rights: rights
+        )
+        let submission = server.store.submit(
+            .create(token),
+            Change(id: id, why: "hired", operations: []),
+            by: Caller(user: "op", device: "desk"),
+            rights: nil
+        )
+        guard case .accepted = submission else { throw Disagreement("\(submission)") }
+        return (id, secret.text)
+    }
+
+    private static func connect(
+        _ server: TestServer,
+        _ folder: Folder,
+        _ token: String?,
+        user: String = "anna"
+    ) async throws -> Database {
+        try await Database.connect(
+            to: "http://" + server.address,
+            token: token,
+            mirror: folder.path + "/" + user,
+            application: "stockroom",
+            trees: [Rack.self],
+            user: user
+        )
+    }
+
+    @Test("A mirror of everything follows past tokens given out, and ends when its own is revoked")
+    func follows() async throws {
+        let server = try TestServer { $0.heartbeatSeconds = 0.2 }
+        let (_, admin) = try Self.give(server, "op", Rights(everywhere: Set(Right.allCases)))
+        let (id, secret) = try Self.give(server, "anna", Rights(everywhere: [.write, .admin]))
+        let folder = try Folder()
+        let db = try await Self.connect(server, folder, secret)
+        try await db.firstSync()
+        let key: Key<Rack> = "A1"
+        try await db.write { tx in try tx.create(Rack(text: "one"), at: key) }.accepted()
+        for number in 0..<5 {
+            _ = try Self.give(server, "user \(number)", Rights(everywhere: [.read]))
+            try await db.write { tx in try tx.update(key) { $0.text = "\(number)" } }.accepted()
+        }
+        try await eventually("all of it is here") { try db.record(key)?.value.text == "4" }
+        #expect(db.status == .live)
+        let reply = try server.send(
+            "DELETE",
+            "/v1/tokens/\(id)",
+            headers: [("Authorization", "Bearer " + admin)]
+        )
+        #expect(reply.status == 204)
+        try await eventually("it is told") {
+            if case .refused = db.status { true } else { false }
+        }
+        #expect(try db.record(key)?.value.text == "4")
+        try await db.close()
+        // With another token it goes on where it was.
+        let (_, next) = try Self.give(server, "anna", Rights(everywhere: [.write]))
+        let again = try await Self.connect(server, folder, next)
+        try await eventually("it is live again") { again.status == .live }
+        try await again.close()
+        try server.stop()
+    }
+
+    @Test("Without a token, or as another user, a mirror is refused and says why")
+    func refused() async throws {
+        let server = try TestServer()
+        _ = try Self.give(server, "op", Rights(everywhere: Set(Right.allCases)))
+        let (_, secret) = try Self.give(server, "anna", Rights(everywhere: [.write, .admin]))
+        let folder = try Folder()
+        for (token, user) in [(nil, "anna"), ("hf_none", "ben")] as [(String?, String)] {
+            await #expect(throws: DatabaseError.self) {
+                try await Self.connect(server, folder, token, user: user)
+            }
+        }
+        let db = try await Self.connect(server, folder, secret, user: "carl")
+        try await eventually("it is told whose the token is") {
+            if case .refused(let why) = db.status { why.contains("anna") } else { false }
+        }
+        try await db.close()
+        try server.stop()
+    }
+}
