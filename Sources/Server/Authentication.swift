@@ -51,7 +51,7 @@ extension LoopServer {
         guard let secret = try Self.secret(head) else {
             if case .nothing = demand { return nil }
             if route == .feed, let access = try redeem() { return access }
-            guard table.isEmpty else {
+            guard table.isOpen else {
                 throw RequestRefusal(
                     .tokenMissing,
                     "Show your token: Authorization: Bearer hf_..."

@@ -40,7 +40,7 @@ extension LoopServer {
     }
 
     private var mayKnowDevices: Bool {
-        access.map { $0.rights.hasEverywhere(.admin) } ?? tokens.isEmpty
+        access.map { $0.rights.hasEverywhere(.admin) } ?? tokens.isOpen
     }
 
     /// GET of `/livez`: the process answers.

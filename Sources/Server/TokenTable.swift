@@ -29,16 +29,30 @@ final class TokenTable: Sendable {
     /// By the first 64 bits of the hash.
     private let byHash: [UInt64: [Access]]
     private let byID: [UniqueID: Access]
+    /// Whether callers are taken at their word.
+    let isOpen: Bool
 
-    init(_ tokens: [TokenRecord] = [], at seq: UInt64 = 0) {
+    private init(_ tokens: [TokenRecord], at seq: UInt64, isOpen: Bool) {
         self.seq = seq
+        self.isOpen = isOpen
         let all = tokens.map { Access($0) }
         byHash = Dictionary(grouping: all) { $0.hash.high }
         byID = Dictionary(all.map { ($0.token.id, $0) }) { first, _ in first }
     }
 
-    /// Whether callers are taken at their word.
-    var isEmpty: Bool { byID.isEmpty }
+    /// No token.
+    convenience init() { self.init([], at: 0) }
+
+    /// Those there are: without any, callers are taken at their word.
+    convenience init(_ tokens: [TokenRecord], at seq: UInt64) {
+        self.init(tokens, at: seq, isOpen: tokens.isEmpty)
+    }
+
+    /// The one after it when a token cannot be read: who was let in stays, nobody new comes, and
+    /// nobody is taken at his word.
+    func closed(at seq: UInt64) -> TokenTable {
+        TokenTable(byID.values.map(\.token), at: seq, isOpen: false)
+    }
 
     /// What a secret opens; nil when it is nobody's.
     ///
@@ -61,7 +75,7 @@ final class TokenTable: Sendable {
     /// - Returns: Whether the token is over, or its rights are others, and the words for it.
     func end(of access: Access?, at now: Int64) -> (isOver: Bool, detail: String)? {
         guard let access else {
-            return isEmpty ? nil : (true, "This server asks for tokens now. Connect with one.")
+            return isOpen ? nil : (true, "This server asks for tokens now. Connect with one.")
         }
         guard let stands = byID[access.token.id], !stands.token.hasEnded(at: now) else {
             return (true, "The token has ended or was revoked.")
@@ -104,9 +118,8 @@ final class Tokens: Sendable {
                 do throws(ApplyError) {
                     return TokenTable(try reader.state.tokens(), at: seq)
                 } catch {
-                    // As before: who was let in stays, nobody new comes.
                     logger.log(.error, "tokens.unreadable", ["error": "\(error)"])
-                    return nil
+                    return table.closed(at: seq)
                 }
             }
             guard let found else { return }
