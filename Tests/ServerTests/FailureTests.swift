@@ -49,12 +49,13 @@ import Testing
         let disk = SimulatedDisk()
         let server = try TestServer(disk: disk)
         #expect(try server.send("PUT", "/v1/trees/bins", body: Self.tree).status == 201)
-        disk.limit(byteCount: disk.byteCount + (1 << 20))
         let create = [("If-None-Match", "*")]
-        // The write that finds the disk full is taken: the reserve is for it.
         #expect(
             try server.send("PUT", "/v1/records/bins/a", headers: create, body: "1").status == 201
         )
+        disk.limit(byteCount: disk.byteCount + (1 << 20))
+        // Whoever finds the disk full first, a write, which is taken still, or the thread that makes
+        // room ahead of it: from then on writes are refused.
         var status = 0
         while status != 507 {
             status =
