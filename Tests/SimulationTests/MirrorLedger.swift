@@ -87,8 +87,11 @@ extension SimulatedMirror {
                     throw Disagreement("\(identity.device): \(id) is stranded and accepted")
                 }
             } else if !isHere, !pending.contains(id) {
-                // A change that asked for what stood already leaves no commit.
-                guard ledger.accepted[id] != nil, server.auditor.seqs[id] == nil else {
+                // A change that asked for what stood already leaves no commit; which changes led
+                // to a snapshot the server knows alone.
+                let seq = server.auditor.seqs[id]
+                let isBehind = seq.map { $0 <= core.store.read(\.oldest).seq } ?? false
+                guard isBehind || ledger.accepted[id] != nil && seq == nil else {
                     throw Disagreement(
                         "\(identity.device): kept change \(id) is neither pending nor stranded "
                             + "nor in the copy"

@@ -43,6 +43,12 @@ final class SimulatedMirror {
     private var silenceMilliseconds = SimulatedMirror.firstSilenceMilliseconds
     private var heardAt: UInt64 = 0
     private var syncAt: UInt64?
+    /// The copy that is being made of the server's snapshot.
+    private var renewal: SimulatedRenewal?
+    /// Where its parts are, when the process that fetched them ended.
+    private var incoming: SimulatedDisk?
+    /// When the next of its requests is made; nil while there is no link for it.
+    private var fetchAt: UInt64?
     /// Whether the outbox's disk fails soon.
     private(set) var isDiskLimited = false
 
@@ -125,6 +131,15 @@ final class SimulatedMirror {
             retry()
             return
         }
+        let document = server.document
+        guard !SimulatedRenewal.isWanted(core.store, by: document) else {
+            return try beginRenewal(document)
+        }
+        try open()
+    }
+
+    /// Speaks to the server, from where its log and the copy are the same.
+    private func open() throws {
         let link = network.connect()
         self.link = link
         heardAt = network.now
@@ -132,6 +147,69 @@ final class SimulatedMirror {
         tally.count("connections")
         server.accept(link)
         try perform(core.connected())
+    }
+
+    // MARK: Another copy
+
+    private func beginRenewal(_ document: ServerDocument) throws {
+        if let renewal {
+            renewal.restart(document)
+        } else {
+            renewal = try SimulatedRenewal(
+                document,
+                identity.trees,
+                on: incoming ?? SimulatedDisk(seed: random.next()),
+                beside: disk
+            )
+            incoming = renewal?.disk
+        }
+        tally.count("snapshots asked for")
+        trace.note("\(identity.device) asks for the snapshot")
+        try perform(core.fetching(document.head.seq))
+        fetchAt = network.now + UInt64(random.within(1...40))
+    }
+
+    /// Makes one request, or loses the link it would go by.
+    private func goOnFetching() throws {
+        fetchAt = nil
+        guard let renewal else { return }
+        var isCut = !server.isUp || network.now < unpluggedUntil || random.oneIn(20)
+        var isWhole = false
+        if !isCut {
+            do {
+                isWhole = try renewal.step(server)
+            } catch SnapshotError.gone {
+                // Another one took its place.
+                isCut = true
+            }
+        }
+        guard !isCut else {
+            tally.count("snapshots cut off")
+            try perform(core.disconnected(nil))
+            return retry()
+        }
+        guard isWhole else {
+            fetchAt = network.now + UInt64(random.within(1...40))
+            return
+        }
+        let copy = try renewal.finish(for: core.store, server.time, random)
+        core.store.replace(with: copy)
+        disk = renewal.disk
+        (self.renewal, incoming) = (nil, nil)
+        tally.count("copies replaced")
+        trace.note("\(identity.device) goes on from commit \(core.confirmedHead)")
+        try perform(renewed())
+        try checkHashes()
+        try checkWhereabouts()
+        try open()
+    }
+
+    private func renewed() throws -> [MirrorAction] {
+        do throws(MirrorError) {
+            return try core.renewed()
+        } catch {
+            throw ProcessDeath(reason: "\(error)")
+        }
     }
 
     private func retry() { connectAt = network.now + UInt64(backoff.next(random)) }
@@ -231,7 +309,7 @@ final class SimulatedMirror {
 
     /// When something is due next.
     var nextDue: UInt64 {
-        var due = min(connectAt ?? .max, syncAt ?? .max)
+        var due = min(connectAt ?? .max, syncAt ?? .max, fetchAt ?? .max)
         if link != nil { due = min(due, heardAt + silenceMilliseconds) }
         return due
     }
@@ -252,6 +330,7 @@ final class SimulatedMirror {
             try ended(.silent)
         }
         if let at = connectAt, at <= now { try connect() }
+        if let at = fetchAt, at <= now { try goOnFetching() }
     }
 
     private func synced() throws -> [MirrorAction] {
@@ -307,6 +386,8 @@ final class SimulatedMirror {
         link = nil
         disk = isPowerCut ? disk.crash(seed: random.next()) : disk.copy()
         outboxDisk = isPowerCut ? outboxDisk.crash(seed: random.next()) : outboxDisk.copy()
+        if isPowerCut, let left = incoming { incoming = left.crash(seed: random.next()) }
+        (renewal, fetchAt) = (nil, nil)
         core = try Self.open(disk, outboxDisk, identity, server.time, random)
         syncAt = nil
         isDiskLimited = false

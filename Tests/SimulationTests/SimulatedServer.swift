@@ -14,6 +14,7 @@ final class SimulatedServer {
     static let heartbeatMilliseconds: UInt64 = 15_000
     static let stallMilliseconds: UInt64 = 60_000
     private static let tickMilliseconds: UInt64 = 5000
+    private static let partSizes = PartSizes(least: 600, most: 4096, mask: 3)
 
     /// One connection, as `MirrorSession` owns it.
     final class Session: MirrorOutput {
@@ -220,6 +221,21 @@ final class SimulatedServer {
         return submission
     }
 
+    // MARK: Compacting
+
+    /// Writes a snapshot and drops the log before it.
+    ///
+    /// - Parameter limit: The disk fails after so many operations; nil never.
+    /// - Throws: What compacting throws: the process is to end then.
+    func compact(failingAfter limit: Int? = nil) throws {
+        // What goes was audited.
+        if store.progress.failure == nil { try sync() }
+        if let limit { disk.halt(afterOperations: limit) }
+        let done = try store.compact(sizes: Self.partSizes)
+        tally.count(done?.isHeld == false ? "compactions" : "compactions held")
+        noteWork()
+    }
+
     // MARK: Death
 
     /// How a process ends.
@@ -269,6 +285,8 @@ final class SimulatedServer {
     /// The last durable commit and its chain, which stands for the whole history.
     var end: String { "\(auditor.head) \(auditor.chain)" }
 
-    /// Every commit of the log.
-    func contents() throws -> [[UInt8]] { try store.contents() }
+    /// Every commit the log has.
+    func contents() throws -> [[UInt8]] {
+        try store.contents(from: store.read { $0.oldest.seq } + 1)
+    }
 }

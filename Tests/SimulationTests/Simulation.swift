@@ -126,7 +126,27 @@ final class Simulation {
             // Somebody sets a clock; time-based rules wait after a jump of more than an hour.
             let now = time.wallMilliseconds()
             time.set(wallMilliseconds: now + Int64(random.within(-5_000_000...5_000_000)))
+        case 97: try compact(mirror, random)
         default: try living(mirror) { try mirror.checkShown() }
+        }
+    }
+
+    /// The server compacts, mostly while a mirror is away that has not all of what goes.
+    private func compact(_ mirror: SimulatedMirror, _ random: SeededRandom) throws {
+        guard server.isUp else { return }
+        if !random.oneIn(4) {
+            try mirror.unplug(milliseconds: UInt64(random.within(3000...20_000)))
+            // Enough for a segment to go.
+            for _ in 0..<random.within(10...60) {
+                try writeDirectly(random)
+                if random.oneIn(8) { try pass(milliseconds: 10) }
+            }
+        }
+        do {
+            try server.compact(failingAfter: random.oneIn(4) ? random.below(60) : nil)
+        } catch is StoreError {
+            tally.count("server: in the middle of a compaction")
+            try server.die(.power, downMilliseconds: 0)
         }
     }
 
