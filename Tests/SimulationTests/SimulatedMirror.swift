@@ -199,6 +199,8 @@ final class SimulatedMirror {
         tally.count("copies replaced")
         trace.note("\(identity.device) goes on from commit \(core.confirmedHead)")
         try perform(renewed())
+        if !core.outbox.pending.isEmpty { tally.count("copies replaced under pending changes") }
+        try checkShown()
         try checkHashes()
         try checkWhereabouts()
         try open()

@@ -136,6 +136,7 @@ final class Simulation {
         guard server.isUp else { return }
         if !random.oneIn(4) {
             try mirror.unplug(milliseconds: UInt64(random.within(3000...20_000)))
+            for _ in 0..<random.below(4) { try write(mirror, random) }
             // Enough for a segment to go.
             for _ in 0..<random.within(10...60) {
                 try writeDirectly(random)

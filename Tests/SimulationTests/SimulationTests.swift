@@ -134,7 +134,8 @@ import Testing
         "stalled connections ended", "silent links ended", "mirror: in the middle of a write",
         "server: failedSync", "effects: grant", "effects: lapse", "effects: confirm",
         "effects: cancel", "effects: setState", "direct changes sent again", "compactions",
-        "server: in the middle of a compaction", "copies replaced", "snapshots cut off",
+        "server: in the middle of a compaction", "copies replaced under pending changes",
+        "snapshots cut off",
     ]
 
     @Test("The same seed makes the same history, byte by byte", arguments: [3, 100])
