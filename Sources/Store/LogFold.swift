@@ -30,16 +30,17 @@ extension Store {
                 try adopt(checkpoint, into: state)
                 try fold(log, gathering, into: state)
                 return (state, source)
-            } catch let error as StoreError {
-                throw error
             } catch {
-                guard log.oldest == 1 else { throw unfoldable(error, seq: checkpoint.manifest.seq) }
+                let refusal = error as? StoreError
+                guard log.oldest == 1 else {
+                    throw refusal ?? unfoldable(error, seq: checkpoint.manifest.seq)
+                }
                 logger.log(.warning, "checkpoint.unused", ["why": "\(error)"])
             }
         }
         let source = LogSource(log)
         let state = emptyState(log, source)
-        guard gathering.checkpoint != nil else {
+        if gathering.checkpoint == nil {
             try fold(log, gathering, into: state)
             return (state, source)
         }

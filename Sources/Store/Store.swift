@@ -249,6 +249,20 @@ public final class Store: Sendable {
         rights: Rights? = nil,
         willSync: Bool = false
     ) -> Submission {
+        settle(change, by: caller, seeing: trees, rights: rights, willSync: willSync) {
+            $0.decide(change, $1)
+        }
+    }
+
+    /// Has a change decided, and logs and applies the commit it becomes.
+    func settle(
+        _ change: Change,
+        by caller: Caller,
+        seeing trees: Set<TreeName>? = nil,
+        rights: Rights?,
+        willSync: Bool = false,
+        _ decide: (EngineState, DecisionContext) -> Decision
+    ) -> Submission {
         mutate { core in
             // What was accepted before is answered again: nothing is written for it.
             if let refusal = core.writeRefusal, !core.state.remembers(change.id) {
@@ -261,7 +275,7 @@ public final class Store: Sendable {
                 visibleTrees: trees,
                 rights: rights
             )
-            switch core.state.decide(change, context) {
+            switch decide(core.state, context) {
             case .commit(let commit, let results):
                 core.append(commit)
                 if willSync, core.takesPromises { core.promised = commit.seq }

@@ -18,25 +18,6 @@ extension Store {
         by caller: Caller,
         rights: Rights?
     ) -> Submission {
-        mutate { core in
-            if let refusal = core.writeRefusal, !core.state.remembers(change.id) {
-                return .refused(core.state.position, refusal)
-            }
-            let context = DecisionContext(
-                caller: caller,
-                now: time.wallMilliseconds(),
-                random: random,
-                rights: rights
-            )
-            switch core.state.decideToken(act, change, context) {
-            case .commit(let commit, let results):
-                core.append(commit)
-                return .accepted(core.state.position, results)
-            case .unchanged(let results): return .unchanged(core.state.position, results)
-            case .replayed(let offset): return core.replay(change, at: offset)
-            case .refused(let refusal): return .refused(core.state.position, refusal)
-            case .undetermined: preconditionFailure("the authority always decides")
-            }
-        }
+        settle(change, by: caller, rights: rights) { $0.decideToken(act, change, $1) }
     }
 }

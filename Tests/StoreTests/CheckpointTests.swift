@@ -115,20 +115,26 @@ import Testing
         #expect(next.writtenCount > 0 && next.writtenCount < next.partCount / 2, "\(next)")
     }
 
-    @Test("A checkpoint that cannot be read is passed over: the log has everything")
-    func damaged() throws {
+    @Test(
+        "A checkpoint that cannot be read is passed over: the log has everything",
+        arguments: [false, true]
+    )
+    func damaged(isWhole: Bool) throws {
         let disk = SimulatedDisk(seed: 4)
         let bench = try StoreBench(disk, seed: 4)
         let life = try StockLife(bench, seed: 4)
         for _ in 0..<300 { try life.step() }
         bench.sync()
-        try bench.store.checkpoint(sizes: .small)
+        try bench.store.compact(keepingFrom: 1, isWhole: isWhole, sizes: .small)
+        #expect(bench.store.read(\.oldest).seq == 0)
         try bench.store.close()
-        // The manifest, and every fifth part.
+        // The manifest, every fifth part, and those of changes.
         let files = disk.paths(in: "parts") + disk.paths(in: "manifest")
         #expect(files.count > 10)
-        for (number, file) in files.enumerated() where number % 5 == 0 || file.hasPrefix("manifest")
-        {
+        let changes = files.filter { disk.bytes($0)?[14] == PartKind.changes.rawValue }
+        #expect(changes.isEmpty != isWhole)
+        for (number, file) in files.enumerated()
+        where number % 5 == 0 || file.hasPrefix("manifest") || changes.contains(file) {
             for (what, image) in try disk.damaged(file) {
                 let next = try StoreBench(image, seed: 5, time: bench.time)
                 #expect(next.store.checkpointSeq == nil, "\(what)")
