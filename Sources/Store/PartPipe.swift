@@ -100,7 +100,7 @@ final class PartPipe<Sink: PartSink> {
 
 extension Store {
     /// Where somebody writes, has what was written beside synced, and leaves the disk to them for
-    /// as long as that took.
+    /// twice as long as that took: so most of their syncs come behind none of ours.
     ///
     /// - Parameters:
     ///   - head: The last commit there was at the look before.
@@ -116,7 +116,7 @@ extension Store {
         let begin = time.monotonicNanoseconds()
         try sync()
         let taken = time.monotonicNanoseconds() - begin
-        _ = core.wait(until: { _ in false }, nanosecondsMax: min(taken, Self.yieldNanosecondsMax))
+        _ = core.wait(until: { _ in false }, nanosecondsMax: min(2 * taken, Self.yieldNanosecondsMax))
     }
 
     private static let yieldNanosecondsMax: UInt64 = 10_000_000
