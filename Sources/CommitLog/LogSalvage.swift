@@ -17,6 +17,8 @@ public struct LogSalvage: Sendable {
     public internal(set) var lineage: [EpochStart] = []
     /// Whether it is an authority's or a mirror's.
     public internal(set) var role = LogRole.authority
+    /// Whether it waits for commits that a restore, or an earlier damage, cost it.
+    public internal(set) var healing: Healing?
     /// Every damage found, in order; with none the log is whole.
     public internal(set) var damages: [CommitLogError] = []
     /// Seq of the last commit before the first damage; 0 when there is none.
@@ -128,6 +130,7 @@ extension CommitLog {
             throw .damaged(file: Segment.directory, offset: 0, why: "there is no segment")
         }
         var survey = SalvageSurvey(identity: identity)
+        survey.found.healing = try Healing(on: disk)
         let firstSeqs = try files.firstSeqs()
         if firstSeqs[0] > 1 { survey.begin(try checkpoint(disk, before: firstSeqs[0])) }
         for (slot, firstSeq) in firstSeqs.enumerated() {

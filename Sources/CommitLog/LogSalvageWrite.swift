@@ -3,7 +3,8 @@
 // Segments are copied byte for byte as far as they are whole: frames, salts and logical offsets
 // stay, so every place a frame tells stays right. Where commits are lost the numbers go on under a
 // new epoch, as after a tail that was exposed and lost (LogRestart): whoever saw a lost commit must
-// notice. IDENTITY comes last: until it stands, the directory holds no database.
+// notice. Then it is marked for healing: a mirror may have the lost commits, and ids they gave out
+// are given to nobody. IDENTITY comes last: until it stands, the directory holds no database.
 public import HoldfastBasics
 public import HoldfastRecords
 public import HoldfastStorage
@@ -12,7 +13,8 @@ extension LogSalvage {
     /// Makes a database of what is kept, synced when this returns.
     ///
     /// It has the id, application and commits of the old one. When there is damage it begins a new
-    /// epoch after the last of them; when there is none it is in the same.
+    /// epoch after the last of them and waits to be healed; when there is none it is in the same,
+    /// and waits if the old one did.
     ///
     /// - Parameters:
     ///   - disk: An empty directory; files that are not the log's are left alone.
@@ -32,6 +34,7 @@ extension LogSalvage {
         }
         defer { lock.release() }
         guard try !CommitLog.isPresent(disk: disk) else { throw .alreadyPresent }
+        if let mark { try Healing.mark(mark.word, mark.position, on: disk) }
         try onDisk { () throws(DiskError) in try disk.makeDirectory(Segment.directory) }
         let names = try onDisk { () throws(DiskError) in try disk.names(in: Segment.directory) }
         guard names.isEmpty else { throw .alreadyPresent }
@@ -64,6 +67,15 @@ extension LogSalvage {
             try disk.replace(Identity.path, with: made.bytes)
         }
         return made.epoch
+    }
+
+    /// How the database is marked for healing; nil when it lacks nothing.
+    private var mark: (word: String, position: Position)? {
+        let lineage = kept.last?.header.lineage ?? lineageBeforeFirst
+        let epoch = lineage.known(upTo: keptHead).last?.epoch ?? identity.epoch
+        let position = Position(epoch: epoch, seq: keptHead)
+        if !damages.isEmpty { return ("salvaged", position) }
+        return healing.map { ("restored", $0.made ?? position) }
     }
 
     private func copy(_ segment: Kept, to disk: any Disk) throws(CommitLogError) {

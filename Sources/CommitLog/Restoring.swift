@@ -1,4 +1,4 @@
-// A database made of a backup, and the mark that it waits for the commits the backup lacks.
+// A database made of a backup, marked as one that waits for the commits the backup lacks.
 //
 // Order: the mark HEALING; parts, each hashed on its way; manifest; the log, in a new epoch;
 // IDENTITY. Killed anywhere it leaves no database, or the whole one, which is marked; another try
@@ -6,35 +6,6 @@
 public import HoldfastBasics
 internal import HoldfastRecords
 public import HoldfastStorage
-
-/// The mark of a restored database whose operator has not said yet what becomes of the commits that
-/// were made after the backup.
-public enum Healing {
-    static let path = "HEALING"
-
-    /// Whether a database waits to be healed.
-    ///
-    /// - Throws: `disk`.
-    public static func isMarked(on disk: any Disk) throws(CommitLogError) -> Bool {
-        try onDisk { () throws(DiskError) in try disk.names(in: "").contains(path) }
-    }
-
-    /// Marks a directory, durably.
-    static func mark(_ position: Position, on disk: any Disk) throws(CommitLogError) {
-        let text = "holdfast healing \(FormatVersion.current)\nrestored \(position)\n"
-        try onDisk { () throws(DiskError) in try disk.replace(path, with: Array(text.utf8)) }
-    }
-
-    /// Takes the mark away, durably: what stands counts from now on.
-    ///
-    /// - Throws: `disk`.
-    public static func end(on disk: any Disk) throws(CommitLogError) {
-        try onDisk { () throws(DiskError) in
-            if try disk.names(in: "").contains(path) { try disk.remove(path) }
-            try disk.syncDirectory("")
-        }
-    }
-}
 
 extension Backup {
     /// What the making of a database may have left behind, besides the mark.
@@ -64,7 +35,7 @@ extension Backup {
         try Self.refuseUsed(target)
         let lock = try onDisk { () throws(DiskError) in try target.lock(CommitLog.lockPath) }
         do throws(CommitLogError) {
-            try Healing.mark(position, on: target)
+            try Healing.mark("restored", position, on: target)
             try Self.clear(target)
             var writer = try CheckpointWriter(target)
             for part in manifest.parts {

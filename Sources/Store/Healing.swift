@@ -1,21 +1,21 @@
-// A restored database: it takes no writes until its operator has said what becomes of the commits
-// that were made after the backup.
+// A restored or salvaged database: it takes no writes until its operator has said what becomes of
+// the commits that it lacks.
 internal import HoldfastBasics
 internal import HoldfastCommitLog
 internal import HoldfastEngine
 public import HoldfastRecords
 internal import HoldfastStorage
 
-/// What is known of a restored database while it takes no writes.
+/// What is known of a restored or salvaged database while it takes no writes.
 public struct HealingState: Sendable, Equatable {
-    /// The commit whose state was restored.
+    /// The commit whose state was restored, or the last one before the damage.
     public let restored: Position
     /// Devices that have shown later commits, and the last one of each.
     public var ahead: [String: Position] = [:]
 }
 
 extension StoreReader {
-    /// That the database was restored and takes no writes yet; nil when it does.
+    /// That the database was restored or salvaged and takes no writes yet; nil when it does.
     public var healing: HealingState? { healingState }
 }
 
@@ -27,12 +27,12 @@ extension Store {
         _ source: LogSource
     ) throws(StoreError) -> HealingState? {
         do throws(CommitLogError) {
-            guard try Healing.isMarked(on: disk) else { return nil }
+            guard let healing = try Healing(on: disk) else { return nil }
+            let seq = source.checkpoint?.manifest.seq ?? state.head
+            return HealingState(restored: healing.made ?? state.position(of: seq))
         } catch {
             throw .log(error)
         }
-        let seq = source.checkpoint?.manifest.seq ?? state.head
-        return HealingState(restored: state.position(of: seq))
     }
 
     /// Notes that somebody has commits which the restored database lacks.

@@ -19,11 +19,13 @@ enum SalvageCommand {
             Flag("to", .text, "NEWDIR", "directory to make; one that is there must be empty"),
         ],
         notes: """
-            NEWDIR becomes a database of the commits before the first damage, under a new epoch. Whole
-            commits after it cannot follow them: the last whole version of every record they touched is
-            written to NEWDIR/\(SalvagedRecords.name), a record or removal a line, for people to look at and
-            put back. A torn tail alone is no damage: it is cut, as `serve` does, and the epoch stays.
-            Stop the server first. With nothing whole, nothing is made and the exit code is 65.
+            NEWDIR becomes a database of the commits before the first damage, under a new epoch, which takes
+            no writes until it is healed: `holdfast heal --from MIRROR` brings back all that a mirror, or an
+            older copy of the directory, has behind the damage; `holdfast heal --discard` gives it up. Without
+            such a copy, whole commits behind the damage cannot follow: the last whole version of every record
+            they touched is written to NEWDIR/\(SalvagedRecords.name), a record or removal a line, for people
+            to look at and put back. A torn tail alone is no damage: it is cut, as `serve` does, and the epoch
+            stays. Stop the server first. With nothing whole, nothing is made and the exit code is 65.
             """,
         run: run
     )
@@ -208,14 +210,14 @@ enum SalvageCommand {
         if salvage.damages.count > toldCountMax {
             text += line("found", "\(salvage.damages.count - toldCountMax) more")
         }
-        let check = "holdfast verify --data \(target.path)"
         if isWhole {
             text += line("next", "nothing is damaged; serve one of the two directories, not both")
-        } else if recordCount == 0 {
-            text += line("next", "\(check), then serve it; keep the damaged directory")
         } else {
-            text += line("next", "\(check), then serve it and put back from \(list)")
-            text += line("", "what is wanted, before others write; keep the damaged directory")
+            let heal = "holdfast heal --data \(target.path)"
+            text += line("next", "\(heal) --from DIR, of a mirror or a copy that has the rest;")
+            let back = recordCount == 0 ? "" : ", then put back what is wanted of the list"
+            text += line("", "where there is none: \(heal) --discard\(back)")
+            text += line("", "keep the damaged directory")
         }
         return text
     }

@@ -76,6 +76,15 @@ import Testing
         }
         let bench = try StoreBench(target)
         #expect(bench.store.recovery.cutByteCount == 0)
+        if isWhole {
+            try #require(try Healing(on: target) == nil, "\(what)")
+        } else {
+            // A mirror may have what is lost: nothing is written until that is said.
+            try #require(try Healing(on: target)?.made?.seq == salvage.keptHead, "\(what)")
+            let refusal = bench.submit(Array(StockModel.definitions.prefix(1))).refusal
+            try #require(refusal == .healing, "\(what)")
+            _ = try bench.store.discardLost()
+        }
         try #require(bench.submit(Array(StockModel.definitions.prefix(1))).isAccepted, "\(what)")
         bench.sync()
         try bench.store.compareWithFreshFold()
@@ -93,6 +102,22 @@ import Testing
         let sample = try SalvageSample(isClosed: isClosed)
         let salvage = try expect(sample, sample.disk, kept: sample.head, later: [], "whole")
         #expect(salvage.damages.isEmpty && salvage.tailByteCount == 0)
+    }
+
+    @Test("What waited to be healed waits still", arguments: [false, true])
+    func healing(isReadable: Bool) throws {
+        let sample = try SalvageSample()
+        let image = sample.disk.copy()
+        let position = Position(epoch: sample.identity.epoch, seq: 7)
+        let text = "holdfast healing 1\nrestored \(position)\n"
+        image.put("HEALING", Array((isReadable ? text : "").utf8))
+        #expect(try Healing(on: image)?.made == (isReadable ? position : nil))
+        let (salvage, target) = try made(of: image)
+        #expect(salvage.damages.isEmpty && salvage.keptHead == sample.head)
+        #expect(try Healing(on: target)?.made?.seq == (isReadable ? 7 : sample.head))
+        let bench = try StoreBench(target)
+        #expect(bench.submit(Array(StockModel.definitions.prefix(1))).refusal == .healing)
+        try bench.store.close()
     }
 
     @Test("A flipped bit loses the commit it is in; all before are kept, all behind are found")

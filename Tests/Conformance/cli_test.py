@@ -298,6 +298,8 @@ class CommandLineTest(unittest.TestCase):
                 shutil.rmtree(self.data, ignore_errors=True)
                 target = os.path.join(self.folder, name.replace(" ", "-"))
                 epoch, database = self.story()
+                copy = target + "-copy"
+                shutil.copytree(self.data, copy)
                 damage()
                 before = self.files()
                 code, out, errors = run("salvage", "--data", self.data, "--to", target)
@@ -309,7 +311,39 @@ class CommandLineTest(unittest.TestCase):
                 self.assertEqual(code, 0, errors)
                 self.assertEqual(f"epoch        {epoch}\n" not in report, is_damaged, report)
                 self.check_salvaged(target, epoch, found, is_damaged)
+                if is_damaged:
+                    self.check_healed(target, copy, kept)
+                    code, _, errors = run("heal", "--discard", "--data", target)
+                    self.assertEqual(code, 0, errors)
                 self.check_served(target, epoch, database, kept, is_damaged)
+
+    def check_healed(self, target, copy, kept):
+        """It takes no writes, and a copy brings back every commit behind the damage."""
+        again = target + "-healed"
+        shutil.copytree(target, again)
+        server = Server(data=again)
+        try:
+            status, answer, _ = self.exchange(
+                server, "PUT", "/v1/trees/others", '{"keys":"name"}')
+            self.assertEqual((status, json.loads(answer)["code"]), (503, "healing"))
+            _, about, _ = self.exchange(server, "GET", "/v1")
+            made = json.loads(about)["healing"]["restored"]
+            self.assertEqual(made.split(":")[1], str(kept))
+        finally:
+            self.assertEqual(server.stop(), 0)
+        code, out, errors = run("heal", "--from", copy, "--data", again)
+        self.assertEqual(code, 0, out + errors)
+        server = Server(data=again)
+        try:
+            self.assertEqual(self.exchange(server, "GET", "/v1/records/notes/n1")[1], '"changed"')
+            self.assertEqual(self.exchange(server, "GET", "/v1/records/notes/n2")[0], 410)
+            status, answer, _ = self.exchange(
+                server, "PUT", "/v1/trees/others", '{"keys":"name"}')
+            self.assertEqual(status, 201, answer)
+        finally:
+            self.assertEqual(server.stop(), 0)
+        commits = lambda data: run("log", "--data", data, "--json")[1].splitlines()
+        self.assertEqual(commits(again)[:6], commits(copy), "the commits that were lost, as they were")
 
     def check_salvaged(self, target, epoch, found, is_damaged):
         """The list of what is behind the damage; no file where there is nothing."""
@@ -428,7 +462,7 @@ class CommandLineTest(unittest.TestCase):
              "--to", target], capture_output=True, text=True, timeout=30)
         self.check(74, (done.returncode, done.stdout, done.stderr), "not finished", target)
         self.check(73, run("serve", "--data", target, "--application", "conformance",
-                           "--listen", "127.0.0.1:0"), "salvaged.ndjson")
+                           "--listen", "127.0.0.1:0"), "not empty")
         self.check(66, run("verify", "--data", target))
         self.check(73, run("salvage", "--data", self.data, "--to", target), "not empty")
 

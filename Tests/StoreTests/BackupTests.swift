@@ -192,7 +192,7 @@ import Testing
                     random: SeededRandom(seed: 8)
                 )
             }
-            #expect(try Healing.isMarked(on: after))
+            #expect(try Healing(on: after)?.made == backup.position)
             try scene.life.model.compare(
                 with: StoreBench(after, seed: 9, time: scene.bench.time).store
             )

@@ -116,7 +116,7 @@ import Testing
         bench = try scene.open(seed: 8)
         #expect(bench.store.identity.epoch == position.epoch)
         #expect(bench.store.read(\.healing) == nil)
-        #expect(try !Healing.isMarked(on: scene.disk))
+        #expect(try Healing(on: scene.disk) == nil)
         // The server's own ids go on behind all that were ever given out.
         guard case .accepted(_, let results) = bench.submit([Self.bin(nil)]),
             case .created(_, let made)? = results.first
