@@ -27,7 +27,11 @@ public struct Healing: Sendable, Equatable {
 
     /// Marks a directory, durably.
     ///
-    /// - Parameter word: How the database was made, for people.
+    /// - Parameters:
+    ///   - word: How the database was made, for people.
+    ///   - position: The last commit it was made of.
+    ///   - disk: The directory.
+    /// - Throws: `disk`.
     static func mark(
         _ word: String,
         _ position: Position,

@@ -116,7 +116,8 @@ extension Store {
         let begin = time.monotonicNanoseconds()
         try sync()
         let taken = time.monotonicNanoseconds() - begin
-        _ = core.wait(until: { _ in false }, nanosecondsMax: min(2 * taken, Self.yieldNanosecondsMax))
+        let rest = min(2 * taken, Self.yieldNanosecondsMax)
+        _ = core.wait(until: { _ in false }, nanosecondsMax: rest)
     }
 
     private static let yieldNanosecondsMax: UInt64 = 10_000_000
