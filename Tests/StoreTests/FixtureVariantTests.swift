@@ -1,4 +1,4 @@
-// The other databases of format 1: each is opened, and holds what it held, byte by byte.
+// The other databases of formats 1 and 2: each is opened, and holds what it held, byte by byte.
 import Foundation
 import HoldfastBasics
 import HoldfastEngine
@@ -16,7 +16,7 @@ import Testing
     private static let target = ProcessInfo.processInfo.environment["HOLDFAST_WRITE_FIXTURE"]
 
     private func folder(_ variant: FixtureVariant) -> URL {
-        Self.fixtures.appendingPathComponent("log-v1-\(variant.rawValue)")
+        Self.fixtures.appendingPathComponent("log-v\(variant.version)-\(variant.rawValue)")
     }
 
     private func open(_ disk: any Disk, _ variant: FixtureVariant) throws -> Store {
@@ -40,7 +40,7 @@ import Testing
     }
 
     @Test(
-        "A database of format 1 is opened, holds what it held, and goes on",
+        "A database of an earlier version is opened, holds what it held, and goes on",
         arguments: FixtureVariant.allCases
     )
     func opens(variant: FixtureVariant) throws {
@@ -104,7 +104,12 @@ import Testing
                     let header = try PartHeader(view, file: part.path)
                     #expect(header.bytes.view == view[0..<header.byteCount])
                     counts[header.kind.name, default: 0] += 1
-                    try frames(view, from: header.byteCount, salt: PartHeader.salt, &counts)
+                    let start = header.byteCount
+                    if header.kind == .used {
+                        try usedKeys(view, from: start)
+                    } else {
+                        try frames(view, from: start, salt: PartHeader.salt, &counts)
+                    }
                 }
             }
         }
@@ -116,8 +121,30 @@ import Testing
             for kind in PartKind.ofCommits {
                 #expect(counts[kind.name, default: 0] > 0, "\(kind)")
             }
+        case .forgotten: #expect(counts[PartKind.used.name, default: 0] > 1)
         case .partial:
             #expect(counts["filter", default: 0] > 0 && counts["withheld", default: 0] > 0)
+        }
+    }
+
+    /// Frames that are of no commit.
+    private func usedKeys(_ view: ByteView, from start: Int) throws {
+        var offset = start
+        while offset < view.count {
+            let found = FrameLayout.look(view, at: offset, salt: PartHeader.salt)
+            guard case .commit(let byteCount) = found else { throw Disagreement("\(found)") }
+            let frame = Frame(view[offset..<offset + byteCount], offset: 0)
+            var again = ByteBuffer()
+            FrameLayout.append(
+                seq: 1,
+                content: frame.content,
+                effectOffsets: [],
+                previous: [],
+                salt: PartHeader.salt,
+                to: &again
+            )
+            #expect(again.view == view[offset..<offset + byteCount])
+            offset += byteCount
         }
     }
 
@@ -171,7 +198,7 @@ import Testing
         let root = URL(fileURLWithPath: try #require(Self.target))
         for variant in FixtureVariant.allCases {
             let disk = try variant.write()
-            let folder = root.appendingPathComponent("log-\(variant.rawValue)")
+            let folder = root.appendingPathComponent("log-v\(variant.version)-\(variant.rawValue)")
             for path in disk.paths {
                 let file = folder.appendingPathComponent("database/" + path)
                 try FileManager.default.createDirectory(

@@ -1,7 +1,7 @@
-// Databases of format 1 that have what the story of log-v1 has not: several epochs, a checkpoint in the
-// place of the log's beginning, commits that are withheld.
+// Databases that have what the story of log-v1 has not: several epochs, a checkpoint in the place of
+// the log's beginning, commits that are withheld, removals that were forgotten.
 //
-// Tests/Fixtures/log-v1-NAME was written by these and stays as it is; they show what is in it, and write
+// Tests/Fixtures/log-vN-NAME was written by these and stays as it is; they show what is in it, and write
 // the fixtures of the next format.
 import HoldfastBasics
 import HoldfastCommitLog
@@ -18,6 +18,11 @@ enum FixtureVariant: String, CaseIterable {
     case checkpoint
     /// A mirror of two trees: blocks of the others are withheld.
     case partial
+    /// Removals beyond the horizon are gone; what they used is in parts of its own.
+    case forgotten
+
+    /// The version of the format that brought what is in it.
+    var version: Int { self == .forgotten ? 2 : 1 }
 
     private static let options = LogOptions(segmentByteCount: 4096, growByteCount: 512)
 
@@ -30,6 +35,7 @@ enum FixtureVariant: String, CaseIterable {
         case .epochs: try epochs()
         case .checkpoint: try compacted()
         case .partial: try partial()
+        case .forgotten: try forgotten()
         }
     }
 
@@ -61,6 +67,23 @@ enum FixtureVariant: String, CaseIterable {
             life.bench.sync()
             guard round < 3 else { continue }
             try life.bench.store.compact(sizes: PartSizes(least: 500, most: 2048, mask: 3))
+        }
+        try life.bench.store.close()
+        return disk
+    }
+
+    private func forgotten() throws -> SimulatedDisk {
+        let disk = SimulatedDisk()
+        let life = try StockLife(StoreBench(disk, options: Self.options), seed: 5)
+        for round in 1...3 {
+            for _ in 0..<120 { try life.step() }
+            life.bench.sync()
+            guard round < 3 else { continue }
+            let time = life.bench.time.wallMilliseconds() - 60_000
+            try life.compact(
+                forgettingBefore: time,
+                sizes: PartSizes(least: 500, most: 2048, mask: 3)
+            )
         }
         try life.bench.store.close()
         return disk

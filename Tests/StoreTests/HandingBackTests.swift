@@ -16,7 +16,12 @@ import Testing
         let folder = SimulatedDisk(seed: 2)
         let backup: Backup
 
-        init(seed: UInt64, steps: Int = 60, options: LogOptions = StoreBench.small) throws {
+        init(
+            seed: UInt64,
+            steps: Int = 60,
+            forgets: Bool = false,
+            options: LogOptions = StoreBench.small
+        ) throws {
             life = try StockLife(
                 StoreBench(SimulatedDisk(seed: 1), seed: seed, options: options),
                 seed: seed,
@@ -24,6 +29,12 @@ import Testing
             )
             for _ in 0..<steps { try life.step() }
             life.bench.sync()
+            if forgets {
+                let time = life.bench.time.wallMilliseconds()
+                try life.compact(forgettingBefore: time, sizes: .small)
+                let manifest = try #require(life.bench.store.manifest)
+                try #require(life.hasForgotten && manifest.parts.contains { $0.kind == .used })
+            }
             var writer = try BackupWriter(folder, of: life.bench.store.identity)
             backup = try #require(try life.bench.store.backUp(into: &writer)).backup
             writer.close()
@@ -69,12 +80,10 @@ import Testing
 
     @Test(
         "Handed back in pieces, commits are what they were; what was retried is known",
-        arguments: [
-            1, 2,
-        ]
+        arguments: [(1, false), (2, false), (3, true)]
     )
-    func pieces(seed: UInt64) throws {
-        let scene = try Scene(seed: seed)
+    func pieces(seed: UInt64, forgets: Bool) throws {
+        let scene = try Scene(seed: seed, steps: forgets ? 200 : 60, forgets: forgets)
         let bench = try scene.open(try scene.restored())
         let contents = try scene.contents(after: Self.head(bench))
         let old = scene.life.bench.store
