@@ -2,6 +2,8 @@
 internal import HoldfastStore
 
 /// `insert_durable_N`: commits of N records of 200 bytes, each synced before the next begins.
+///
+/// The limit is a file to which the values alone are written, and synced: nothing durable is faster.
 enum InsertMeasure {
     private static let sizes = [1, 16, 100]
 
@@ -11,17 +13,20 @@ enum InsertMeasure {
         let runner = StoreRunner(store.store)
         let sqlite = try SQLite(context.folder.fresh("insert.sqlite"))
         let lmdb = try LMDB(context.folder.fresh("insert.lmdb"), isSyncing: true)
+        let file = try BareFile(context.folder.fresh("insert.bare"))
         var lmdbCount = 0
         for size in sizes {
             var ours: [Double] = []
             var theirs: [Double] = []
             var others: [Double] = []
+            var limits: [Double] = []
             for _ in 0..<context.choose(quick: 3, whole: 9) {
                 ours.append(
                     try rate(context, size, values) { values in
                         try store.insertDurably(values)
                     }
                 )
+                limits.append(try rate(context, size, values) { try file.append($0) })
                 if let sqlite {
                     theirs.append(try rate(context, size, values) { try sqlite.insert($0) })
                 }
@@ -34,7 +39,8 @@ enum InsertMeasure {
                     )
                 }
             }
-            for (name, rounds) in [("sqlite", theirs), ("lmdb", others)] {
+            let peers = [("sqlite", theirs), ("lmdb", others), ("bytes alone, synced", limits)]
+            for (name, rounds) in peers {
                 context.report.add(
                     Measurement(
                         measure: "insert_durable_\(size)",
