@@ -112,15 +112,20 @@ public protocol Authority: AnyObject, Sendable {
 
     // MARK: What only the authority can do
 
-    /// Asks for operations that are never previewed or kept for later: borrow, return, cancel.
+    /// Asks for operations that are never previewed or kept for later: all that are on borrows.
     ///
     /// Asked again with the same id it is done once. A cancelled task still gets the answer.
     ///
+    /// - Parameters:
+    ///   - operations: What is asked for, all or none.
+    ///   - id: Of the change.
+    ///   - why: For what reason; empty for none.
     /// - Returns: What each operation led to, durable and visible here.
     /// - Throws: `refused`, `offline`, `poisoned`, `full`, `closed`.
     func ask(
         _ operations: [Operation],
-        id: UniqueID
+        id: UniqueID,
+        why: String
     ) async throws(DatabaseError) -> [OperationResult]
 
     // MARK: Stranded changes

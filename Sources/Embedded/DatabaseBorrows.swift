@@ -60,7 +60,7 @@ extension Database {
         try checkOpen()
         var operations: [Operation] = []
         let borrows = (repeat try prepared(each keys, note, &operations))
-        _ = try await authority.ask(operations, id: newID())
+        _ = try await authority.ask(operations, id: newID(), why: "")
         return borrows
     }
 
@@ -145,7 +145,7 @@ extension Database {
     /// Gives a borrow back whose edit came to nothing; the error that led here says more.
     private func giveBack(_ id: UniqueID) async {
         do throws(DatabaseError) {
-            _ = try await authority.ask([.return(id)], id: newID())
+            _ = try await authority.ask([.return(id)], id: newID(), why: "")
         } catch {
             // It stands until it is returned, and `borrows()` lists it.
         }
@@ -162,7 +162,7 @@ extension Database {
         var operations: [Operation] = []
         for borrow in repeat each borrows { operations.append(.return(borrow.id.stored)) }
         guard !operations.isEmpty else { return }
-        _ = try await authority.ask(operations, id: newID())
+        _ = try await authority.ask(operations, id: newID(), why: "")
     }
 
     /// The borrows that stand, holders before those who wait, by key.
@@ -206,7 +206,7 @@ extension Database {
         _ wait: Wait
     ) async throws(DatabaseError) {
         guard wait != .refuse else {
-            _ = try await authority.ask([.borrow(operation)], id: newID())
+            _ = try await authority.ask([.borrow(operation)], id: newID(), why: "")
             return
         }
         let key = AnyKey(tree: operation.tree, key: operation.key)
@@ -238,7 +238,7 @@ extension Database {
         // Given up: the authority says who is in the way.
         operation.borrow = newID()
         operation.queue = false
-        _ = try await authority.ask([.borrow(operation)], id: newID())
+        _ = try await authority.ask([.borrow(operation)], id: newID(), why: "")
     }
 
     private func limit(
@@ -279,7 +279,7 @@ extension Database {
         case .granted, nil: break
         }
         do throws(DatabaseError) {
-            let results = try await authority.ask([.borrow(operation)], id: newID())
+            let results = try await authority.ask([.borrow(operation)], id: newID(), why: "")
             for case .borrow(let record, _) in results { return record.state == .held }
             return false
         } catch .refused(let refusal) where refusal.code == .borrowed && standing == nil {
@@ -294,7 +294,7 @@ extension Database {
         do throws(DatabaseError) {
             guard let standing = store.read({ $0.state.borrow(id)?.record.state }) else { return }
             let end: Operation = standing == .queued ? .cancel(id) : .return(id)
-            _ = try await authority.ask([end], id: newID())
+            _ = try await authority.ask([end], id: newID(), why: "")
         } catch {
             // A grant nobody confirms lapses; a borrow that stands is listed by `borrows()`.
         }

@@ -190,7 +190,8 @@ final class ReadingAuthority: Authority {
 
     func ask(
         _ operations: [Operation],
-        id: UniqueID
+        id: UniqueID,
+        why: String
     ) async throws(DatabaseError) -> [OperationResult] { throw refusal }
 
     func stranded() throws(DatabaseError) -> [StrandedChange] { [] }

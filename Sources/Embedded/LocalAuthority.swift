@@ -210,7 +210,8 @@ final class LocalAuthority: Authority {
                 reader.state.tree(proposal.tree)?.declaration.covers(proposal.definition) ?? false
             }
             guard !stands else { continue }
-            _ = try await ask([.defineTree(proposal.tree, proposal.definition)], id: newID())
+            let operation = Operation.defineTree(proposal.tree, proposal.definition)
+            _ = try await ask([operation], id: newID(), why: "")
         }
     }
 
@@ -308,11 +309,17 @@ final class LocalAuthority: Authority {
 
     func ask(
         _ operations: [Operation],
-        id: UniqueID
+        id: UniqueID,
+        why: String
     ) async throws(DatabaseError) -> [OperationResult] {
         try await beginWriting()
         defer { endWriting() }
-        let change = Change(id: id, madeAt: time.wallMilliseconds(), operations: operations)
+        let change = Change(
+            id: id,
+            madeAt: time.wallMilliseconds(),
+            why: why,
+            operations: operations
+        )
         switch store.submit(change, by: caller) {
         case .refused(_, let refusal): throw error(refusal)
         case .accepted(let position, let results), .unchanged(let position, let results),

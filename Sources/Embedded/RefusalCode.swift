@@ -48,6 +48,8 @@ extension Refusal.Code {
     public static let unknownBorrow = Refusal.Code(rawValue: "unknown-borrow")
     /// The line is full.
     public static let lineFull = Refusal.Code(rawValue: "line-full")
+    /// A borrow is taken away for a reason that is given, or not at all.
+    public static let reasonRequired = Refusal.Code(rawValue: "reason-required")
     /// The record is released: immutable for ever.
     public static let released = Refusal.Code(rawValue: "released")
     /// The record is a draft where a released one is needed, or the latest revision is one.

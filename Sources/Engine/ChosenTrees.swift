@@ -51,8 +51,7 @@ extension EngineState {
         }
         return source.withEffect(at: location) { effect, commit in
             guard !effect.isSet else { return nil }
-            let stamp = Stamp(at: commit.at, user: commit.user.text, device: commit.device.text)
-            return endedRefusal(id, Ending(stamp: stamp, label: effect.label))
+            return endedRefusal(id, Ending(effect, of: commit))
         }
     }
 

@@ -171,6 +171,9 @@ extension Draft {
         case .borrow(let taking): try borrow(taking)
         case .return(let id): try giveBack(id)
         case .cancel(let id): try cancel(id)
+        case .recall(let id, let note): try recall(id, note)
+        case .seize(let id): try seize(id)
+        case .setHolder(let id, let user, let device): try setHolder(id, user, device)
         case .reserve(let tree, let range, let count): try reserve(tree, range, count)
         case .defineTree(let name, let definition): try defineTree(name, definition)
         }

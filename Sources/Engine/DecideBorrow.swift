@@ -11,12 +11,10 @@ extension Draft {
         guard taking.kind == .held else {
             throw Refused(.unsupported, "Leased borrows are not supported yet; take a held one.")
         }
-        guard taking.note.utf8.count <= Limits.identityByteCountMax else {
-            throw Refused(.tooLarge, "A note may have \(Limits.identityByteCountMax) bytes.")
-        }
+        try check(note: taking.note)
         _ = try existing(tree, taking.key)
         if let own = try own(taking, of: tree) {
-            try confirm(own, of: tree)
+            try confirm(own, taking, of: tree)
             return
         }
         guard let holder = holder(tree, taking.key) else {
@@ -120,13 +118,17 @@ extension Draft {
         Refused(.borrowMismatch, "Borrow \(id) is another one. Choose a new id.")
     }
 
-    /// Taking again: a grant becomes held, what is held or queued stays.
-    private mutating func confirm(_ record: BorrowRecord, of tree: TreeState) throws(Refused) {
-        var record = record
-        if record.state == .granted {
-            record.state = .held
-            insert(record, .confirm, tree)
-        }
+    /// Taking again: a grant becomes held, what is held or queued stays; note and due date are as
+    /// they are said now.
+    private mutating func confirm(
+        _ old: BorrowRecord,
+        _ taking: BorrowOperation,
+        of tree: TreeState
+    ) throws(Refused) {
+        var record = old
+        if record.state == .granted { record.state = .held }
+        (record.note, record.dueAt) = (taking.note, taking.dueAt)
+        if record != old { insert(record, .confirm, tree) }
         let place = line(tree, record.key).firstIndex(of: record.id) ?? 0
         results.append(.borrow(record, place: place))
     }
@@ -177,7 +179,7 @@ extension Draft {
         system(.borrows, about: tree, RecordKey(id), label, nil)
     }
 
-    private mutating func insert(_ record: BorrowRecord, _ label: Label, _ tree: TreeState) {
+    mutating func insert(_ record: BorrowRecord, _ label: Label, _ tree: TreeState) {
         borrows[record.id] = .some(record)
         var line = line(tree, record.key)
         if !line.contains(record.id) {
@@ -243,15 +245,19 @@ extension Draft {
         return state.endedBorrow(id, in: context.visibleTrees)
     }
 
-    private func unknown(_ id: UniqueID) -> Refusal {
+    func unknown(_ id: UniqueID) -> Refusal {
         Refusal(.unknownBorrow, "There is no borrow \(id).")
     }
 }
 
 func endedRefusal(_ id: UniqueID, _ ending: Ending?) -> Refusal {
-    Refusal(
+    var end = "ended"
+    if let ending, ending.label == .seize {
+        end = "was taken away by \(ending.stamp.user): \(ending.reason)"
+    }
+    return Refusal(
         .borrowEnded,
-        "Borrow \(id) ended. Keep your edit, borrow the record anew and compare.",
+        "Borrow \(id) \(end). Keep your edit, borrow the record anew and compare.",
         ended: ending
     )
 }

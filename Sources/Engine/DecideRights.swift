@@ -12,7 +12,8 @@ extension Draft {
         switch step {
         case .put, .patch, .delete, .release, .revise, .setState, .borrow, .reserve:
             if let tree = step.tree { try check(.write, on: tree, rights) }
-        case .return(let id), .cancel(let id):
+        case .seize, .setHolder: break  // They have rules of their own.
+        case .return(let id), .cancel(let id), .recall(let id, _):
             if let record = visibleBorrow(id) { try check(.write, on: record.tree, rights) }
         case .defineTree(let tree, let definition):
             // Whoever may see a declaration may say that it is as it stands.
@@ -22,7 +23,7 @@ extension Draft {
         }
     }
 
-    private func check(
+    func check(
         _ right: Right,
         on tree: TreeName,
         _ rights: Rights

@@ -174,13 +174,10 @@ struct Draft {
 
     /// Who removed what stood at a place, and how.
     func ending(at location: Location?) -> Ending? {
-        guard let location else { return Ending(stamp: stamp, label: nil) }
-        return state.source.withEffect(at: location) { effect, commit in
-            Ending(
-                stamp: Stamp(at: commit.at, user: commit.user.text, device: commit.device.text),
-                label: effect.label
-            )
+        guard let location else {
+            return Ending(stamp: stamp, label: nil, reason: change.why)
         }
+        return state.source.withEffect(at: location) { Ending($0, of: $1) }
     }
 
     // MARK: Effects

@@ -5,7 +5,8 @@ internal import HoldfastRecords
 extension Draft {
     /// Whether a preview cannot decide an operation.
     ///
-    /// - it is for the authority alone: `borrow`, `reserve`, `defineTree`;
+    /// - it is for the authority alone: `borrow`, `recall`, `seize`, `setHolder`, `reserve`,
+    ///   `defineTree`;
     /// - the authority chooses its id, from ranges and by chance a mirror does not share.
     ///
     /// Trees that are not here need no mention: `checkIsVisible` refuses them on either side.
@@ -13,7 +14,7 @@ extension Draft {
         switch step {
         case .put(let write): write.key == nil
         case .patch, .delete, .release, .setState, .revise, .return, .cancel: false
-        case .borrow, .reserve, .defineTree: true
+        case .borrow, .recall, .seize, .setHolder, .reserve, .defineTree: true
         }
     }
 }

@@ -112,7 +112,7 @@ extension Operation {
         case .delete(let target), .release(let target, _), .setState(let target, _):
             (target.tree, target.key, nil, target.expects)
         case .revise(let tree, let key, _): (tree, key, nil, nil)
-        case .borrow, .return, .cancel, .reserve, .defineTree: nil
+        case .borrow, .return, .cancel, .recall, .seize, .setHolder, .reserve, .defineTree: nil
         }
     }
 }

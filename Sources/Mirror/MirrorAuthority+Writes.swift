@@ -166,12 +166,18 @@ extension MirrorAuthority {
 
     func ask(
         _ operations: [Operation],
-        id: UniqueID
+        id: UniqueID,
+        why: String
     ) async throws(DatabaseError) -> [OperationResult] {
         try checkOpen()
         try await waitUntilFree(operations)
         guard core.withLock(\.isConnected) else { throw .offline }
-        let change = Change(id: id, madeAt: time.wallMilliseconds(), operations: operations)
+        let change = Change(
+            id: id,
+            madeAt: time.wallMilliseconds(),
+            why: why,
+            operations: operations
+        )
         let answer: MirrorAnswer? = await withCheckedContinuation { continuation in
             let isTaken = state.withLock { state in
                 guard !state.isClosed else { return false }
@@ -207,7 +213,10 @@ extension MirrorAuthority {
                 var place = 0
                 if index < shapes.count, case .place(let found) = shapes[index] { place = found }
                 results.append(.borrow(record, place: place))
-            case .return(let id), .cancel(let id): results.append(.ended(id))
+            case .recall(let id, _), .setHolder(let id, _, _):
+                let record = store.read { $0.state.borrow(id)?.record }
+                results.append(record.map { .borrow($0, place: 0) } ?? .ended(id))
+            case .return(let id), .cancel(let id), .seize(let id): results.append(.ended(id))
             case .reserve:
                 if index < shapes.count, case .range(let range) = shapes[index] {
                     results.append(.range(range))

@@ -94,7 +94,8 @@ extension MirrorCore {
         case .delete(let target): return .delete(renewed(target))
         case .release(let target, let number): return .release(renewed(target), number: number)
         case .setState(let target, let state): return .setState(renewed(target), state)
-        case .revise, .borrow, .return, .cancel, .reserve, .defineTree: return operation
+        case .revise, .borrow, .return, .cancel, .recall, .seize, .setHolder, .reserve, .defineTree:
+            return operation
         }
     }
 

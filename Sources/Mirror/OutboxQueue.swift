@@ -177,7 +177,9 @@ extension Change {
                 add(target.tree, target.key, target.borrow)
             case .revise(let tree, let key, let hold): add(tree, key, hold)
             case .borrow(let taking): borrows.insert(taking.borrow)
-            case .return(let id), .cancel(let id): borrows.insert(id)
+            case .return(let id), .cancel(let id), .recall(let id, _), .seize(let id),
+                .setHolder(let id, _, _):
+                borrows.insert(id)
             case .reserve, .defineTree: continue
             }
         }

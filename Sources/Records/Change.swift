@@ -139,6 +139,12 @@ public enum Operation: Hashable, Sendable {
     case `return`(UniqueID)
     /// Leaves a line.
     case cancel(UniqueID)
+    /// Asks a holder to give back; the holder sees who asks, and why.
+    case recall(UniqueID, note: String)
+    /// Takes a borrow away from its holder; the change says why.
+    case seize(UniqueID)
+    /// Moves a borrow to another user, or to another device of its user.
+    case setHolder(UniqueID, user: String, device: String)
     /// Takes a key range of `count` ids for the caller's device.
     case reserve(tree: TreeName, range: UniqueID, count: UInt64)
     /// Declares a tree or changes its declaration.
@@ -151,7 +157,7 @@ public enum Operation: Hashable, Sendable {
         case .delete(let target), .release(let target, _), .setState(let target, _): target.tree
         case .revise(let tree, _, _), .reserve(let tree, _, _), .defineTree(let tree, _): tree
         case .borrow(let taking): taking.tree
-        case .return, .cancel: nil
+        case .return, .cancel, .recall, .seize, .setHolder: nil
         }
     }
 }

@@ -101,10 +101,13 @@ public struct Ending: Hashable, Sendable {
     public let stamp: Stamp
     /// The label of the effect that ended it.
     public let label: Label?
+    /// The reason that was given; empty for none.
+    public let reason: String
 
     /// Names an end.
-    public init(stamp: Stamp, label: Label?) {
+    public init(stamp: Stamp, label: Label?, reason: String = "") {
         self.stamp = stamp
         self.label = label
+        self.reason = reason
     }
 }

@@ -37,6 +37,8 @@ public enum RefusalCode: String, Sendable, Hashable, CaseIterable {
     case unknownBorrow = "unknown-borrow"
     /// The line is full.
     case lineFull = "line-full"
+    /// A borrow is taken away for a reason that is given, or not at all.
+    case reasonRequired = "reason-required"
     /// The record is released: immutable for ever.
     case released = "released"
     /// The record is a draft where a released one is needed, or the latest revision is one.

@@ -23,6 +23,7 @@ extension Route {
         case .about, .live, .ready, .files: .nothing
         case .trees, .tree, .records, .record, .release, .revise, .state: .token
         case .changes, .borrows, .borrow, .borrowReturn, .borrowCancel, .ranges: .token
+        case .borrowRecall, .borrowSeize, .borrowSetHolder: .token
         case .part, .feed, .tickets, .mirror: .token
         case .snapshot: isRead ? .token : .everywhere(.admin)
         case .metrics: .everywhere(.read)

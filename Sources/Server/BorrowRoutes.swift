@@ -19,8 +19,46 @@ extension LoopServer {
         let operation = try shaped { () throws(ShapeRefusal) in
             try request.operation(id: id, isVersioned: isVersioned)
         }
+        try submitBorrow(id, .borrow(operation), call)
+    }
+
+    /// PATCH of a borrow: its note and when it should be back, by its holder.
+    func patchBorrow(_ call: Call) throws(RequestRefusal) {
+        try Parameters.check(target, [])
+        let id = try Parameters.id(target.segment(2))
+        try requireType(call, "application", "merge-patch+json")
+        let patch = try shaped { () throws(ShapeRefusal) in try BorrowPatch(call.body) }
+        let record = store.read { reader -> BorrowRecord? in
+            reader.state.borrow(id).flatMap { mayRead($0.record.tree) ? $0.record : nil }
+        }
+        guard let record else {
+            // The engine says what became of it.
+            return try submitBorrow(id, .return(id), call)
+        }
+        try submitBorrow(id, .borrow(patch.operation(on: record)), call)
+    }
+
+    /// POST of `/recall` and `/setHolder`.
+    func moveBorrow(_ call: Call) throws(RequestRefusal) {
+        try Parameters.check(target, [])
+        let id = try Parameters.id(target.segment(2))
+        if call.head.hasContent { try requireType(call, "application", "json") }
+        let operation = try shaped { () throws(ShapeRefusal) in
+            call.route == .borrowRecall
+                ? try RequestBody.recall(call.body, of: id)
+                : try RequestBody.setHolder(call.body, of: id)
+        }
+        try submitBorrow(id, operation, call)
+    }
+
+    /// Has an operation on a borrow done, and shows what became of it.
+    private func submitBorrow(
+        _ id: UniqueID,
+        _ operation: Operation,
+        _ call: Call
+    ) throws(RequestRefusal) {
         let submission = store.submit(
-            try change(call, [.borrow(operation)]),
+            try change(call, [operation]),
             by: call.caller,
             rights: access?.rights
         )
@@ -103,10 +141,13 @@ extension LoopServer {
 
     /// GET of all borrows: those held and those that wait.
     func listBorrows(_ call: Call) throws(RequestRefusal) {
-        try Parameters.check(target, ["tree", "limit", "cursor"])
+        try Parameters.check(target, ["tree", "mine", "limit", "cursor"])
         var only: TreeName?
         if let text = try Parameters.single(target, "tree") { only = try Parameters.tree(text) }
-        let (limit, after, parameters) = try page(["borrows", only?.description ?? ""])
+        let isMine = try Parameters.flag(target, "mine")
+        let (limit, after, parameters) = try page(
+            ["borrows", only?.description ?? "", isMine ? "mine" : ""]
+        )
         try store.read { reader throws(RequestRefusal) in
             if let only { _ = try findTree(only, reader) }
             if let tree = reader.state.tree(.borrows), let seq = reader.wait(for: tree) {
@@ -117,6 +158,7 @@ extension LoopServer {
                 .filter { (only == nil || $0.name == only) && mayRead($0.name) }
                 .flatMap { tree in tree.borrows.map { (tree, $0) } }
                 .filter { pair in after.map { pair.1.id > $0 } ?? true }
+                .filter { pair in !isMine || pair.1.user == call.caller.user }
                 .sorted { $0.1.id < $1.1.id }
             reply.json()
             var page = ListPage(.borrows, in: &reply.body)
@@ -126,7 +168,8 @@ extension LoopServer {
             }
             let last = all.count > limit ? all[limit - 1].1.id : nil
             let next = cursor(after: last, reader, parameters)
-            appendLink("/v1/borrows", limit, [("tree", only?.description)], next)
+            let choice = [("tree", only?.description), ("mine", isMine ? "true" : nil)]
+            appendLink("/v1/borrows", limit, choice, next)
             page.end(next: next, in: &reply.body)
         }
     }
@@ -160,17 +203,24 @@ extension LoopServer {
         }
     }
 
-    /// POST of `/return` and `/cancel`.
+    /// POST of `/return`, `/cancel` and `/seize`.
     func endBorrow(_ call: Call) throws(RequestRefusal) {
         try Parameters.check(target, [])
         let id = try Parameters.id(target.segment(2))
-        try shaped { () throws(ShapeRefusal) in try RequestBody.nothing(call.body) }
-        let operation: Operation = call.route == .borrowReturn ? .return(id) : .cancel(id)
-        let submission = store.submit(
-            try change(call, [operation]),
-            by: call.caller,
-            rights: access?.rights
-        )
+        let operation: Operation
+        var why: String?
+        switch call.route {
+        case .borrowSeize:
+            operation = .seize(id)
+            if call.head.hasContent { try requireType(call, "application", "json") }
+            why = try shaped { () throws(ShapeRefusal) in try RequestBody.seizure(call.body) }
+        default:
+            operation = call.route == .borrowReturn ? .return(id) : .cancel(id)
+            try shaped { () throws(ShapeRefusal) in try RequestBody.nothing(call.body) }
+        }
+        var change = try change(call, [operation])
+        if let why { change.why = why }
+        let submission = store.submit(change, by: call.caller, rights: access?.rights)
         reply.position = submission.position
         if case .refused(let position, let refusal) = submission {
             refuse(single: refusal, position)

@@ -22,9 +22,7 @@ enum Later {
         case 1: return name.equals("changes")
         case 2:
             if name.equals("changes") { return last.equals("undo") }
-            if name.equals("backups") { return last.equals("verify") }
-            return name.equals("borrows")
-                && (last.equals("recall") || last.equals("seize") || last.equals("setHolder"))
+            return name.equals("backups") && last.equals("verify")
         case 3: return name.equals("records") && last.equals("history")
         default: return false
         }
@@ -32,11 +30,7 @@ enum Later {
 
     /// Whether a path that stands takes this method later.
     static func hasMethod(_ method: HTTPMethod, _ route: Route) -> Bool {
-        switch route {
-        case .records: method == .delete
-        case .borrow: method == .patch
-        default: false
-        }
+        route == .records && method == .delete
     }
 
     /// Refuses header fields that ask for something this version, or this route, does not do.

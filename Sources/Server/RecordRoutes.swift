@@ -102,11 +102,10 @@ extension LoopServer {
             return Refusal(.notFound, "There is no such record \(id.text) in \(tree.name).")
         }
         return reader.withEffect(at: deleted) { effect, commit in
-            let stamp = Stamp(at: commit.at, user: commit.user.text, device: commit.device.text)
-            return Refusal(
+            Refusal(
                 .deleted,
                 "Record \(id.text) of \(tree.name) was deleted.",
-                ended: Ending(stamp: stamp, label: effect.label)
+                ended: Ending(effect, of: commit)
             )
         }
     }

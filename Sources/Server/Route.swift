@@ -18,6 +18,9 @@ enum Route: String, CaseIterable, Sendable {
     case borrow = "/v1/borrows/{id}"
     case borrowReturn = "/v1/borrows/{id}/return"
     case borrowCancel = "/v1/borrows/{id}/cancel"
+    case borrowRecall = "/v1/borrows/{id}/recall"
+    case borrowSeize = "/v1/borrows/{id}/seize"
+    case borrowSetHolder = "/v1/borrows/{id}/setHolder"
     case ranges = "/v1/ranges"
     case snapshot = "/v1/snapshot"
     case part = "/v1/snapshot/{sha256}"
@@ -40,10 +43,11 @@ enum Route: String, CaseIterable, Sendable {
         case .tree: [.get, .head, .put]
         case .records: [.get, .head, .post]
         case .record: [.get, .head, .put, .patch, .delete]
-        case .release, .revise, .state, .borrowReturn, .borrowCancel, .heal: [.post]
+        case .release, .revise, .state, .heal: [.post]
+        case .borrowReturn, .borrowCancel, .borrowRecall, .borrowSeize, .borrowSetHolder: [.post]
         case .changes: [.get, .head, .post]
         case .borrows: [.get, .head]
-        case .borrow: [.get, .head, .put]
+        case .borrow: [.get, .head, .put, .patch]
         case .ranges, .snapshot, .tokens: [.get, .head, .post]
         case .token: [.delete]
         case .tickets: [.post]
@@ -106,7 +110,10 @@ enum Route: String, CaseIterable, Sendable {
             case 2:
                 let step = target.segment(3)
                 if step.equals("return") { return .borrowReturn }
-                return step.equals("cancel") ? .borrowCancel : nil
+                if step.equals("cancel") { return .borrowCancel }
+                if step.equals("recall") { return .borrowRecall }
+                if step.equals("seize") { return .borrowSeize }
+                return step.equals("setHolder") ? .borrowSetHolder : nil
             default: return nil
             }
         }

@@ -25,8 +25,10 @@ extension LoopServer {
         case (.changes, false): try submitChange(call)
         case (.borrows, _): try listBorrows(call)
         case (.borrow, true): try readBorrow(call)
-        case (.borrow, false): try takeBorrow(call)
-        case (.borrowReturn, _), (.borrowCancel, _): try endBorrow(call)
+        case (.borrow, false):
+            if call.method == .patch { try patchBorrow(call) } else { try takeBorrow(call) }
+        case (.borrowReturn, _), (.borrowCancel, _), (.borrowSeize, _): try endBorrow(call)
+        case (.borrowRecall, _), (.borrowSetHolder, _): try moveBorrow(call)
         case (.ranges, true): try listRanges(call)
         case (.ranges, false): try reserveRange(call)
         case (.snapshot, true): try readSnapshot(call)

@@ -286,7 +286,8 @@ extension Change {
             case .revise(let tree, _, _), .reserve(let tree, _, _), .defineTree(let tree, _):
                 trees.insert(tree)
             case .borrow(let taking): trees.insert(taking.tree)
-            case .return(let id), .cancel(let id):
+            case .return(let id), .cancel(let id), .recall(let id, _), .seize(let id),
+                .setHolder(let id, _, _):
                 guard let tree = state.borrow(id)?.tree.name else { return nil }
                 trees.insert(tree)
             }

@@ -100,18 +100,20 @@ private struct Replay {
         case .revise(let tree, let key, _):
             let made = next(tree) { $0.isNew && $0.key.id == key.id && $0.key != key }
             return .created(tree, made ?? key)
-        case .borrow(let taking):
-            guard let (tree, record) = state.borrow(taking.borrow) else {
-                return .ended(taking.borrow)
-            }
-            let place = tree.line(of: record.key).firstIndex(of: record.id) ?? 0
-            return .borrow(record, place: place)
-        case .return(let id), .cancel(let id): return .ended(id)
+        case .borrow(let taking): return borrow(taking.borrow)
+        case .recall(let id, _), .setHolder(let id, _, _): return borrow(id)
+        case .return(let id), .cancel(let id), .seize(let id): return .ended(id)
         case .reserve(_, let range, _):
             let id = ranges.popLast() ?? range
             return state.range(id).map { .range($0) } ?? .ended(id)
         case .defineTree(let name, _): return .tree(name, isNew: declared[name] ?? false)
         }
+    }
+
+    private func borrow(_ id: UniqueID) -> OperationResult {
+        guard let (tree, record) = state.borrow(id) else { return .ended(id) }
+        let place = tree.line(of: record.key).firstIndex(of: record.id) ?? 0
+        return .borrow(record, place: place)
     }
 
     /// The next key of a tree that the authority chose.

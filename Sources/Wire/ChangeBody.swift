@@ -76,6 +76,18 @@ extension Operation {
         case .borrow(let taking): taking.append(to: &buffer)
         case .return(let id): buffer.appendMember("{\"return\":{\"borrow\":", id)
         case .cancel(let id): buffer.appendMember("{\"cancel\":{\"borrow\":", id)
+        case .recall(let id, let note):
+            buffer.appendMember("{\"recall\":{\"borrow\":", id)
+            buffer.append(",\"note\":")
+            buffer.appendJSONString(note)
+        case .seize(let id): buffer.appendMember("{\"seize\":{\"borrow\":", id)
+        case .setHolder(let id, let user, let device):
+            buffer.appendMember("{\"setHolder\":{\"borrow\":", id)
+            buffer.append(",\"holder\":{\"user\":")
+            buffer.appendJSONString(user)
+            buffer.append(",\"device\":")
+            buffer.appendJSONString(device)
+            buffer.append("}")
         case .reserve(let tree, let range, let count):
             buffer.append("{\"reserve\":{\"tree\":")
             buffer.appendJSONString(tree.description)

@@ -26,7 +26,7 @@ public struct ChangeRequest: Sendable {
         var jobID = UniqueID.none
     }
 
-    private static let later = ["requires", "deviceSeq"] + OperationForm.later
+    private static let later = ["requires", "deviceSeq"]
 
     /// Reads a change.
     ///
@@ -40,7 +40,7 @@ public struct ChangeRequest: Sendable {
 
     /// Reads a change of a mirror, which may also have `deviceSeq`, `requires` and `job`.
     init(_ body: ByteView, isMirror: Bool, newID: () -> UniqueID) throws(ShapeRefusal) {
-        let later = isMirror ? OperationForm.later : Self.later
+        let later = isMirror ? [] : Self.later
         self = try withoutActuallyEscaping(newID) { newID throws(ShapeRefusal) in
             try Body.read(body, later: later) { reader throws(FormError) in
                 try Self(&reader, isMirror: isMirror, newID: newID)

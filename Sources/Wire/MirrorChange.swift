@@ -7,7 +7,7 @@ public import HoldfastRecords
 ///
 /// Shape: the body of `POST /v1/changes`, its `id` required, and `{"deviceSeq"?,"requires"?:[ids],
 /// "job"?}`. A change without `deviceSeq` is a request for the authority alone (borrow, return,
-/// cancel, reserve, defineTree) and stands in no outbox.
+/// cancel, recall, seize, setHolder, reserve, defineTree) and stands in no outbox.
 public struct MirrorChange: Hashable, Sendable {
     /// What is proposed; its digest is not set.
     public let change: Change

@@ -5,9 +5,6 @@ internal import HoldfastRecords
 
 /// Operations as they are read, and what cannot be known before the trees are asked.
 struct OperationForm {
-    /// Operations of a later version.
-    static let later = ["setHolder", "recall", "seize"]
-
     /// A key that named no revision.
     struct OpenRevision: Hashable, Sendable {
         let operation: Int
@@ -42,6 +39,16 @@ struct OperationForm {
         case "borrow": operation = .borrow(try borrow(&reader))
         case "return": operation = .return(try borrowID(&reader))
         case "cancel": operation = .cancel(try borrowID(&reader))
+        case "recall":
+            let members = try OperationMembers([.borrow, .note], from: &reader)
+            let id = try reader.required(members.borrow, "borrow", at: members.start)
+            operation = .recall(id, note: members.note ?? "")
+        case "seize": operation = .seize(try borrowID(&reader))
+        case "setHolder":
+            let members = try OperationMembers([.borrow, .holder], from: &reader)
+            let id = try reader.required(members.borrow, "borrow", at: members.start)
+            let holder = try reader.required(members.holder, "holder", at: members.start)
+            operation = .setHolder(id, user: holder.user, device: holder.device)
         case "reserve":
             let members = try OperationMembers([.tree, .count, .range], from: &reader)
             operation = .reserve(
@@ -110,7 +117,7 @@ struct OperationForm {
     }
 
     private mutating func borrow(_ reader: inout FormReader) throws(FormError) -> BorrowOperation {
-        let members = try OperationMembers([.tree, .key, .borrow, .taking], from: &reader)
+        let members = try OperationMembers([.tree, .key, .borrow, .taking, .note], from: &reader)
         let tree = try reader.required(members.tree, "tree", at: members.start)
         return BorrowOperation(
             tree: tree,

@@ -16,11 +16,14 @@ struct OperationMemberNames: OptionSet {
     static let value = Self(rawValue: 1 << 6)
     static let released = Self(rawValue: 1 << 7)
     static let state = Self(rawValue: 1 << 8)
-    /// `kind`, `note`, `dueAt` and `queue`.
+    /// `kind`, `dueAt` and `queue`.
     static let taking = Self(rawValue: 1 << 9)
     static let count = Self(rawValue: 1 << 10)
     static let definition = Self(rawValue: 1 << 11)
     static let range = Self(rawValue: 1 << 12)
+    static let note = Self(rawValue: 1 << 13)
+    static let holder = Self(rawValue: 1 << 14)
+    static let why = Self(rawValue: 1 << 15)
 }
 
 /// The members an operation came with.
@@ -38,9 +41,11 @@ struct OperationMembers {
     var note: String?
     var dueAt: Int64?
     var queue: Bool?
+    var why: String?
     var count: UInt64?
     var definition: TreeDefinition?
     var range: UniqueID?
+    var holder: (user: String, device: String)?
     /// Where the operation's object begins.
     var start = 0
 
@@ -98,8 +103,10 @@ struct OperationMembers {
         case "kind" where names.contains(.taking):
             guard try !reader.null() else { break }
             kind = try reader.word("\"held\" or \"leased\"") { BorrowKind(rawValue: $0.text) }
-        case "note" where names.contains(.taking):
+        case "note" where names.contains(.note):
             if try !reader.null() { note = try reader.text() }
+        case "why" where names.contains(.why):
+            if try !reader.null() { why = try reader.text() }
         case "dueAt" where names.contains(.taking):
             if try !reader.null() { dueAt = try reader.time() }
         case "queue" where names.contains(.taking):
@@ -108,6 +115,8 @@ struct OperationMembers {
             count = try reader.integer(1...Limits.numberMax)
         case "range" where names.contains(.range):
             if try !reader.null() { range = try reader.namedID() }
+        case "holder" where names.contains(.holder):
+            holder = try reader.holder()
         case "definition" where names.contains(.definition):
             definition = try reader.treeDefinition()
         default:

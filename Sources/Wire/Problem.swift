@@ -107,7 +107,8 @@ extension BorrowFacts {
 }
 
 extension Ending {
-    /// Appends `{"by","device","at","why"}`; `why` is the label of the effect that was the end.
+    /// Appends `{"by","device","at","why","reason"?}`; `why` is the label of the effect that was
+    /// the end, `reason` what its change gave.
     func append(to buffer: inout ByteBuffer) {
         buffer.append("{\"by\":")
         buffer.appendJSONString(stamp.user)
@@ -117,6 +118,11 @@ extension Ending {
         buffer.appendTime(stamp.at)
         buffer.append(",\"why\":\"")
         buffer.append(label.word)
-        buffer.append("\"}")
+        buffer.append("\"")
+        if !reason.isEmpty {
+            buffer.append(",\"reason\":")
+            buffer.appendJSONString(reason)
+        }
+        buffer.append("}")
     }
 }

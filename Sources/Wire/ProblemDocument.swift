@@ -146,7 +146,8 @@ extension FormReader {
         )
     }
 
-    private mutating func holder() throws(FormError) -> (user: String, device: String) {
+    /// Reads a user and a device.
+    mutating func holder() throws(FormError) -> (user: String, device: String) {
         let start = try enterObject("a holder with user and device")
         var (user, device): (String?, String?)
         while let name = try nextMember() {
@@ -164,6 +165,7 @@ extension FormReader {
     fileprivate mutating func ending() throws(FormError) -> Ending {
         let start = try enterObject("who ended it")
         var (by, device, at, label): (String?, String?, Int64?, Label?)
+        var reason = ""
         while let name = try nextMember() {
             switch name {
             case "by": by = try text()
@@ -172,6 +174,7 @@ extension FormReader {
             case "why":
                 let word = try text()
                 label = Label.allCases.first { $0.name == word }
+            case "reason": reason = try text()
             default: try unknownMember()
             }
         }
@@ -180,6 +183,6 @@ extension FormReader {
             user: try required(by, "by", at: start),
             device: try required(device, "device", at: start)
         )
-        return Ending(stamp: stamp, label: label)
+        return Ending(stamp: stamp, label: label, reason: reason)
     }
 }

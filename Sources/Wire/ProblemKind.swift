@@ -62,6 +62,7 @@ extension RefusalCode {
         case .borrowMismatch: ProblemKind(409, "The borrow is of something else", [.borrow])
         case .unknownBorrow: ProblemKind(404, "No such borrow")
         case .lineFull: ProblemKind(409, "The line is full", [.borrow])
+        case .reasonRequired: ProblemKind(422, "A reason must be given", [.borrow])
         case .unknownField: ProblemKind(422, "A field the schema does not know")
         case .invalidField: ProblemKind(422, "A value the schema does not allow")
         case .unknownSchema: ProblemKind(422, "No such schema version")

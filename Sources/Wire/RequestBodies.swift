@@ -84,6 +84,56 @@ public enum RequestBody {
         }
     }
 
+    /// The body of `/recall`.
+    ///
+    /// Shape: nothing, or `{"note"?}`.
+    ///
+    /// - Parameters:
+    ///   - body: As it came; may be empty.
+    ///   - id: Which borrow.
+    /// - Returns: The operation that is proposed.
+    /// - Throws: `badJSON`, `badBody`.
+    public static func recall(
+        _ body: ByteView,
+        of id: UniqueID
+    ) throws(ShapeRefusal) -> Operation {
+        guard !body.isEmpty else { return .recall(id, note: "") }
+        return try Body.read(body) { reader throws(FormError) in
+            .recall(id, note: try OperationMembers(.note, from: &reader).note ?? "")
+        }
+    }
+
+    /// The body of `/seize`.
+    ///
+    /// Shape: nothing, or `{"why"?}`.
+    ///
+    /// - Parameter body: As it came; may be empty.
+    /// - Returns: The reason; nil when the body gives none.
+    /// - Throws: `badJSON`, `badBody`.
+    public static func seizure(_ body: ByteView) throws(ShapeRefusal) -> String? {
+        guard !body.isEmpty else { return nil }
+        return try Body.read(body) { reader throws(FormError) in
+            try OperationMembers(.why, from: &reader).why
+        }
+    }
+
+    /// The body of `/setHolder`.
+    ///
+    /// Shape: `{"user","device"}`.
+    ///
+    /// - Parameters:
+    ///   - body: As it came.
+    ///   - id: Which borrow.
+    /// - Returns: The operation that is proposed.
+    /// - Throws: `badJSON`, `badBody`.
+    public static func setHolder(
+        _ body: ByteView,
+        of id: UniqueID
+    ) throws(ShapeRefusal) -> Operation {
+        let holder = try Body.read(body) { reader throws(FormError) in try reader.holder() }
+        return .setHolder(id, user: holder.user, device: holder.device)
+    }
+
     /// Expects a body that says nothing: empty, or an object without members.
     ///
     /// - Parameter body: As it came.
@@ -119,7 +169,7 @@ public struct BorrowRequest: Hashable, Sendable {
     /// - Throws: `badJSON`; `badBody` or `unsupported` with the member.
     public init(_ body: ByteView) throws(ShapeRefusal) {
         self = try Body.read(body, later: ["termSeconds"]) { reader throws(FormError) in
-            let members = try OperationMembers([.tree, .key, .taking], from: &reader)
+            let members = try OperationMembers([.tree, .key, .taking, .note], from: &reader)
             return Self(
                 tree: try reader.required(members.tree, "tree", at: members.start),
                 key: try reader.required(members.key, "key", at: members.start),

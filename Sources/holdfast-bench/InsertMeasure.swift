@@ -3,7 +3,8 @@ internal import HoldfastStore
 
 /// `insert_durable_N`: commits of N records of 200 bytes, each synced before the next begins.
 ///
-/// The limit is a file to which the values alone are written, and synced: nothing durable is faster.
+/// The limit is a file to which the values alone are written, and synced: nothing durable is
+/// faster.
 enum InsertMeasure {
     private static let sizes = [1, 16, 100]
 

@@ -84,6 +84,7 @@ class APITest(Table):
         self.run_rows(rows_borrows.LINE)
         self.run_rows(rows_borrows.SENT_AGAIN)
         self.run_rows(rows_borrows.REFUSED)
+        self.run_rows(rows_borrows.HANDS)
 
     def test_12_ranges(self):
         self.run_rows(rows_borrows.RANGES)

@@ -59,7 +59,7 @@ class RightsTest(Table):
     def test_2_tokens_are_given_out(self):
         self.run_rows([rows_rights.give(caller) for caller in rows_rights.RIGHTS])
         self.run_rows([rows_rights.make(caller) for caller in CALLERS])
-        self.run_rows([rows_rights.HELD])
+        self.run_rows([rows_rights.HELD, rows_rights.LATE])
 
     def test_3_the_table(self):
         for operation, method, target, cells, more in rows_rights.operations():

@@ -33,7 +33,8 @@ LINE = [
               "borrow/holder/device": "PC-1", "borrow/note": "bench", "borrow/yours": True,
               "borrow/dueAt": "2027-01-01T00:00:00.000Z", "record/value/number": "B",
               "record/version": "${B.v}", "record/borrow/yours": True}),
-    take("taking again with the same id", "Ba", 200, more={"note": "bench"},
+    take("taking again with the same id", "Ba", 200,
+         more={"note": "bench", "dueAt": "2027-01-01T00:00:00.000Z"},
          has={"borrow/state": "held", "record/value/number": "B"}),
     take("taking again with another id", "Bx", 423, "borrowed", has={"borrow/yours": True}),
     take("ben is refused", "Bb", 423, "borrowed", BEN,
@@ -84,6 +85,119 @@ LINE = [
     get("his", "Bb", 410, "borrow-ended", BEN, has={"ended/by": "ben", "ended/why": "end"}),
     get("and hers", "Bd", 410, "borrow-ended", has={"ended/by": "ben"}),
 ]
+
+
+
+def ask(name, borrow, verb, status, code=None, who=ANNA, body=None, commits=None, **rest):
+    """A row that asks something of another's borrow."""
+    commits = (1 if status in (200, 204) else 0) if commits is None else commits
+    return Row(name, "POST", "/v1/borrows/${u:%s}/%s" % (borrow, verb), status, code, headers=who,
+               json=body, commits=commits, **rest)
+
+
+def patch(name, borrow, status, code=None, who=ANNA, body=None, commits=None, **rest):
+    """A row that changes the note or the due date of a borrow."""
+    commits = (1 if status in (200, 202) else 0) if commits is None else commits
+    return Row(name, "PATCH", "/v1/borrows/${u:%s}" % borrow, status, code, headers=who, json=body,
+               commits=commits, type="application/merge-patch+json", **rest)
+
+
+PAST = "2020-01-01T00:00:00.000Z"
+HANDS = [
+    create("a record that changes hands", "G", "G"),
+    take("anna has it", "Ga", 201, record="G", more={"note": "bench"}),
+    take("ben waits for it", "Gb", 202, None, BEN, record="G", more={"queue": True}),
+    patch("anna says until when", "Ga", 200, body={"dueAt": "2031-05-01T00:00:00.000Z"},
+          has={"borrow/dueAt": "2031-05-01T00:00:00.000Z", "borrow/note": "bench",
+               "record/value/number": "G"}),
+    patch("the same again changes nothing", "Ga", 200, commits=0,
+          body={"dueAt": "2031-05-01T00:00:00.000Z"}),
+    patch("and where", "Ga", 200, body={"note": "shelf 4", "dueAt": None},
+          has={"borrow/dueAt": None, "borrow/note": "shelf 4"}),
+    patch("who waits may say so too", "Gb", 202, None, BEN, body={"note": "urgent"},
+          has={"place": 1, "borrow/note": "urgent"}),
+    patch("nobody speaks for another", "Ga", 409, "borrow-mismatch", BEN, body={"note": "mine"}),
+    patch("a member nobody knows", "Ga", 422, "bad-body", body={"colour": 1},
+          has={"field": "colour"}),
+    patch("a note that is none", "Ga", 422, "bad-body", body={"note": 7}, has={"field": "note"}),
+    patch("a note without end", "Ga", 413, "too-large", body={"note": "x" * 2000}),
+    patch("there never was one", "never", 404, "unknown-borrow", body={"note": "x"}),
+    Row("a patch as plain JSON", "PATCH", "/v1/borrows/${u:Ga}", 415, "unsupported-media-type",
+        json={}, headers=ANNA),
+    Row("a patch that is no JSON", "PATCH", "/v1/borrows/${u:Ga}", 400, "bad-json", body=b"note",
+        headers=ANNA, type="application/merge-patch+json"),
+    Row("a patch of no id", "PATCH", "/v1/borrows/mine", 400, "bad-parameter", json={},
+        headers=ANNA, type="application/merge-patch+json"),
+    ask("ben asks for it back", "Ga", "recall", 200, None, BEN, {"note": "needed for the fair"},
+        has={"borrow/recalled/by": "ben", "borrow/recalled/note": "needed for the fair",
+             "borrow/recalled/at": ANY, "borrow/holder/user": "anna", "borrow/yours": False}),
+    get("anna sees it", "Ga", 200, has={"borrow/recalled/by": "ben"}),
+    ask("carl asks too, without a word", "Ga", "recall", 200, None, CARL,
+        has={"borrow/recalled/by": "carl", "borrow/recalled/note": ""}),
+    ask("what waits is not asked for", "Gb", "recall", 409, "borrow-mismatch"),
+    ask("a recall with a note without end", "Ga", "recall", 413, "too-large", BEN,
+        {"note": "x" * 2000}),
+    ask("a recall with more", "Ga", "recall", 422, "bad-body", BEN, {"colour": 1}),
+    ask("without tokens ben may take it over", "Ga", "setHolder", 200, None, BEN,
+        {"user": "ben", "device": "PC-2"}, has={"borrow/holder/user": "ben"}),
+    ask("and anna back, on another device", "Ga", "setHolder", 200, None, ANNA,
+        {"user": "anna", "device": "PC-9"}, has={"borrow/holder/device": "PC-9"}),
+    ask("the same again changes nothing", "Ga", "setHolder", 200, None, ANNA,
+        {"user": "anna", "device": "PC-9"}, commits=0),
+    Row("her first device does not hold it now", "PUT", "/v1/records/parts/${G}?revision=0", 423,
+        "borrowed", json={"number": "G", "stock": 1},
+        headers={**ANNA, "Holdfast-Borrow": "${u:Ga}"}),
+    Row("the other does", "PUT", "/v1/records/parts/${G}?revision=0", 200, commits=1,
+        json={"number": "G", "stock": 2},
+        headers={**ANNA, "Holdfast-Device": "PC-9", "Holdfast-Borrow": "${u:Ga}"}),
+    Row("what is anna's", "GET", "/v1/borrows?mine=true&limit=1000", 200, headers=ANNA,
+        has={"borrows/0/yours": True}),
+    Row("mine, of one who has none", "GET", "/v1/borrows?mine=true", 200,
+        headers={"Holdfast-User": "nobody"}, has={"borrows/#": 0}),
+    Row("mine, or what", "GET", "/v1/borrows?mine=perhaps", 400, "bad-parameter"),
+    ask("a holder of the system's", "Ga", "setHolder", 422, "bad-body", ANNA,
+        {"user": "_system", "device": "x"}, has={"field": "holder"}),
+    ask("a holder without a device", "Ga", "setHolder", 422, "bad-body", ANNA, {"user": "ben"},
+        has={"field": "device"}),
+    ask("who waits holds nothing to hand on", "Gb", "setHolder", 409, "borrow-mismatch", BEN,
+        {"user": "anna", "device": "PC-1"}),
+    ask("taken away without a reason", "Ga", "seize", 422, "reason-required", BEN,
+        has={"field": "why", "borrow/holder/user": "anna"}),
+    ask("taken away for a reason", "Ga", "seize", 204, None, CARL, {"why": "anna is on leave"}),
+    get("anna reads who and why", "Ga", 410, "borrow-ended",
+        has={"ended/by": "carl", "ended/why": "seize", "ended/reason": "anna is on leave",
+             "detail": re.compile("taken away by carl: anna is on leave")}),
+    Row("and so does what she writes", "PUT", "/v1/records/parts/${G}?revision=0", 410,
+        "borrow-ended", json={"number": "G", "stock": 3},
+        headers={**ANNA, "Holdfast-Device": "PC-9", "Holdfast-Borrow": "${u:Ga}"},
+        has={"ended/reason": "anna is on leave"}),
+    get("ben is served", "Gb", 200, who=BEN, has={"borrow/state": "granted"}),
+    Row("a reason in the header is one too", "POST", "/v1/borrows/${u:Gb}/seize", 204,
+        headers={**CARL, "Holdfast-Why": "enough"}, commits=1),
+    Row("all at once comes to nothing", "POST", "/v1/changes", 200, headers=ANNA, json={
+        "why": "ours", "operations": [
+            {"borrow": {"tree": "parts", "key": {"id": "${G#}", "revision": 0},
+                        "borrow": "${u:Gc}", "dueAt": PAST}},
+            {"recall": {"borrow": "${u:Gc}", "note": "n"}},
+            {"setHolder": {"borrow": "${u:Gc}", "holder": {"user": "ben", "device": "PC-2"}}},
+            {"seize": {"borrow": "${u:Gc}"}}]},
+        has={"results/#": 4, "results/3": {}}),
+    get("nothing is left of it", "Gc", 404, "unknown-borrow"),
+]
+for verb in ("recall", "seize", "setHolder"):
+    HOLDER = {"user": "ben", "device": "PC-2"} if verb == "setHolder" else None
+    HANDS += [
+        ask(f"{verb}: there never was one", "never", verb, 404, "unknown-borrow", body=HOLDER),
+        ask(f"{verb}: it ended", "Ga", verb, 410, "borrow-ended", body=HOLDER),
+        ask(f"{verb}: a change id that is used up", "H", verb, 422, "idempotency-mismatch",
+            {**ANNA, "Idempotency-Key": "${u:used}"}, HOLDER),
+        Row(f"{verb}: an id that is none", "POST", f"/v1/borrows/mine/{verb}", 400,
+            "bad-parameter", json=HOLDER),
+        Row(f"{verb}: another media type", "POST", "/v1/borrows/${u:H}/%s" % verb, 415,
+            "unsupported-media-type", body=b"{}", type="text/plain", headers=ANNA),
+        Row(f"{verb}: not JSON", "POST", "/v1/borrows/${u:H}/%s" % verb, 400, "bad-json",
+            body=b"why", headers=ANNA),
+    ]
 
 SENT_AGAIN = [
     create("another record", "C", "C"),

@@ -117,6 +117,19 @@ def operations():
         ("getBorrow", "GET", "/v1/borrows/${u:held}", reading(200, (404, "unknown-borrow")), {}),
         ("putBorrow", "PUT", "/v1/borrows/${u:b:%s}", writing(201), {
             "json": {"tree": "parts", "key": {"id": "${id:%s#}", "revision": 0}}, "commits": 1}),
+        ("patchBorrow", "PATCH", "/v1/borrows/${u:held}", {
+            **writing((409, "borrow-mismatch"), (404, "unknown-borrow")), "admin": 200},
+         {"json": {"note": "by %s"}, "commits": 1, **merge}),
+        ("recallBorrow", "POST", "/v1/borrows/${u:held}/recall",
+         writing(200, (404, "unknown-borrow")), {"commits": 1}),
+        ("setHolderOfBorrow", "POST", "/v1/borrows/${u:held}/setHolder", {
+            **writing((423, "borrowed"), (404, "unknown-borrow")), "admin": 200},
+         {"json": {"user": "anna", "device": "PC-1"}}),
+        ("seizeBorrow", "POST", "/v1/borrows/${u:held}/seize", {
+            **writing(FORBIDDEN, (404, "unknown-borrow")), "admin": (422, "reason-required")}, {}),
+        ("seizeBorrow", "POST", "/v1/borrows/${u:late}/seize",
+         {**reading((410, "borrow-ended"), (404, "unknown-borrow")), "reader": FORBIDDEN,
+          "writer": 204}, {"json": {"why": "late"}, "commits": 1}),
         ("cancelBorrow", "POST", "/v1/borrows/${u:held}/cancel", {
             **writing((423, "borrowed"), (404, "unknown-borrow")),
             "admin": (409, "borrow-mismatch")}, {}),
@@ -244,6 +257,11 @@ def make(caller):
 
 HELD = Row("admin holds a record", "PUT", "/v1/borrows/${u:held}", 201, headers=as_("admin"),
            json={"tree": "parts", "key": {"id": "${id:none#}", "revision": 0}}, commits=1)
+
+LATE = Row("admin is late with another", "PUT", "/v1/borrows/${u:late}", 201,
+           headers=as_("admin"), json={
+               "tree": "parts", "key": {"id": "${id:unknown#}", "revision": 0},
+               "dueAt": "2020-01-01T00:00:00.000Z"}, commits=1)
 
 # What tokens are refused, and what of them is shown.
 TOKENS = [

@@ -156,9 +156,7 @@ SERVER = [
     *[Row(f"{method} {path} comes later", method, path, 422, "unsupported") for method, path in (
         ("GET", "/v1/openapi.json"),
         ("GET", "/v1/records/notes/a/history"), ("DELETE", "/v1/records/notes?prefix=a"),
-        ("GET", "/v1/changes/1"), ("POST", "/v1/changes/1/undo"), ("PATCH", "/v1/borrows/x"),
-        ("POST", "/v1/borrows/x/recall"), ("POST", "/v1/borrows/x/seize"),
-        ("POST", "/v1/borrows/x/setHolder"), ("POST", "/v1/files"), ("PUT", "/v1/files/ab"),
+        ("GET", "/v1/changes/1"), ("POST", "/v1/changes/1/undo"), ("POST", "/v1/files"), ("PUT", "/v1/files/ab"),
         ("GET", "/v1/devices/me"), ("POST", "/v1/backups"),
         ("POST", "/v1/backups/x/verify"), ("POST", "/v1/cluster/stepDown"))],
     Row("a method nobody knows, nowhere", "BREW", "/v1/nothing", 501, "unknown-method"),

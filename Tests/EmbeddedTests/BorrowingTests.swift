@@ -115,4 +115,41 @@ import Testing
             #expect(try db.borrows(mine: false).isEmpty, "a deletion ends the borrow")
         }
     }
+
+    @Test("A borrow is recalled, handed on and taken away; whoever had it reads why")
+    func holders() async throws {
+        try await withDatabase { db, _ in
+            let key = try await db.write { tx in try tx.create(Item(number: "A")) }.value
+            let held = try await db.borrow(key, note: "bench")
+            #expect(try db.borrows().first?.recalled == false)
+            try await db.recall(held.id, note: "needed")
+            #expect(try db.borrows().first?.recalled == true)
+            try await db.setHolder(of: held.id, to: "ben", device: "PC-7")
+            #expect(try db.borrows().isEmpty)
+            let other = try #require(try db.borrows(mine: false).first)
+            #expect(other.user == "ben" && other.device == "PC-7" && other.id == held.id)
+            await #expect(throws: DatabaseError.self) { try await db.return(held) }
+            do {
+                try await db.seize(held.id, why: "")
+                Issue.record("taken away without a reason")
+            } catch DatabaseError.refused(let refusal) {
+                #expect(refusal.code == .reasonRequired)
+            }
+            try await db.seize(held.id, why: "ben is on leave")
+            #expect(try db.borrows(mine: false).isEmpty)
+            do {
+                try await db.return(held)
+                Issue.record("given back what was taken away")
+            } catch DatabaseError.refused(let refusal) {
+                #expect(refusal.code == .borrowEnded)
+                #expect(refusal.message?.contains("ben is on leave") == true)
+            }
+            do {
+                try await db.recall(UUID(), note: "")
+                Issue.record("asked for what nobody has")
+            } catch DatabaseError.refused(let refusal) {
+                #expect(refusal.code == .unknownBorrow)
+            }
+        }
+    }
 }

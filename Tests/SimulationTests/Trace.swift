@@ -33,6 +33,9 @@ extension Operation {
         case .borrow(let taking): "borrow \(taking.tree) \(taking.key) as \(taking.borrow)"
         case .return(let id): "return \(id)"
         case .cancel(let id): "cancel \(id)"
+        case .recall(let id, _): "recall \(id)"
+        case .seize(let id): "seize \(id)"
+        case .setHolder(let id, let user, let device): "setHolder \(id) \(user) \(device)"
         case .reserve(let tree, _, let count): "reserve \(count) of \(tree)"
         case .defineTree(let tree, _): "define \(tree)"
         }

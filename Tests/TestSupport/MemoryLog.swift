@@ -95,9 +95,15 @@ public final class EngineBench {
         by user: String = "anna",
         on device: String = "PC-1",
         id: UniqueID? = nil,
-        digest: Hash128 = .zero
+        digest: Hash128 = .zero,
+        why: String = ""
     ) -> Decision {
-        let change = Change(id: id ?? self.id(), digest: digest, operations: operations)
+        let change = Change(
+            id: id ?? self.id(),
+            digest: digest,
+            why: why,
+            operations: operations
+        )
         let context = DecisionContext(
             caller: Caller(user: user, device: device),
             now: now,

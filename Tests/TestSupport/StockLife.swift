@@ -110,7 +110,11 @@ public final class StockLife {
             ? entangled(caller)
             : (0..<count).map { _ in operation(caller, isAlone: count == 1) }
         let digest = Hash128(high: random.next() | 1, low: random.next())
-        try propose(Change(id: bench.id(), digest: digest, operations: operations), by: caller)
+        let why = random.oneIn(3) ? "" : "counted"
+        try propose(
+            Change(id: bench.id(), digest: digest, why: why, operations: operations),
+            by: caller
+        )
     }
 
     /// Proposes a change and compares the answer.
@@ -192,7 +196,7 @@ public final class StockLife {
 
     private func operation(_ caller: Caller, isAlone: Bool) -> HoldfastRecords.Operation {
         let slot = anySlot()
-        switch random.below(model.records.count > 250 ? 88 : 110) {
+        switch random.below(model.records.count > 250 ? 88 : 114) {
         case 0..<30:
             return .put(write(slot, caller))
         case 30..<38:
@@ -218,7 +222,14 @@ public final class StockLife {
             return .return(anyBorrow(caller))
         case 84..<88:
             return .cancel(anyBorrow(caller))
-        case 88..<91:
+        case 88..<89:
+            return .recall(anyBorrow(caller), note: "needed")
+        case 89..<90:
+            return .seize(anyBorrow(caller))
+        case 90..<92:
+            let next = pick(Self.callers)
+            return .setHolder(anyBorrow(caller), user: next.user, device: next.device)
+        case 92..<95:
             return .reserve(
                 tree: pick(StockModel.trees),
                 range: bench.id(),

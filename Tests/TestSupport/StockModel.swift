@@ -33,10 +33,12 @@ public struct StockModel: Equatable, Sendable {
     /// Who stands in a line.
     public struct Taker: Equatable, Sendable {
         let id: UniqueID
-        let user: String
-        let device: String
+        var user: String
+        var device: String
         var state: BorrowState
         var grantedAt: Int64 = 0
+        /// How often it was asked for back.
+        var recallCount = 0
 
         func isOf(_ caller: Caller) -> Bool { user == caller.user && device == caller.device }
 

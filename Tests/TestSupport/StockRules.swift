@@ -133,6 +133,9 @@ extension StockModel.Trial {
         case .borrow(let taking): try borrow(taking)
         case .return(let id): try giveBack(id, isQueued: false)
         case .cancel(let id): try giveBack(id, isQueued: true)
+        case .recall(let id, _): try recall(id)
+        case .seize(let id): try seize(id)
+        case .setHolder(let id, let user, let device): try setHolder(id, user, device)
         case .reserve(let tree, _, let count): try reserve(tree, count)
         case .defineTree: throw Disagreement("the model declares no trees")
         }
@@ -377,6 +380,32 @@ extension StockModel.Trial {
         guard taker.isOf(caller) else { throw No(.borrowed) }
         guard (taker.state == .queued) == isQueued else { throw No(.borrowMismatch) }
         model.end(id, in: slot, now: now)
+    }
+
+    private func heldSlot(_ id: UniqueID) throws(No) -> Slot {
+        guard let (slot, taker) = model.taker(id) else { throw gone(id) }
+        if taker.state == .queued { throw No(.borrowMismatch) }
+        return slot
+    }
+
+    private mutating func recall(_ id: UniqueID) throws(No) {
+        model.lines[try heldSlot(id)]?[0].recallCount += 1
+    }
+
+    private mutating func seize(_ id: UniqueID) throws(No) {
+        guard let (slot, _) = model.taker(id) else { throw gone(id) }
+        if change.why.isEmpty { throw No(.reasonRequired) }
+        model.end(id, in: slot, now: now)
+    }
+
+    private mutating func setHolder(
+        _ id: UniqueID,
+        _ user: String,
+        _ device: String
+    ) throws(No) {
+        let slot = try heldSlot(id)
+        model.lines[slot]?[0].user = user
+        model.lines[slot]?[0].device = device
     }
 
     private mutating func reserve(_ tree: TreeName, _ count: UInt64) throws {

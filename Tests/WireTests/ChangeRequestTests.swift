@@ -133,6 +133,18 @@ import Testing
             .cancel(Sample.borrowID)
         ),
         (
+            #"{"recall":{"borrow":"0193c2a0-5b7e-7d31-9c44-0f6b2a9e1d10","note":"now"}}"#,
+            .recall(Sample.borrowID, note: "now")
+        ),
+        (
+            #"{"seize":{"borrow":"0193c2a0-5b7e-7d31-9c44-0f6b2a9e1d10"}}"#,
+            .seize(Sample.borrowID)
+        ),
+        (
+            #"{"setHolder":{"borrow":"0193c2a0-5b7e-7d31-9c44-0f6b2a9e1d10","holder":{"user":"ben","device":"PC-7"}}}"#,
+            .setHolder(Sample.borrowID, user: "ben", device: "PC-7")
+        ),
+        (
             #"{"reserve":{"tree":"parts","count":1000}}"#,
             .reserve(tree: Sample.tree("parts"), range: Sample.databaseID, count: 1000)
         ),
@@ -171,9 +183,17 @@ import Testing
         (#"{"requires":[]}"#, .unsupported, "requires", nil),
         (#"{"deviceSeq":1}"#, .unsupported, "deviceSeq", nil),
         (#"{"operations":[{"steal":{}}]}"#, .badBody, "operations.0.steal", 0),
-        (#"{"operations":[{"seize":{}}]}"#, .unsupported, "operations.0.seize", 0),
-        (#"{"operations":[{"recall":{}}]}"#, .unsupported, "operations.0.recall", 0),
-        (#"{"operations":[{"setHolder":{}}]}"#, .unsupported, "operations.0.setHolder", 0),
+        (#"{"operations":[{"seize":{}}]}"#, .badBody, "operations.0.seize.borrow", 0),
+        (#"{"operations":[{"recall":{}}]}"#, .badBody, "operations.0.recall.borrow", 0),
+        (#"{"operations":[{"setHolder":{}}]}"#, .badBody, "operations.0.setHolder.borrow", 0),
+        (
+            #"{"operations":[{"setHolder":{"borrow":"0193c2a0-5b7e-7d31-9c44-0f6b2a9e1d10","holder":{"user":"a"}}}]}"#,
+            .badBody, "operations.0.setHolder.holder.device", 0
+        ),
+        (
+            #"{"operations":[{"seize":{"borrow":"0193c2a0-5b7e-7d31-9c44-0f6b2a9e1d10","note":"a"}}]}"#,
+            .badBody, "operations.0.seize.note", 0
+        ),
         (
             #"{"operations":[{"return":{"borrow":"0193c2a0-5b7e-7d31-9c44-0f6b2a9e1d10"},"cancel":{}}]}"#,
             .badBody, "operations.0", 0

@@ -105,6 +105,8 @@ import Testing
             ),
             .borrow(BorrowOperation(tree: parts, key: Sample.part, borrow: Sample.borrowID)),
             .return(Sample.borrowID), .cancel(Sample.borrowID),
+            .recall(Sample.borrowID, note: "a \"note\""), .seize(Sample.borrowID),
+            .setHolder(Sample.borrowID, user: "ben \"b\"", device: "PC-7"),
             .reserve(tree: parts, range: Sample.endedBorrowID, count: 1000),
             .defineTree(
                 parts,
@@ -213,7 +215,8 @@ import Testing
                         "It ended.",
                         ended: Ending(
                             stamp: Stamp(at: Sample.modified, user: "ben", device: "PC-07"),
-                            label: .setHolder
+                            label: .setHolder,
+                            reason: "for a \"reason\""
                         )
                     )
                 )

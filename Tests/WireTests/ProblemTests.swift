@@ -42,7 +42,7 @@ import Testing
             422,
             [
                 .unknownField, .invalidField, .unknownSchema, .badDefinition, .unsupported,
-                .idempotencyMismatch, .badBody,
+                .idempotencyMismatch, .badBody, .reasonRequired,
             ]
         ),
         (423, [.borrowed]),
