@@ -16,9 +16,11 @@ import websockets.exceptions
 import websockets.sync.client
 
 import check
+import many
 import recorder
 import rows_borrows
 import rows_changes
+import rows_lists
 import rows_records
 import rows_snapshots
 import rows_trees
@@ -144,6 +146,40 @@ class APITest(Table):
             Row("another database", "GET", path, 421, "wrong-database",
                 headers={**headers, "Holdfast-Database": "${u:other}"}),
         ])
+
+
+class ListTest(Table):
+    """A server of its own: every record counts."""
+
+    saved = {}
+
+    @classmethod
+    def setUpClass(cls):
+        cls.server = Server()
+
+    @classmethod
+    def tearDownClass(cls):
+        assert cls.server.stop() == 0
+
+    def test_1_records_are_made(self):
+        self.run_rows(rows_lists.PREPARE)
+
+    def test_2_what_is_found(self):
+        self.run_rows(rows_lists.FOUND)
+
+    def test_3_what_cannot_be_asked(self):
+        self.run_rows(rows_lists.REFUSED)
+
+    def test_4_bounds_states_and_fields(self):
+        self.run_rows(rows_lists.BOUNDS)
+        self.run_rows(rows_lists.STATES)
+        self.run_rows(rows_lists.FIELDS)
+
+    def test_5_orders(self):
+        self.run_rows(rows_lists.SORTED)
+
+    def test_6_many_that_change_meanwhile(self):
+        many.check(self)
 
 
 class SnapshotTest(Table):

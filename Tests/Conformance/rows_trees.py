@@ -245,9 +245,6 @@ def everywhere(contract):
             ]
             rows.append(row("a position not reached", 503, "not-yet", headers={
                 "Holdfast-Min-Position": "${epoch}:9007199254740991"}, reply={"Retry-After": ANY}))
-    for name in ("from", "to", "where", "sort", "fields", "state"):
-        rows.append(Row(f"a list's {name} comes later", "GET", f"/v1/records/parts?{name}=a", 400,
-                        "unsupported-parameter", has={"field": name}))
     rows.append(Row("reading as of a position comes later", "GET", "/v1/records/parts/1?at=1", 400,
                     "unsupported-parameter"))
     rows.append(Row("the long poll comes later", "GET", "/v1/changes?wait=5", 400,
