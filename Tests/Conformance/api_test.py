@@ -20,6 +20,7 @@ import many
 import recorder
 import rows_borrows
 import rows_changes
+import rows_history
 import rows_lists
 import rows_records
 import rows_snapshots
@@ -180,6 +181,29 @@ class ListTest(Table):
 
     def test_6_many_that_change_meanwhile(self):
         many.check(self)
+
+
+class HistoryTest(Table):
+    """A server of its own: its log is cut."""
+
+    saved = {}
+
+    @classmethod
+    def setUpClass(cls):
+        cls.server = Server("--segment-bytes", "65536", "--history-days", "0")
+        cls.saved["epoch"] = cls.server.epoch
+
+    @classmethod
+    def tearDownClass(cls):
+        assert cls.server.stop() == 0
+
+    def test_history(self):
+        self.run_rows(rows_history.PREPARE)
+        self.run_rows(rows_history.KEPT)
+        for number in range(100):
+            row = rows_snapshots.fill(number)
+            self.compare(row, self.send(row))
+        self.run_rows(rows_history.CUT)
 
 
 class SnapshotTest(Table):
