@@ -10,6 +10,7 @@ import base64
 import json
 import os
 import socket
+import threading
 import unittest
 
 import websockets.exceptions
@@ -147,6 +148,39 @@ class APITest(Table):
             Row("another database", "GET", path, 421, "wrong-database",
                 headers={**headers, "Holdfast-Database": "${u:other}"}),
         ])
+
+
+    def test_16_every_read_waits_for_its_position(self):
+        reads = [operation for operation in Contract(check.SPEC).operations
+                 if operation.path.startswith("/v1") and not operation.writes
+                 and operation.id not in ("openFeed", "openMirror")]
+        self.assertGreater(len(reads), 10)
+        seq, _ = self.head()
+        wanted = f"{self.server.epoch}:{seq + 1}"
+        replies = {}
+
+        def read(operation):
+            target, _ = rows_trees.minimal(operation)
+            replies[operation.id] = self.send(Row(
+                f"{operation.id} waits", operation.method, target, 200,
+                headers={"Holdfast-Min-Position": wanted, "Prefer": "wait=25"}))
+
+        threads = [threading.Thread(target=read, args=[operation]) for operation in reads]
+        for thread in threads:
+            thread.start()
+        # None is answered before: a reply to the write alone lets them go on.
+        first = self.send(Row("what does not wait", "GET", "/v1", 200))
+        self.assertEqual((first.status, replies), (200, {}))
+        self.run_rows([Row("the write", "PUT", "/v1/records/notes/waited", 201, json=1, commits=1,
+                           headers={"If-None-Match": "*"})])
+        for thread in threads:
+            thread.join(30)
+        self.assertEqual(set(replies), {operation.id for operation in reads})
+        for name, reply in replies.items():
+            with self.subTest(name):
+                self.assertNotEqual(reply.status, 503, reply.body)
+                _, _, reached = reply.headers["holdfast-position"].partition(":")
+                self.assertGreaterEqual(int(reached), seq + 1)
 
 
 class ListTest(Table):
