@@ -79,6 +79,8 @@ public enum Limits {
     public static let pageCountMax = 1000
     /// Entries of one list page when the caller names none.
     public static let pageCountDefault = 100
+    /// Places of records kept at once for a sorted stream: some MiB at most.
+    public static let sortedCountMax = 16_384
     /// Entries read under one taking of the store's lock.
     public static let lockedEntryCountMax = 256
     /// Commits a page of changes passes over that its reader may not see, before it ends early.

@@ -67,12 +67,41 @@ extension EngineState {
         return found
     }
 
+    /// Runs `body` over the chosen revisions of an id that stood at `seq`, until it returns false.
+    ///
+    /// - Parameters:
+    ///   - tree: Which tree.
+    ///   - id: Which id.
+    ///   - choice: Which revisions.
+    ///   - seq: The pinned position.
+    ///   - body: Is given the key and where its version lies.
+    public func forEachRevision(
+        _ tree: TreeState,
+        of id: RecordID,
+        _ choice: RevisionChoice,
+        at seq: UInt64,
+        _ body: (RecordKey, Location) throws -> Bool
+    ) rethrows {
+        guard choice == .all else {
+            if let (key, location) = revision(tree, of: id, choice, at: seq) {
+                _ = try body(key, location)
+            }
+            return
+        }
+        try tree.index.forEachRevision(of: id) { revision, last in
+            guard let location = version(from: last, at: seq) else { return true }
+            return try body(RecordKey(id, revision: revision), location)
+        }
+    }
+
     /// Runs `body` over the records that stood at `seq`, in key order, until it returns false.
     ///
     /// - Parameters:
     ///   - tree: Which tree.
     ///   - bound: The key after which to begin; nil begins at the first.
     ///   - prefix: Only names that begin with these bytes; nil for all, and in an id tree.
+    ///   - first: Only this id and those after it; nil for all.
+    ///   - end: Only ids before this one; nil for all.
     ///   - choice: Which revisions.
     ///   - seq: The pinned position.
     ///   - entryCountMax: Stop after having looked at this many entries of the index.
@@ -82,6 +111,8 @@ extension EngineState {
         _ tree: TreeState,
         after bound: RecordKey?,
         prefix: [UInt8]?,
+        from first: RecordID? = nil,
+        before end: RecordID? = nil,
         _ choice: RevisionChoice,
         at seq: UInt64,
         entryCountMax: Int,
@@ -92,8 +123,9 @@ extension EngineState {
         var best: (RecordKey, Location)?
         var start = bound
         var inclusive = false
-        if bound == nil, let prefix, tree.declaration.keys == .name {
-            start = RecordKey(.name(prefix))
+        if bound == nil, first != nil || prefix != nil {
+            let begun = tree.declaration.keys == .name ? prefix.map { RecordID.name($0) } : nil
+            start = [begun, first].compactMap { $0 }.max().map { RecordKey($0) }
             inclusive = true
         }
         var stopped: RecordKey?
@@ -104,6 +136,7 @@ extension EngineState {
                 else { return false }
             }
             let id: RecordID = number.map { .number($0) } ?? .name(name.array)
+            if let end, id >= end { return false }
             if choice != .all, let shown = best, shown.0.id != id {
                 best = nil
                 guard try body(shown.0, shown.1) else {

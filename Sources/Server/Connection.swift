@@ -29,6 +29,8 @@ enum ProducerStep {
     case more
     /// There is nothing now; `produceMore` will be called.
     case waits
+    /// There is more, after the loop's other work.
+    case pauses
     /// The body is complete.
     case complete
     /// The body cannot be completed: the connection must end, so that nobody takes it for whole.
@@ -55,7 +57,7 @@ final class Connection: ByteStreamHandler {
     private var route = Route.files
     private(set) var isWaiting = false
     private var endsAfterReply = false
-    private var isClosed = false
+    private(set) var isClosed = false
     private var producer: (any BodyProducer)?
     /// What the token opens that asked for it.
     private var producerAccess: Access?
@@ -349,7 +351,10 @@ final class Connection: ByteStreamHandler {
         }
         switch step {
         case .waits: break
-        case .more:
+        case .pauses where stream.unsentByteCount < Limits.outputByteCountHigh / 4:
+            stream.setDeadline(seconds: server.configuration.stallSeconds)
+            server.loop.schedule(afterMilliseconds: 0) { [weak self] in self?.produceMore() }
+        case .more, .pauses:
             stream.setDeadline(seconds: server.configuration.stallSeconds)
             stream.notifyWhenDrained()
         case .complete:

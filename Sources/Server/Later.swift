@@ -19,11 +19,9 @@ enum Later {
         let last = target.segment(target.segmentCount - 1)
         switch rest {
         case 0: return name.equals("openapi.json")
-        case 1: return name.equals("changes")
         case 2:
             if name.equals("changes") { return last.equals("undo") }
             return name.equals("backups") && last.equals("verify")
-        case 3: return name.equals("records") && last.equals("history")
         default: return false
         }
     }

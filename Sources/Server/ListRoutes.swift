@@ -6,47 +6,26 @@ internal import HoldfastRecords
 internal import HoldfastStore
 internal import HoldfastWire
 
-/// What a list shows.
-struct ListChoice {
-    let tree: TreeName
-    let prefix: [UInt8]?
-    let revisions: RevisionChoice
-
-    /// The parameters that stand in the link of the next page.
-    var linked: [(name: String, value: String?)] {
-        [
-            ("prefix", prefix.map { String(decoding: $0, as: UTF8.self) }),
-            ("revisions", revisions == .latest ? nil : "\(revisions)"),
-        ]
-    }
-
-    /// The parameters by which a cursor knows its list.
-    var parameters: [String] {
-        [
-            tree.description, prefix.map { String(decoding: $0, as: UTF8.self) } ?? "",
-            "\(revisions)",
-        ]
-    }
-}
-
 extension LoopServer {
     /// GET of the records of a tree.
     func listRecords(
         _ call: Call,
         _ connection: Connection
     ) throws(RequestRefusal) -> (any BodyProducer)? {
-        try Parameters.check(target, ["prefix", "limit", "cursor", "revisions"])
+        try Parameters.check(target, Self.listParameters)
         let choice = try listChoice()
         let limit = try Parameters.number(target, "limit", 1...UInt64(Limits.pageCountMax))
         let cursorText = try Parameters.single(target, "cursor")
         guard wantsNDJSON(call) else {
-            var cursor: ListCursor?
-            if let cursorText {
-                cursor = try shaped { () throws(ShapeRefusal) in
-                    try ListCursor(cursorText, parameters: choice.parameters)
+            let cursor = try cursor(cursorText, choice)
+            let limit = Int(limit ?? UInt64(Limits.pageCountDefault))
+            guard choice.isPlain else {
+                if let (pin, walk) = try walk(choice, after: cursor, batchCount: limit) {
+                    try SearchedPage(connection, choice, limit, pin, walk).begin()
                 }
+                return nil
             }
-            try appendPage(choice, cursor, Int(limit ?? UInt64(Limits.pageCountDefault)))
+            try appendPage(choice, cursor, limit)
             return nil
         }
         guard limit == nil, cursorText == nil else {
@@ -56,50 +35,61 @@ extension LoopServer {
                 field: limit != nil ? "limit" : "cursor"
             )
         }
-        let waits = try store.read { reader throws(RequestRefusal) -> UInt64? in
-            reader.wait(for: try findTree(choice.tree, reader))
-        }
-        if let waits {
-            reply.retriesAfter = waits
-            return nil
-        }
-        let pin: Pin
-        do throws(StoreError) {
-            pin = try store.pin()
-        } catch {
-            throw RequestRefusal(.busy, "Too many readers are under way. Try again later.")
-        }
+        let batch = Limits.sortedCountMax
+        guard let (pin, walk) = try walk(choice, after: nil, batchCount: batch) else { return nil }
         reply.position = pin.position
         reply.type("application/x-ndjson")
-        return RecordLines(self, choice, pin)
+        return RecordLines(self, choice, pin, walk)
     }
 
-    private func listChoice() throws(RequestRefusal) -> ListChoice {
-        let tree = try Parameters.tree(target.segment(2))
-        let prefix = try Parameters.single(target, "prefix")?.array
-        let revisions: RevisionChoice
-        switch try Parameters.single(target, "revisions")?.text ?? "latest" {
-        case "latest": revisions = .latest
-        case "released": revisions = .released
-        case "all": revisions = .all
-        default:
-            throw RequestRefusal(
-                .badParameter,
-                "revisions is latest, released or all.",
-                field: "revisions"
-            )
+    private func cursor(
+        _ text: ByteView?,
+        _ choice: ListChoice
+    ) throws(RequestRefusal) -> ListCursor? {
+        guard let text else { return nil }
+        return try shaped { () throws(ShapeRefusal) in
+            try ListCursor(text, parameters: choice.parameters, isSorted: choice.order != nil)
         }
-        try store.read { reader throws(RequestRefusal) in
-            let state = try findTree(tree, reader)
-            guard prefix == nil || state.declaration.keys == .name else {
-                throw RequestRefusal(
-                    .badParameter,
-                    "Keys of \(tree) are numbers, which have no prefix.",
-                    field: "prefix"
+    }
+
+    /// Pins a position at which everything in the tree is durable, and stands before what follows
+    /// the cursor.
+    ///
+    /// - Returns: nil when the request must wait until it is durable.
+    /// - Throws: `unknownTree`, `busy`.
+    private func walk(
+        _ choice: ListChoice,
+        after cursor: ListCursor?,
+        batchCount: Int
+    ) throws(RequestRefusal) -> (Pin, ListWalk)? {
+        while true {
+            let pin: Pin
+            do throws(StoreError) {
+                pin = try store.pin()
+            } catch {
+                throw RequestRefusal(.busy, "Too many readers are under way. Try again later.")
+            }
+            var isLent = false
+            defer { if !isLent { store.unpin(pin) } }
+            let walk = try store.read { reader throws(RequestRefusal) -> ListWalk? in
+                let tree = try findTree(choice.tree, reader)
+                reply.retriesAfter = reader.wait(for: tree)
+                // An index knows the present alone.
+                guard tree.lastSeq <= pin.position.seq else { return nil }
+                return ListWalk(
+                    choice,
+                    at: pin.position.seq,
+                    after: cursor.map { RecordOrder.Place($0) },
+                    candidates: reader.state.candidates(for: choice.filter, in: tree),
+                    batchCount: batchCount
                 )
             }
+            if reply.retriesAfter != nil { return nil }
+            if let walk {
+                isLent = true
+                return (pin, walk)
+            }
         }
-        return ListChoice(tree: tree, prefix: prefix, revisions: revisions)
     }
 
     private func appendPage(
@@ -127,13 +117,20 @@ extension LoopServer {
                     tree,
                     after: after,
                     prefix: choice.prefix,
+                    from: choice.first,
+                    before: choice.end,
                     choice.revisions,
                     at: seq ?? 0,
                     entryCountMax: Limits.lockedEntryCountMax
                 ) { key, location in
                     page?.beginElement(in: &reply.body)
-                    let reference = RecordReference(tree: tree.name, location: location)
-                    appendEnvelope(reference, reader, at: seq, to: &reply.body)
+                    reader.appendEnvelope(
+                        RecordReference(tree: tree.name, location: location),
+                        for: caller,
+                        at: seq,
+                        choice.fields,
+                        to: &reply.body
+                    )
                     return (page?.count ?? 0) < limit
                         && reply.body.count < Limits.bodyByteCountMax
                 }
@@ -175,7 +172,7 @@ extension LoopServer {
     }
 }
 
-/// Everything in a tree as it stood at one position, a record a line.
+/// Everything a list shows as it stood at one position, a record a line.
 ///
 /// The position is pinned: records that change meanwhile are followed back to their version of
 /// then.
@@ -183,40 +180,35 @@ final class RecordLines: BodyProducer {
     private let server: LoopServer
     private let choice: ListChoice
     private let pin: Pin
-    private var after: RecordKey?
-    private var isEnd = false
+    private let walk: ListWalk
+    private let caller: Caller?
 
-    init(_ server: LoopServer, _ choice: ListChoice, _ pin: Pin) {
+    init(_ server: LoopServer, _ choice: ListChoice, _ pin: Pin, _ walk: ListWalk) {
         self.server = server
         self.choice = choice
         self.pin = pin
+        self.walk = walk
+        caller = server.caller
     }
 
     func produce(into out: inout ByteBuffer) -> ProducerStep {
-        guard !isEnd else { return .complete }
         guard server.store.touch(pin) else { return .failed }
         let start = out.count
         server.store.read { reader in
-            guard let tree = reader.state.tree(choice.tree) else {
-                isEnd = true
-                return
-            }
-            let stopped = reader.state.scan(
-                tree,
-                after: after,
-                prefix: choice.prefix,
-                choice.revisions,
-                at: pin.position.seq,
-                entryCountMax: Limits.lockedEntryCountMax
-            ) { _, location in
-                let reference = RecordReference(tree: tree.name, location: location)
-                server.appendEnvelope(reference, reader, at: pin.position.seq, to: &out)
+            walk.step(reader) { _, location in
+                reader.appendEnvelope(
+                    RecordReference(tree: choice.tree, location: location),
+                    for: caller,
+                    at: pin.position.seq,
+                    choice.fields,
+                    to: &out
+                )
                 out.append("\n")
                 return out.count - start < Limits.outputByteCountHigh / 4
             }
-            if let stopped { after = stopped } else { isEnd = true }
         }
-        return isEnd ? .complete : .more
+        if walk.isEnd { return .complete }
+        return choice.isPlain ? .more : .pauses
     }
 
     func end() { server.store.unpin(pin) }

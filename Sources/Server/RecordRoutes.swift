@@ -11,7 +11,7 @@ extension LoopServer {
 
     /// GET and HEAD of a record: its value, or its envelope with `meta=true`.
     func readRecord(_ call: Call) throws(RequestRefusal) {
-        try Parameters.check(target, ["revision", "meta"])
+        try Parameters.check(target, ["revision", "meta", "at"])
         let name = try Parameters.tree(target.segment(2))
         let revision = try Parameters.single(target, "revision")
         let selection = try shaped { () throws(ShapeRefusal) in
@@ -19,6 +19,10 @@ extension LoopServer {
         }
         let wantsEnvelope = try Parameters.flag(target, "meta")
         let condition = try readCondition(call.head)
+        if let then = try Parameters.single(target, "at") {
+            try readRecord(at: then, selection, wantsEnvelope: wantsEnvelope, condition)
+            return
+        }
         let refusal = try store.read { reader throws(RequestRefusal) -> Refusal? in
             reply.position = reader.state.position(of: reader.progress.durable)
             let tree = try findTree(name, reader)
@@ -101,7 +105,17 @@ extension LoopServer {
         guard let deleted else {
             return Refusal(.notFound, "There is no such record \(id.text) in \(tree.name).")
         }
-        return reader.withEffect(at: deleted) { effect, commit in
+        return Self.deletion(of: id, tree, deleted, reader)
+    }
+
+    /// 410: who deleted a record, and when.
+    static func deletion(
+        of id: RecordID,
+        _ tree: TreeState,
+        _ location: Location,
+        _ reader: StoreReader
+    ) -> Refusal {
+        reader.withEffect(at: location) { effect, commit in
             Refusal(
                 .deleted,
                 "Record \(id.text) of \(tree.name) was deleted.",
@@ -126,18 +140,29 @@ extension LoopServer {
         reader.withEffect(at: found.location) { effect, commit in
             let version = reader.state.position(of: commit.seq)
             let holder = tree.hasBorrows ? holder(tree, found.key, reader) : nil
-            if let condition, Self.matches(condition, version) {
-                appendTag(version)
-                reply.status = .notModified
-                return
-            }
-            reply.fields.append("last-modified: ")
-            reply.fields.append(HTTPDate(milliseconds: commit.at).text)
-            reply.fields.append("\r\n")
-            appendFields(effect, version, holder: holder)
-            reply.json()
-            reply.body.append(effect.value)
+            show(effect, commit, version, holder: holder, condition)
         }
+    }
+
+    /// A version as its value and header fields; 304 where the reader has it.
+    func show(
+        _ effect: EffectView,
+        _ commit: CommitView,
+        _ version: Position,
+        holder: BorrowFacts?,
+        _ condition: EntityTagCondition?
+    ) {
+        if let condition, Self.matches(condition, version) {
+            appendTag(version)
+            reply.status = .notModified
+            return
+        }
+        reply.fields.append("last-modified: ")
+        reply.fields.append(HTTPDate(milliseconds: commit.at).text)
+        reply.fields.append("\r\n")
+        appendFields(effect, version, holder: holder)
+        reply.json()
+        reply.body.append(effect.value)
     }
 
     private static func matches(_ condition: EntityTagCondition, _ version: Position) -> Bool {

@@ -13,7 +13,9 @@ enum Route: String, CaseIterable, Sendable {
     case release = "/v1/records/{tree}/{key}/release"
     case revise = "/v1/records/{tree}/{key}/revise"
     case state = "/v1/records/{tree}/{key}/state"
+    case history = "/v1/records/{tree}/{key}/history"
     case changes = "/v1/changes"
+    case change = "/v1/changes/{seq}"
     case borrows = "/v1/borrows"
     case borrow = "/v1/borrows/{id}"
     case borrowReturn = "/v1/borrows/{id}/return"
@@ -38,7 +40,8 @@ enum Route: String, CaseIterable, Sendable {
     /// What a path takes, for 405 and its Allow field.
     var methods: [HTTPMethod] {
         switch self {
-        case .about, .trees, .live, .ready, .metrics, .files, .feed, .mirror, .part:
+        case .about, .trees, .live, .ready, .metrics, .files, .feed, .mirror, .part, .history,
+            .change:
             [.get, .head]
         case .tree: [.get, .head, .put]
         case .records: [.get, .head, .post]
@@ -99,6 +102,7 @@ enum Route: String, CaseIterable, Sendable {
                 let step = target.segment(4)
                 if step.equals("release") { return .release }
                 if step.equals("revise") { return .revise }
+                if step.equals("history") { return .history }
                 return step.equals("state") ? .state : nil
             default: return nil
             }
@@ -123,6 +127,7 @@ enum Route: String, CaseIterable, Sendable {
         if name.equals("feed"), rest == 1 {
             return target.segment(2).equals("tickets") ? .tickets : nil
         }
+        if name.equals("changes"), rest == 1 { return .change }
         guard rest == 0 else { return nil }
         if name.equals("changes") { return .changes }
         if name.equals("ranges") { return .ranges }

@@ -21,6 +21,8 @@ extension LoopServer {
         case (.record, true): try readRecord(call)
         case (.record, false): try writeRecord(call)
         case (.release, _), (.revise, _), (.state, _): try changeLifecycle(call)
+        case (.history, _): try readHistory(call)
+        case (.change, _): try readChange(call)
         case (.changes, true): return try readChanges(call)
         case (.changes, false): try submitChange(call)
         case (.borrows, _): try listBorrows(call)

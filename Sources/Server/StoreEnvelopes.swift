@@ -29,11 +29,13 @@ extension StoreReader {
         return facts
     }
 
-    /// Appends the envelope of a record's version, its holder named as far as `seq` knows of it.
+    /// Appends the envelope of a record's version, its holder named as far as `seq` knows of it;
+    /// with fields, their values alone.
     func appendEnvelope(
         _ reference: RecordReference,
         for caller: Caller?,
         at seq: UInt64?,
+        _ fields: FieldChoice? = nil,
         to buffer: inout ByteBuffer
     ) {
         let tree = state.tree(reference.tree)
@@ -45,7 +47,10 @@ extension StoreReader {
             if let tree, tree.hasBorrows {
                 facts.borrow = holder(tree, effect.key, for: caller, at: seq)
             }
-            Envelope.append(effect, of: commit, facts, to: &buffer)
+            guard let fields else {
+                return Envelope.append(effect, of: commit, facts, to: &buffer)
+            }
+            Envelope.append(effect, of: commit, facts, to: &buffer) { fields.append($0, to: &$1) }
         }
     }
 }

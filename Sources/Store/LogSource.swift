@@ -109,6 +109,13 @@ final class LogSource: EffectSource {
             preconditionFailure("frame at \(frame.offset) changed: \(error)")
         }
         guard seq > 0 else { return .none }
+        // A checkpoint has the last version alone, and the log before it is gone.
+        let isLast = Location.parts.contains(frame.offset) && log.location(ofSeq: seq) == nil
+        return isLast ? .none : location(of: key, in: block, at: seq)
+    }
+
+    /// The effect a commit left on a record; `none` where it left none, or is not kept any more.
+    func location(of key: RecordKey, in block: [UInt8], at seq: UInt64) -> Location {
         guard let frame = log.location(ofSeq: seq) else {
             // What a checkpoint does not have either is history that was dropped.
             return checkpoint?.location(of: key, in: block, at: seq) ?? .none

@@ -59,6 +59,26 @@ extension StoreReader {
     }
 }
 
+extension StoreReader {
+    /// Where the version of a record lies that a commit made.
+    ///
+    /// Complexity: that of the way to a commit by its seq, and through it.
+    ///
+    /// - Parameters:
+    ///   - key: Which record.
+    ///   - last: Where its last effect lies.
+    ///   - seq: The commit.
+    /// - Returns: nil when the commit did not change the record, or is not kept any more.
+    public func version(of key: RecordKey, last: Location, at seq: UInt64) -> Location? {
+        let (own, block) = source.withCommit(at: last.frameOffset) { commit in
+            (commit.seq, commit.block(of: last.effectOrdinal).array)
+        }
+        if own == seq { return last }
+        let found = source.location(of: key, in: block, at: seq)
+        return found == .none ? nil : found
+    }
+}
+
 extension Store {
     /// Runs `body` with the state, under the lock.
     public func read<T, E: Error>(_ body: (StoreReader) throws(E) -> T) throws(E) -> T {

@@ -31,11 +31,13 @@ public enum Envelope {
     ///   - commit: The commit of the effect.
     ///   - facts: What stands elsewhere.
     ///   - buffer: Gets the object.
+    ///   - appendValue: Appends what is shown of the value; nil shows it whole.
     public static func append(
         _ effect: EffectView,
         of commit: CommitView,
         _ facts: RecordFacts,
-        to buffer: inout ByteBuffer
+        to buffer: inout ByteBuffer,
+        value appendValue: ((ByteView, inout ByteBuffer) -> Void)? = nil
     ) {
         appendHead(effect, facts, to: &buffer)
         buffer.append(",\"state\":")
@@ -49,7 +51,11 @@ public enum Envelope {
             borrow.append(to: &buffer)
         }
         buffer.append(",\"value\":")
-        buffer.append(effect.value)
+        if let appendValue {
+            appendValue(effect.value, &buffer)
+        } else {
+            buffer.append(effect.value)
+        }
         buffer.append("}")
     }
 

@@ -20,6 +20,8 @@ public struct ListPage {
         case trees
         /// Tokens.
         case tokens
+        /// Versions of a record.
+        case history
     }
 
     /// Elements begun so far.
@@ -42,14 +44,20 @@ public struct ListPage {
     ///
     /// - Parameters:
     ///   - next: The cursor of the page after it; nil on the last one.
+    ///   - isTruncated: Whether there was more that is not kept any longer.
     ///   - buffer: Gets the rest of the page.
-    public func end(next: ListCursor? = nil, in buffer: inout ByteBuffer) {
+    public func end(
+        next: ListCursor? = nil,
+        isTruncated: Bool = false,
+        in buffer: inout ByteBuffer
+    ) {
         buffer.append("]")
         if let next {
             buffer.append(",\"next\":\"")
             next.append(to: &buffer)
             buffer.append("\"")
         }
+        if isTruncated { buffer.append(",\"truncated\":true") }
         buffer.append("}")
     }
 

@@ -10,15 +10,19 @@ import base64
 import json
 import os
 import socket
+import threading
 import unittest
 
 import websockets.exceptions
 import websockets.sync.client
 
 import check
+import many
 import recorder
 import rows_borrows
 import rows_changes
+import rows_history
+import rows_lists
 import rows_records
 import rows_snapshots
 import rows_trees
@@ -144,6 +148,96 @@ class APITest(Table):
             Row("another database", "GET", path, 421, "wrong-database",
                 headers={**headers, "Holdfast-Database": "${u:other}"}),
         ])
+
+
+    def test_16_every_read_waits_for_its_position(self):
+        reads = [operation for operation in Contract(check.SPEC).operations
+                 if operation.path.startswith("/v1") and not operation.writes
+                 and operation.id not in ("openFeed", "openMirror")]
+        self.assertGreater(len(reads), 10)
+        seq, _ = self.head()
+        wanted = f"{self.server.epoch}:{seq + 1}"
+        replies = {}
+
+        def read(operation):
+            target, _ = rows_trees.minimal(operation)
+            replies[operation.id] = self.send(Row(
+                f"{operation.id} waits", operation.method, target, 200,
+                headers={"Holdfast-Min-Position": wanted, "Prefer": "wait=25"}))
+
+        threads = [threading.Thread(target=read, args=[operation]) for operation in reads]
+        for thread in threads:
+            thread.start()
+        # None is answered before: a reply to the write alone lets them go on.
+        first = self.send(Row("what does not wait", "GET", "/v1", 200))
+        self.assertEqual((first.status, replies), (200, {}))
+        self.run_rows([Row("the write", "PUT", "/v1/records/notes/waited", 201, json=1, commits=1,
+                           headers={"If-None-Match": "*"})])
+        for thread in threads:
+            thread.join(30)
+        self.assertEqual(set(replies), {operation.id for operation in reads})
+        for name, reply in replies.items():
+            with self.subTest(name):
+                self.assertNotEqual(reply.status, 503, reply.body)
+                _, _, reached = reply.headers["holdfast-position"].partition(":")
+                self.assertGreaterEqual(int(reached), seq + 1)
+
+
+class ListTest(Table):
+    """A server of its own: every record counts."""
+
+    saved = {}
+
+    @classmethod
+    def setUpClass(cls):
+        cls.server = Server()
+
+    @classmethod
+    def tearDownClass(cls):
+        assert cls.server.stop() == 0
+
+    def test_1_records_are_made(self):
+        self.run_rows(rows_lists.PREPARE)
+
+    def test_2_what_is_found(self):
+        self.run_rows(rows_lists.FOUND)
+
+    def test_3_what_cannot_be_asked(self):
+        self.run_rows(rows_lists.REFUSED)
+
+    def test_4_bounds_states_and_fields(self):
+        self.run_rows(rows_lists.BOUNDS)
+        self.run_rows(rows_lists.STATES)
+        self.run_rows(rows_lists.FIELDS)
+
+    def test_5_orders(self):
+        self.run_rows(rows_lists.SORTED)
+
+    def test_6_many_that_change_meanwhile(self):
+        many.check(self)
+
+
+class HistoryTest(Table):
+    """A server of its own: its log is cut."""
+
+    saved = {}
+
+    @classmethod
+    def setUpClass(cls):
+        cls.server = Server("--segment-bytes", "65536", "--history-days", "0")
+        cls.saved["epoch"] = cls.server.epoch
+
+    @classmethod
+    def tearDownClass(cls):
+        assert cls.server.stop() == 0
+
+    def test_history(self):
+        self.run_rows(rows_history.PREPARE)
+        self.run_rows(rows_history.KEPT)
+        for number in range(100):
+            row = rows_snapshots.fill(number)
+            self.compare(row, self.send(row))
+        self.run_rows(rows_history.CUT)
 
 
 class SnapshotTest(Table):

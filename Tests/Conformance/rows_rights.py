@@ -104,6 +104,13 @@ def operations():
         ("createRecord", "POST", "/v1/records/parts", writing(201), {"json": one, "commits": 1}),
         ("getRecord", "GET", RECORD, reading(200), {"has": {"n": "bolt"}}),
         ("getRecord", "GET", RECORD + "?meta=true", reading(200), {"has": {"value/n": "bolt"}}),
+        ("getRecord", "GET", RECORD + "?at=${v:%s}", reading(200), {"has": {"n": "bolt"}}),
+        ("getHistory", "GET", RECORD + "/history", reading(200), {"has": {"history/0/by": ANY}}),
+        ("listRecords", "GET", "/v1/records/parts?where=n:eq:bolt&sort=n", reading(200), {}),
+        ("listRecords", "GET", "/v1/records/hidden?fields=n&state=plain", {
+            **token(NO_TREE), "watcher": 200, "admin": 200}, {}),
+        ("getHistory", "GET", "/v1/records/hidden/x/history", {
+            **token(NO_TREE), "watcher": (404, "not-found"), "admin": (404, "not-found")}, {}),
         ("putRecord", "PUT", AT_0, writing(200),
          {"json": one, "headers": match, "commits": 1, **keep}),
         ("putRecord", "PUT", AT_0, writing((412, "stale")),
@@ -153,6 +160,7 @@ def operations():
                 {"put": {"tree": "hidden", "key": {"name": "by %s", "revision": 0},
                          "expects": "absent", "value": one}}]}}),
         ("listChanges", "GET", "/v1/changes?limit=1000", token(200), {}),
+        ("getChange", "GET", "/v1/changes/${v:%s}", reading(200, (404, "not-found")), {}),
         ("listChanges", "GET", "/v1/changes", token(200),
          {"headers": {"Accept": "application/x-ndjson"}}),
         ("listRanges", "GET", "/v1/ranges", token(200), {}),

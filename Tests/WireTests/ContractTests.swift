@@ -49,6 +49,10 @@ import Testing
         try withFirstEffect(Sample.commit) { effect, commit in
             let envelope = try written { Envelope.append(effect, of: commit, facts, to: &$0) }
             #expect(envelope == (try Self.example("Envelope")))
+            let version = try written {
+                try HistoryEntry.append(effect, of: commit, Sample.position(48213), to: &$0)
+            }
+            #expect(version == (try Self.example("Version")))
             let text = try commitText(commit)
             let chain = commit.chain.description
             #expect(

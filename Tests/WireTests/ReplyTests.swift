@@ -330,6 +330,35 @@ import Testing
         #expect(back.position == Sample.position(48213))
     }
 
+    @Test(
+        "So does one of a sorted list, and it is taken for no other kind",
+        arguments: [nil, [], [1], Array(repeating: 255, count: 256)] as [[UInt8]?]
+    )
+    func sorted(_ form: [UInt8]?) throws {
+        for key in [RecordKey(number: 7, revision: 1), RecordKey(name: "ä")] {
+            let cursor = ListCursor(
+                after: key,
+                .value(form),
+                at: Sample.position(9),
+                parameters: ["parts"]
+            )
+            let bytes = Array(cursor.text.utf8)
+            #expect(
+                try bytes.withView { try ListCursor($0, parameters: ["parts"], isSorted: true) }
+                    == cursor
+            )
+            #expect(throws: ShapeRefusal.self) {
+                try bytes.withView { try ListCursor($0, parameters: ["parts"]) }
+            }
+        }
+        let plain = Array(Self.cursor(Sample.part).text.utf8)
+        #expect(throws: ShapeRefusal.self) {
+            try plain.withView {
+                try ListCursor($0, parameters: ["parts", "latest"], isSorted: true)
+            }
+        }
+    }
+
     @Test("A cursor cut or changed anywhere is refused")
     func damaged() {
         let text = Array(Self.cursor(RecordKey(name: "bin-77")).text.utf8)

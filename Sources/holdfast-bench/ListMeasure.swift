@@ -1,0 +1,100 @@
+// Lists of many records over HTTP: a page, a lookup by a unique field, a walk through all.
+internal import Foundation
+
+/// `list100_rps`, `query_unique_us`, `query_walk_s`: one connection, one event loop, 1 M records.
+enum ListMeasure {
+    /// Records of one commit.
+    private static let commitCount = 1000
+
+    static func run(_ context: Context) throws {
+        let server = try ServerProcess(data: context.folder.fresh("list"), loops: 1)
+        defer { server.stop() }
+        let count = context.choose(quick: 10_000, whole: 1_000_000)
+        let client = try HTTPExchange(port: server.port)
+        try fill(client, count)
+        let rounds = context.choose(quick: 3, whole: 7)
+        var pages: [Double] = []
+        var lookups: [Double] = []
+        var walks: [Double] = []
+        for round in 0..<rounds {
+            let load = LoadGenerator(
+                port: server.port,
+                request: .get("/v1/records/bench?limit=100"),
+                connectionCount: 64,
+                seconds: context.choose(quick: 1, whole: 3)
+            )
+            let outcome = try load.run(in: context.folder)
+            pages.append(outcome.requestCount / outcome.seconds)
+            lookups.append(try lookup(client, count, round) * 1e6)
+            walks.append(try walk(client, count))
+        }
+        add(context, "list100_rps", "lists/s", .more, pages)
+        add(context, "query_unique_us", "us", .less, lookups)
+        add(context, "query_walk_s", "s", .less, walks)
+    }
+
+    private static func add(
+        _ context: Context,
+        _ measure: String,
+        _ unit: String,
+        _ aim: Measurement.Aim,
+        _ rounds: [Double]
+    ) {
+        context.report.add(
+            Measurement(
+                measure: measure,
+                unit: unit,
+                aim: aim,
+                rounds: rounds,
+                peer: .none(because: "nobody else has the route")
+            )
+        )
+    }
+
+    private static func fill(_ client: HTTPExchange, _ count: Int) throws {
+        try client.require(
+            "PUT",
+            "/v1/trees/bench",
+            body: #"{"keys":"name","schema":{"version":"1.0","fields":["#
+                + #"{"name":"number","type":"int64","unique":true},{"name":"name","type":"string"},"#
+                + #"{"name":"stock","type":"int64"},{"name":"note","type":"string"}]}}"#
+        )
+        for start in stride(from: 0, to: count, by: commitCount) {
+            let puts = (start..<min(count, start + commitCount)).map { number in
+                #"{"put":{"tree":"bench","key":{"name":"record-\#(number)","revision":0},"#
+                    + #""expects":"absent","value":"#
+                    + Sample.document(byteCount: 195, number: number) + "}}"
+            }
+            let body = #"{"operations":["# + puts.joined(separator: ",") + "]}"
+            try client.require("POST", "/v1/changes", body: body)
+        }
+    }
+
+    /// Seconds of one lookup, of many spread over the tree.
+    private static func lookup(
+        _ client: HTTPExchange,
+        _ count: Int,
+        _ round: Int
+    ) throws -> Double {
+        let lookups = 1000
+        let start = Clock.nanoseconds
+        for index in 0..<lookups {
+            let number = (index * 7919 + round) % count
+            let reply = try client.send("GET", "/v1/records/bench?where=number:eq:\(number)")
+            guard reply.status == 200, reply.body.contains(#""number":\#(number),"#),
+                !reply.body.contains("next")
+            else { throw BenchError("a lookup: \(reply.status) \(reply.body)") }
+        }
+        return Double(Clock.nanoseconds - start) / 1e9 / Double(lookups)
+    }
+
+    /// Seconds of a search that finds nothing.
+    private static func walk(_ client: HTTPExchange, _ count: Int) throws -> Double {
+        let start = Clock.nanoseconds
+        let reply = try client.send("GET", "/v1/records/bench?where=stock:lt:0")
+        guard reply.status == 200, reply.body == #"{"records":[]}"# else {
+            throw BenchError("a walk: \(reply.status) \(reply.body)")
+        }
+        return Double(Clock.nanoseconds - start) / 1e9
+    }
+}
