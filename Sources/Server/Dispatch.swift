@@ -199,8 +199,11 @@ extension LoopServer {
         }
         if !isKnown { acceptedHost = head.host.array }
         guard let origin = try Call.single(head, "origin")?.text else { return }
-        let own = ["http://" + head.host.text, "https://" + head.host.text]
-        guard own.contains(origin) || configuration.origins.contains(origin) else {
+        // Without TLS of its own, a proxy may speak it for this server.
+        let isOwn =
+            origin == "https://" + head.host.text
+            || configuration.tls == nil && origin == "http://" + head.host.text
+        guard isOwn || configuration.origins.contains(origin) else {
             throw RequestRefusal(
                 .forbiddenOrigin,
                 "Pages of \(origin) may not use this server. Allow them with --origin."

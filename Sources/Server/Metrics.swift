@@ -86,6 +86,7 @@ final class Metrics: Sendable {
     let feedDeliveries = Counter()
     let mirrorClients = Gauge()
     let refusedHeads = Counter()
+    let failedHandshakes = Counter()
     let compactions = Histogram()
     let failedCompactions = Counter()
 
@@ -154,6 +155,13 @@ final class Metrics: Sendable {
             "counter",
             "Requests refused before a route was found.",
             refusedHeads.value,
+            &out
+        )
+        number(
+            "holdfast_tls_handshakes_failed_total",
+            "counter",
+            "Connections that did not come to agree on TLS.",
+            failedHandshakes.value,
             &out
         )
     }
