@@ -133,6 +133,12 @@ public final class ByteStream {
         }
     }
 
+    /// The network of the peer, as a number: an IPv4 address, or the first 64 bits of an IPv6 one,
+    /// which one host has to itself.
+    ///
+    /// Zero when the peer is gone or has none.
+    public var peerNetwork: UInt64 { phase == .closed ? 0 : holdfast_peer_network(descriptor) }
+
     // MARK: Output
 
     /// Bytes written and not yet given to the system.

@@ -29,6 +29,10 @@ public struct ServerConfiguration: Sendable {
     public var bodyByteCountMax: Int
     /// Most open connections.
     public var connectionCountMax: Int
+    /// Requests an address may make, over all its connections; nil for any number.
+    public var addressRate: RequestRate?
+    /// Requests that may be made with one token; nil for any number.
+    public var tokenRate: RequestRate?
     /// Names by which requests may call this server besides loopback's and its own address.
     public var hostNames: [String]
     /// Origins of other pages that may use it.

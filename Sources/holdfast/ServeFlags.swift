@@ -130,6 +130,20 @@ enum ServeFlags {
         Flag("heartbeat", .number, "SECONDS", environment: true, "between heads of a feed (15)"),
         Flag("max-connections", .number, "N", environment: true, "most open connections (20000)"),
         Flag(
+            "address-rate",
+            .number,
+            "N",
+            environment: true,
+            "requests a second an address may make, on average; twice as\nmany at once (any number)"
+        ),
+        Flag(
+            "token-rate",
+            .number,
+            "N",
+            environment: true,
+            "requests a second that may be made with one token (any number)"
+        ),
+        Flag(
             "host-name",
             .list,
             "NAME",
@@ -199,6 +213,8 @@ struct ServeSettings {
         if let count = try arguments.integer("max-connections", 1...1_000_000) {
             configuration.connectionCountMax = Int(count)
         }
+        configuration.addressRate = try Self.rate("address-rate", arguments)
+        configuration.tokenRate = try Self.rate("token-rate", arguments)
         segmentByteCount =
             try arguments.integer("segment-bytes", 65_536...1_073_741_824).map { Int($0) }
             ?? Limits.segmentByteCount
@@ -209,6 +225,14 @@ struct ServeSettings {
         configuration.hostNames = try Self.hostNames(arguments)
         configuration.origins = try Self.origins(arguments)
         self.configuration = configuration
+    }
+
+    private static func rate(
+        _ name: String,
+        _ arguments: Arguments
+    ) throws(CommandFailure) -> RequestRate? {
+        try arguments.decimal(name, 0.01...1_000_000, unit: "requests a second")
+            .map { RequestRate(perSecond: $0) }
     }
 
     private static func compaction(
