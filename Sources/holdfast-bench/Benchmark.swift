@@ -72,6 +72,7 @@ enum Benchmark {
 
     private static let families = [
         Family(.server, "get", ["get_rps_per_core"], GetMeasure.run),
+        Family(.server, "get over TLS", ["tls_get_rps_per_core"], GetMeasure.runSecure),
         Family(.server, "put", ["put_durable_rps"], PutMeasure.run),
         Family(.server, "feed", ["feed_cpu_us_per_delivery", "feed_p99_ms"], FeedMeasure.run),
         Family(
