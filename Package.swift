@@ -20,7 +20,7 @@ let layers: [(folder: String, mayImport: [String])] = [
         "Embedded",
         ["Basics", "JSONCoding", "Records", "Storage", "CommitLog", "Engine", "Store"]
     ),
-    ("Networking", ["Basics", "CLibevent"]),
+    ("Networking", ["Basics", "CLibevent", "COpenSSL"]),
     (
         "Mirror",
         [

@@ -1,5 +1,10 @@
 // The server's REST interface, as far as the viewer reads it. It never writes.
 
+import * as token from './token.js';
+
+// Tells, as `unauthorized`, that the server wants a token, or another one.
+export const refusals = new EventTarget();
+
 // What the server refused, or that it could not be asked.
 export class Problem extends Error {
     // `status` is 0 when there was no reply; `code` is the stable one of the problem document.
@@ -15,9 +20,14 @@ export function server(signal) {
     return get('/v1', signal);
 }
 
-// The trees that are declared.
-export async function trees(signal) {
-    return (await get('/v1/trees', signal)).trees;
+// The trees that are declared, as far as a token opens them; by default the one that is kept.
+export async function trees(signal, shown) {
+    return (await get('/v1/trees', signal, shown)).trees;
+}
+
+// A ticket that opens the feed once: a page cannot show a token with a WebSocket.
+export async function ticket(signal) {
+    return (await ask('POST', '/v1/feed/tickets', signal, token.current())).ticket;
 }
 
 // One page of a tree: `{ records, next? }`.
@@ -64,10 +74,18 @@ export function parse(text) {
     });
 }
 
-async function get(path, signal) {
+function get(path, signal, shown = token.current()) {
+    return ask('GET', path, signal, shown);
+}
+
+async function ask(method, path, signal, shown) {
+    const headers = { Accept: 'application/json' };
+    if (shown) {
+        headers.Authorization = `Bearer ${shown}`;
+    }
     let reply;
     try {
-        reply = await fetch(path, { signal, headers: { Accept: 'application/json' } });
+        reply = await fetch(path, { method, signal, headers });
     } catch (error) {
         if (error.name === 'AbortError') {
             throw error;
@@ -83,6 +101,9 @@ async function get(path, signal) {
     }
     if (!reply.ok) {
         const { code, detail, title } = document ?? {};
+        if (reply.status === 401 && shown === token.current()) {
+            refusals.dispatchEvent(new CustomEvent('unauthorized'));
+        }
         throw new Problem(reply.status, code ?? 'refused', detail ?? title);
     }
     return document;

@@ -1,13 +1,15 @@
 // The live feed: one ordered stream of commits that survives restarts and bad networks.
 //
-// Invariants: commits are handed out in order, each once, none left out; after a break the server
-// is asked for what follows the last one (`since`) and shown its chain hash, so that another
-// history is noticed and never mixed with this one. Nothing is ever listed again to catch up.
+// Invariants: commits are handed out in order, each once, none left out but what a token does not
+// open; after a break the server is asked for what follows the last one (`since`) and shown its
+// chain hash, so that another history is noticed and never mixed with this one. Nothing is ever
+// listed again to catch up.
 //
 // Events: `state` ({ name, ... }), `commit`, `reset` (another history begins), `hello`.
 
-import { parse } from './api.js';
+import { parse, ticket } from './api.js';
 import { seqOf } from './format.js';
+import * as token from './token.js';
 
 const PROTOCOL = 'holdfast.feed.v1';
 
@@ -20,6 +22,9 @@ const DELAY_MAX_MILLISECONDS = 15_000;
 // Close codes that mean: what you have does not lead to what is here.
 const DIVERGED = 4409;
 const COMPACTED = 4410;
+// The token has ended, or the server asks for one now; a token's rights have changed.
+const SIGNED_OUT = 4401;
+const OTHER_RIGHTS = 4403;
 
 export class Feed extends EventTarget {
     state = { name: 'connecting' };
@@ -33,6 +38,8 @@ export class Feed extends EventTarget {
     #retry = null;
     #silence = null;
     #silenceMilliseconds = 60_000;
+    #opening = 0; // counts the connections, so that one that was given up does not begin
+    #isLimited = false; // whether commits may be left out: a token may not open all
 
     constructor(address) {
         super();
@@ -43,11 +50,27 @@ export class Feed extends EventTarget {
     }
 
     // Connects; from then on it reconnects by itself.
-    start() {
+    async start() {
         clearTimeout(this.#retry);
         this.#retry = null;
         this.#change({ name: this.#attempt === 0 ? 'connecting' : 'reconnecting' });
-        const socket = new WebSocket(this.#address, PROTOCOL);
+        const opening = ++this.#opening;
+        this.#isLimited = token.current() !== null;
+        let address = this.#address;
+        if (this.#isLimited) {
+            try {
+                address += `?${new URLSearchParams({ ticket: await ticket() })}`;
+            } catch {
+                if (opening === this.#opening) {
+                    this.#closed(1006);
+                }
+                return;
+            }
+            if (opening !== this.#opening) {
+                return;
+            }
+        }
+        const socket = new WebSocket(address, PROTOCOL);
         this.#socket = socket;
         this.#listenForSilence();
         socket.onmessage = ({ data }) => {
@@ -61,6 +84,20 @@ export class Feed extends EventTarget {
                 this.#closed(code);
             }
         };
+    }
+
+    // Ends the connection, and connects no more until it is started again.
+    signOut() {
+        clearTimeout(this.#retry);
+        clearTimeout(this.#silence);
+        this.#retry = null;
+        this.#opening += 1;
+        const socket = this.#socket;
+        this.#socket = null;
+        socket?.close();
+        this.#attempt = 0;
+        this.#forget();
+        this.#change({ name: 'signedOut' });
     }
 
     #receive(message) {
@@ -118,7 +155,7 @@ export class Feed extends EventTarget {
         if (commit.seq < expected) {
             return;
         }
-        if (commit.seq > expected) {
+        if (commit.seq > expected && !this.#isLimited) {
             this.#drop(); // a hole: ask again for what follows the last one
             return;
         }
@@ -128,7 +165,9 @@ export class Feed extends EventTarget {
 
     // The heartbeat: nothing is missing up to there.
     #progress(head) {
-        if (head.seq > this.#position.seq) {
+        if (head.seq > this.#position.seq && this.#isLimited) {
+            this.#position = { seq: head.seq, chain: head.chain };
+        } else if (head.seq > this.#position.seq) {
             this.#drop();
         } else if (head.seq === this.#position.seq) {
             this.#position.chain = head.chain;
@@ -138,7 +177,14 @@ export class Feed extends EventTarget {
     #closed(code) {
         clearTimeout(this.#silence);
         this.#socket = null;
-        if (code === DIVERGED || code === COMPACTED) {
+        if (this.state.name === 'signedOut') {
+            return;
+        }
+        if (code === SIGNED_OUT) {
+            this.signOut();
+            return;
+        }
+        if (code === DIVERGED || code === COMPACTED || code === OTHER_RIGHTS) {
             this.#forget();
         }
         const ceiling = Math.min(

@@ -9,6 +9,7 @@ import './components/feed/feed.js';
 import './components/navigation/navigation.js';
 import './components/record/record.js';
 import './components/records/records.js';
+import './components/sign-in/sign-in.js';
 import { make } from './dom.js';
 import { route } from './route.js';
 import { session } from './session.js';
@@ -24,6 +25,11 @@ const views = {
 
 // Shows what the address names. The view is made anew, so it starts from no stale state.
 function show() {
+    if (session.needsToken) {
+        content.replaceChildren(make('hf-sign-in'));
+        document.title = 'Sign in · Holdfast';
+        return;
+    }
     const current = route();
     const [tag, attributes] = views[current.view](current);
     content.replaceChildren(make(tag, attributes));
@@ -57,6 +63,13 @@ window.addEventListener('keydown', (event) => {
 // Another history begins: whatever stands in a view is of the old one.
 session.addEventListener('reset', show);
 
+const signOut = document.getElementById('sign-out');
+signOut.addEventListener('click', () => session.signOut());
+session.addEventListener('token', () => {
+    signOut.hidden = !session.isSignedIn;
+    show();
+});
+
 session.addEventListener('server', () => {
     const { application, databaseID, version } = session.server;
     const place = document.getElementById('application');
@@ -64,5 +77,6 @@ session.addEventListener('server', () => {
     place.title = `database ${databaseID}, server ${version}`;
 });
 
+signOut.hidden = !session.isSignedIn;
 show();
 session.start();

@@ -1,11 +1,12 @@
-// What all views share: the server, its trees, the feed, the latest commits.
+// What all views share: the server, its trees, the feed, the latest commits, the token.
 //
 // Events: `server`, `trees`, `state`, `commit` (the commit), `reset` (everything anew),
-// `problem` (what could not be had).
+// `problem` (what could not be had), `token` (signed in or out).
 
 import * as api from './api.js';
 import { Feed } from './feed.js';
 import { keyText } from './format.js';
+import * as token from './token.js';
 
 // How many commits are kept for the list of changes; older ones can be asked for.
 export const COMMIT_COUNT_MAX = 500;
@@ -16,8 +17,19 @@ class Session extends EventTarget {
     commits = []; // newest last
     feed = new Feed(`${location.protocol === 'https:' ? 'wss' : 'ws'}://${location.host}/v1/feed`);
 
+    needsToken = false; // whether the server wants a token, or another one
+
     start() {
-        this.feed.addEventListener('state', ({ detail }) => this.#tell('state', detail));
+        this.feed.addEventListener('state', ({ detail }) => {
+            this.#tell('state', detail);
+            if (detail.name === 'signedOut' && !this.needsToken) {
+                this.signOut();
+            } else if (detail.name === 'offline' && this.server === null) {
+                // A WebSocket does not say why it was refused.
+                this.#load();
+            }
+        });
+        api.refusals.addEventListener('unauthorized', () => this.signOut());
         this.feed.addEventListener('commit', ({ detail }) => this.#take(detail));
         this.feed.addEventListener('reset', () => {
             this.commits = [];
@@ -32,6 +44,29 @@ class Session extends EventTarget {
             }
         });
         this.feed.start();
+    }
+
+    get isSignedIn() {
+        return token.current() !== null;
+    }
+
+    // Shows a token from now on.
+    signIn(text) {
+        token.keep(text);
+        this.needsToken = false;
+        this.#tell('token');
+        this.feed.start();
+    }
+
+    // Forgets the token and everything it had opened, and asks for another.
+    signOut() {
+        token.forget();
+        if (this.needsToken) {
+            return;
+        }
+        this.needsToken = true;
+        this.feed.signOut();
+        this.#tell('token');
     }
 
     async #load() {

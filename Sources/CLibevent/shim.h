@@ -148,6 +148,21 @@ static inline int holdfast_peer(int fd, char *text, size_t count) {
     return -EAFNOSUPPORT;
 }
 
+// The network of the peer: its IPv4 address, or the first half of its IPv6 one; 0 for none.
+static inline uint64_t holdfast_peer_network(int fd) {
+    struct sockaddr_storage address;
+    socklen_t length = sizeof address;
+    uint64_t network = 0;
+    if (getpeername(fd, (struct sockaddr *)&address, &length) < 0) return 0;
+    if (address.ss_family == AF_INET) return ((struct sockaddr_in *)&address)->sin_addr.s_addr;
+    if (address.ss_family != AF_INET6) return 0;
+    const struct in6_addr *six = &((struct sockaddr_in6 *)&address)->sin6_addr;
+    // An IPv4 peer of a socket that takes both.
+    int is_four = IN6_IS_ADDR_V4MAPPED(six);
+    memcpy(&network, six->s6_addr + (is_four ? 12 : 0), is_four ? 4 : 8);
+    return network;
+}
+
 // A socket on its way to an address, not blocking: connected, or connecting until it is writable.
 static inline int holdfast_connect(const char *host, uint16_t port) {
     struct sockaddr_storage address;

@@ -39,6 +39,10 @@ public enum DatabaseError: Error, Hashable, Sendable {
 
     /// The network is needed for this, and not there.
     case offline
+    /// There is no secure connection to the server: which check failed, and what to do.
+    ///
+    /// Nothing that says who asks was sent.
+    case untrusted(String)
     /// The server holds another database than the one this mirror belongs to.
     case wrongServer(expected: UUID, found: UUID)
     /// The database is closed.
@@ -62,6 +66,7 @@ extension DatabaseError: CustomStringConvertible {
         case .diskFailed(let reason): "The disk failed, nothing was lost: \(reason)."
         case .unavailable(let directory, let reason): "Cannot open \(directory): \(reason)."
         case .offline: "The server cannot be reached, and this needs it."
+        case .untrusted(let reason): reason
         case .wrongServer(let expected, let found):
             "The server holds the database \(found), this mirror belongs to \(expected)."
         case .closed: "The database is closed."

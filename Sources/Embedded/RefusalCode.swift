@@ -154,6 +154,8 @@ extension Refusal.Code {
     public static let headTooLarge = Refusal.Code(rawValue: "head-too-large")
     /// The request took too long to arrive.
     public static let requestTimeout = Refusal.Code(rawValue: "request-timeout")
+    /// The address, or the token, asks more often than the server allows.
+    public static let tooManyRequests = Refusal.Code(rawValue: "too-many-requests")
     /// An Upgrade is needed here.
     public static let upgradeRequired = Refusal.Code(rawValue: "upgrade-required")
     /// The server failed; its log says why.

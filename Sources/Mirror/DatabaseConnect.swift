@@ -4,6 +4,7 @@ internal import HoldfastBasics
 internal import HoldfastCommitLog
 public import HoldfastEmbedded
 internal import HoldfastHTTP
+internal import HoldfastNetworking
 internal import HoldfastRecords
 internal import HoldfastStorage
 internal import HoldfastStore
@@ -19,7 +20,7 @@ extension Database {
     ///
     /// ```swift
     /// let db = try await Database.connect(
-    ///     to: "http://parts.local:7070",
+    ///     to: "https://parts.example:7070",
     ///     mirror: "mirror",
     ///     application: "stockroom",
     ///     trees: [Part.self]
@@ -27,7 +28,7 @@ extension Database {
     /// ```
     ///
     /// - Parameters:
-    ///   - server: `http://HOST[:PORT]`.
+    ///   - server: `https://HOST[:PORT]`, or `http://HOST[:PORT]` in the clear.
     ///   - token: What proves who it is; nil where servers take callers at their word.
     ///   - directory: Where the mirror lives; this process's alone until ``close()``.
     ///   - application: The application the database belongs to.
@@ -35,9 +36,10 @@ extension Database {
     ///   - copying: Which trees are copied: all of them, or the chosen ones alone.
     ///   - user: Who writes.
     ///   - cacheByteCount: What decoded records of one tree may weigh together.
+    ///   - security: Whom to trust at an `https` address, and what to show there.
     /// - Returns: The open database.
-    /// - Throws: `offline` (the first time, and the server cannot be reached), `refused`,
-    ///   `wrongServer`, `damaged`, `full`, `unavailable`.
+    /// - Throws: `offline` (the first time, and the server cannot be reached), `untrusted`,
+    ///   `refused`, `wrongServer`, `damaged`, `full`, `unavailable`.
     public static func connect(
         to server: String,
         token: String? = nil,
@@ -46,13 +48,18 @@ extension Database {
         trees: [any Record.Type],
         copying: MirroredTrees = .all,
         user: String = "local",
-        cacheByteCount: Int = defaultCacheByteCount
+        cacheByteCount: Int = defaultCacheByteCount,
+        security: ConnectionSecurity = ConnectionSecurity()
     ) async throws(DatabaseError) -> Database {
         let types = try RecordTrees(trees)
         let chosen = try copying.names(types)
         guard let address = ServerAddress(server) else {
-            throw .unavailable(directory: directory, reason: "'\(server)' is no http address")
+            throw .unavailable(
+                directory: directory,
+                reason: "'\(server)' is no http or https address"
+            )
         }
+        let context = try security.context(for: address, showingToken: token != nil)
         var files = try opening(directory) { try MirrorDirectory(directory) }
         var target = LinkTarget(
             address: address,
@@ -60,7 +67,8 @@ extension Database {
             databaseID: files.pinned?.databaseID,
             user: user,
             device: files.pinned?.device ?? "new",
-            token: token
+            token: token,
+            security: context
         )
         try await renew(&files, directory, target, copying: files.selection(of: chosen))
         let (store, pinned) = try opening(directory) {
@@ -175,6 +183,8 @@ enum ServerProbe {
                 )
             }
             throw .wrongServer(expected: UUID(expected), found: UUID(found))
+        case .failure(.untrusted(let why)):
+            throw .untrusted(LinkEnd.untrusted(why).detail)
         case .failure(let end):
             if end.mayRetry { throw .offline }
             throw .refused(HoldfastEmbedded.Refusal(.unsupported, end.detail))

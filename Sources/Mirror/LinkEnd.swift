@@ -6,6 +6,9 @@ internal import HoldfastWire
 enum LinkEnd: Error, Hashable, Sendable {
     /// There was no connection.
     case unreachable(String)
+    /// The connection is not secure: the server did not show that it is who it is to be, or does
+    /// not take this client; nothing that says who asks was sent.
+    case untrusted(String)
     /// The connection was made, but not all of the handshake came in time.
     case timedOut
     /// The server holds another database, or another application's; nothing was sent to it.
@@ -22,19 +25,26 @@ enum LinkEnd: Error, Hashable, Sendable {
     case garbled(String)
     /// The server's snapshot cannot be taken: it gives none, or it cannot be kept here.
     case notTaken(String)
-    /// The address cannot be spoken to by this version.
-    case unsupported(String)
     /// It was closed here.
     case closed
 
     /// Whether the same attempt may succeed later; if not, somebody has to do something first.
     var mayRetry: Bool {
         switch self {
-        case .unreachable, .timedOut, .lost, .silent, .garbled, .notTaken: true
+        case .unreachable, .untrusted, .timedOut, .lost, .silent, .garbled, .notTaken: true
         case .refused(let status, _): status == 408 || status == 429 || status >= 500
         case .bye(let code, _):
             code < 4000 || code == MirrorEnd.stalled || code == MirrorEnd.compacted
-        case .otherDatabase, .unsupported, .closed: false
+        case .otherDatabase, .closed: false
+        }
+    }
+
+    /// What an application is shown until a connection stands; nil for what passes by itself.
+    var refusal: String? {
+        switch self {
+        case .untrusted: detail
+        case .closed: nil
+        default: mayRetry ? nil : detail
         }
     }
 
@@ -59,6 +69,7 @@ enum LinkEnd: Error, Hashable, Sendable {
     var detail: String {
         switch self {
         case .unreachable(let why): "The server cannot be reached: \(why)."
+        case .untrusted(let why): "There is no secure connection: \(why)."
         case .timedOut: "The server did not answer in time."
         case .otherDatabase(let found, let application):
             "The server holds database \(found) of application \(application), not the one this "
@@ -69,7 +80,6 @@ enum LinkEnd: Error, Hashable, Sendable {
         case .silent: "The server was silent for two heartbeats."
         case .garbled(let why): "What the server sent cannot be read: \(why)"
         case .notTaken(let why): "The server's snapshot cannot be taken: \(why)"
-        case .unsupported(let why): why
         case .closed: "The connection was closed."
         }
     }

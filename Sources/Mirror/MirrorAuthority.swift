@@ -295,11 +295,10 @@ final class MirrorAuthority: Authority {
                 state.link = 0
                 if !stood, !end.asksForAnother { state.failureCount += 1 }
             }
-            let refusal = end.mayRetry || end == .closed ? nil : end.detail
             act(
                 try core.withLock { (core) throws(MirrorError) in
                     end.needsNewCopy
-                        ? try core.diverged(end.detail) : core.disconnected(refusal)
+                        ? try core.diverged(end.detail) : core.disconnected(end.refusal)
                 }
             )
             publishStatus()

@@ -1,6 +1,7 @@
 // A mirror's connection: from an address to messages of holdfast.mirror.v1.
 //
-// Order of a connection: connect; `GET /v1` without any credential; compare database and
+// Order of a connection: connect, and where the address says so let the server show who it is by
+// TLS; `GET /v1` without any credential; compare database and
 // application with what is pinned; only then, on the same connection and with user, device and
 // token, the server's snapshot where the copy needs it, and the upgrade; then messages both ways.
 //
@@ -49,6 +50,8 @@ struct LinkTarget: Sendable {
     var device: String
     /// What proves who it is; nil where servers take callers at their word.
     var token: String?
+    /// Whom to trust; nil at a plain address.
+    var security: TLSContext?
     /// How long connecting and the handshake may take.
     var openingMilliseconds = 10_000
     /// Longest silence before the server has told its heartbeat.
@@ -107,14 +110,11 @@ final class MirrorLink: ByteStreamHandler {
     /// Begins to connect; called once.
     func open() {
         guard phase == .idle else { return }
+        precondition(
+            target.address.isSecure == (target.security != nil),
+            "what is asked for over TLS never goes in the clear"
+        )
         phase = .connecting
-        guard !target.address.isSecure else {
-            // Told later, as every end is.
-            loop.schedule(afterMilliseconds: 0) { [self] in
-                end(.unsupported("This version speaks http alone; https comes with a later one."))
-            }
-            return
-        }
         opening = loop.schedule(afterMilliseconds: target.openingMilliseconds) { [weak self] in
             self?.end(.timedOut)
         }
@@ -123,6 +123,7 @@ final class MirrorLink: ByteStreamHandler {
             port: target.address.port,
             on: loop,
             deadlineMilliseconds: target.openingMilliseconds,
+            security: target.security,
             handler: self
         ) { [weak self] outcome in
             self?.connected(outcome)
@@ -266,6 +267,7 @@ final class MirrorLink: ByteStreamHandler {
             return
         }
         switch outcome {
+        case .failure(.insecure(_, let error)): end(Self.end(error))
         case .failure(let error): end(.unreachable(error.description))
         case .success(let stream):
             self.stream = stream
@@ -459,7 +461,16 @@ final class MirrorLink: ByteStreamHandler {
 
     func closed(_ stream: ByteStream, _ reason: CloseReason) {
         self.stream = nil
-        end(reason == .stopped ? .closed : .lost)
+        switch reason {
+        case .stopped: end(.closed)
+        // A server may look at this client's certificate after the handshake.
+        case .insecure(let error) where phase == .identifying: end(Self.end(error))
+        default: end(.lost)
+        }
+    }
+
+    private static func end(_ error: TLSError) -> LinkEnd {
+        error.isOfNetwork ? .unreachable("\(error)") : .untrusted("\(error)")
     }
 
     /// Lets go of everything and tells the handler, once.

@@ -5,8 +5,9 @@
 // - at most one send per tick: what is written waits in `output` until the tick ends;
 // - input is read only while nobody has paused it and waiting output is not above its high mark, so
 //   a client that does not read costs the high mark and one reply, not more;
-// - a stream goes open -> finishing -> lingering -> closed, or straight to closed; `closed` of the
-//   handler is called once, when the tick ends, and then the descriptor is closed.
+// - a stream goes open -> finishing -> lingering -> closed, or straight to closed; with TLS it is
+//   shaking before; `closed` of the handler is called once, when the tick ends, and then the
+//   descriptor is closed.
 public import HoldfastBasics
 internal import CHoldfastLibevent
 internal import Glibc
@@ -14,6 +15,8 @@ internal import Glibc
 /// A connected socket on a loop.
 public final class ByteStream {
     enum Phase {
+        /// Agrees with the peer on keys.
+        case shaking
         /// Reads and writes.
         case open
         /// Writes what waits, reads nothing.
@@ -40,7 +43,14 @@ public final class ByteStream {
     public internal(set) var isInputEnded = false
 
     let descriptor: Int32
-    private let listener: Listener?
+    let listener: Listener?
+    /// What encrypts its bytes; nil where they go as they are.
+    var security: TLSSession?
+    var secured: Secured?
+    /// Whether a read waits for room in the socket.
+    var readWantsRoom = false
+    /// Whether what is to be sent waits for input from the socket.
+    var sendWantsInput = false
     var phase = Phase.open
     var input = ByteBuffer()
     var output = ByteBuffer()
@@ -123,6 +133,12 @@ public final class ByteStream {
         }
     }
 
+    /// The network of the peer, as a number: an IPv4 address, or the first 64 bits of an IPv6 one,
+    /// which one host has to itself.
+    ///
+    /// Zero when the peer is gone or has none.
+    public var peerNetwork: UInt64 { phase == .closed ? 0 : holdfast_peer_network(descriptor) }
+
     // MARK: Output
 
     /// Bytes written and not yet given to the system.
@@ -153,7 +169,7 @@ public final class ByteStream {
         noteDirty()
     }
 
-    private func noteDirty() {
+    func noteDirty() {
         guard !isDirty else { return }
         isDirty = true
         loop.noteDirty(self)
@@ -188,7 +204,8 @@ public final class ByteStream {
     /// Arms or disarms the read event as the state demands.
     func updateReading() {
         let wanted =
-            phase == .open ? !isPaused && !isOutputFull && !isInputEnded : phase == .lingering
+            phase == .open
+            ? !isPaused && !isOutputFull && !isInputEnded : phase == .lingering || phase == .shaking
         guard wanted != isReadArmed, let readEvent else { return }
         isReadArmed = wanted
         if wanted { event_add(readEvent, nil) } else { event_del(readEvent) }
@@ -253,10 +270,10 @@ public final class ByteStream {
         let now = loop.nowNanoseconds
         if now >= deadline {
             deadline = .max
-            if phase == .open {
-                handler?.deadlineExpired(self)
-            } else {
-                close(.asked)
+            switch phase {
+            case .open: handler?.deadlineExpired(self)
+            case .shaking: endShaking()
+            default: close(.asked)
             }
         } else if now >= stallDeadline {
             close(.stalled)
@@ -280,6 +297,8 @@ public final class ByteStream {
 
     /// Everything has been sent: ends our side.
     func linger() {
+        guard endSecureOutput() else { return }
+        stallDeadline = .max
         if isInputEnded { return close(.asked) }
         shutdown(descriptor, Int32(SHUT_WR))
         phase = .lingering
@@ -307,6 +326,8 @@ public final class ByteStream {
             if let event { event_free(event) }
         }
         (readEvent, writeEvent, timer) = (nil, nil, nil)
+        security = nil
+        secured = nil
         Glibc.close(descriptor)
         listener?.noteClosed()
         let handler = handler

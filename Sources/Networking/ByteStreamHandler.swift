@@ -11,6 +11,8 @@ public enum CloseReason: Sendable, Equatable {
     case stalled
     /// The connection broke, with this errno.
     case failed(errno: Int32)
+    /// TLS broke, or ended without being closed.
+    case insecure(TLSError)
     /// The loop has ended.
     case stopped
 }

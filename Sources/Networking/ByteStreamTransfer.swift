@@ -5,7 +5,7 @@ internal import HoldfastBasics
 
 extension ByteStream {
     /// Reads in one tick before other sockets get their turn.
-    private static let readCountMax = 4
+    static let readCountMax = 4
     /// Memory above this is given back when a buffer is empty.
     private static let idleInputByteCount = 16 << 10
     private static let idleOutputByteCount = 64 << 10
@@ -16,6 +16,7 @@ extension ByteStream {
     func readable() {
         if phase == .lingering { return throwAway() }
         if isPaused { return updateReading() }
+        if let security { return readable(security) }
         for _ in 0..<Self.readCountMax {
             guard phase == .open, !isPaused, !isOutputFull else { return }
             let count = holdfast_receive(descriptor, loop.scratch.baseAddress, loop.scratch.count)
@@ -29,16 +30,21 @@ extension ByteStream {
 
     private func endOrFail(_ result: Int) {
         if result == 0 {
-            isInputEnded = true
-            updateReading()
-            handler?.inputEnded(self)
+            endInput()
         } else if result != -Int(EAGAIN) {
             close(.failed(errno: Int32(-result)))
         }
     }
 
+    /// The peer has ended its side.
+    func endInput() {
+        isInputEnded = true
+        updateReading()
+        handler?.inputEnded(self)
+    }
+
     /// Delivers in place when nothing is left over from before, the common case.
-    private func take(_ bytes: ByteView) {
+    func take(_ bytes: ByteView) {
         guard input.isEmpty else {
             input.append(bytes)
             return deliverInput()
@@ -74,8 +80,9 @@ extension ByteStream {
     /// The tick ends, and input may flow again: delivers what was left over.
     func redeliver() {
         clearNotes(resumed: true)
-        guard phase == .open, !isPaused, !isOutputFull, !input.isEmpty else { return }
-        deliverInput()
+        guard phase == .open, !isPaused, !isOutputFull else { return }
+        if !input.isEmpty { deliverInput() }
+        if let security, security.hasMore { readable(security) }
     }
 
     private func throwAway() {
@@ -92,12 +99,19 @@ extension ByteStream {
         clearNotes(dirty: true)
         guard phase == .open || phase == .finishing else { return }
         // A full socket is asked again when it says that it has room.
-        if !isWriteArmed { send() }
+        if !isWriteArmed, !sendWantsInput { send() }
         settle()
     }
 
     /// The socket has room.
     func writable() {
+        if let security {
+            if phase == .shaking { return shake(security) }
+            if readWantsRoom {
+                readWantsRoom = false
+                readable(security)
+            }
+        }
         guard phase == .open || phase == .finishing else { return }
         send()
         settle()
@@ -105,16 +119,10 @@ extension ByteStream {
 
     private func send() {
         guard !output.isEmpty else { return setWriteArmed(false) }
-        let result = output.view.withUnsafeBytes {
-            holdfast_send(descriptor, $0.baseAddress, $0.count)
-        }
-        guard result >= 0 || result == -Int(EAGAIN) else {
-            return close(.failed(errno: Int32(-result)))
-        }
-        let count = max(result, 0)
-        output.consume(count)
+        let taken = if let security { send(security) } else { sendPlainly() }
+        guard let count = taken else { return }
         sentByteCount += UInt64(count)
-        setWriteArmed(!output.isEmpty)
+        setWriteArmed(!output.isEmpty && !sendWantsInput)
         if output.isEmpty {
             stallDeadline = .max
             output.shrinkIfEmpty(above: Self.idleOutputByteCount)
@@ -122,6 +130,20 @@ extension ByteStream {
             stallDeadline = loop.nanoseconds(afterMilliseconds: options.stallMilliseconds)
             armTimer()
         }
+    }
+
+    /// - Returns: How many bytes the socket took; nil when the stream has failed.
+    private func sendPlainly() -> Int? {
+        let result = output.view.withUnsafeBytes {
+            holdfast_send(descriptor, $0.baseAddress, $0.count)
+        }
+        guard result >= 0 || result == -Int(EAGAIN) else {
+            close(.failed(errno: Int32(-result)))
+            return nil
+        }
+        let count = max(result, 0)
+        output.consume(count)
+        return count
     }
 
     /// Does what the amount of waiting output allows.

@@ -17,7 +17,10 @@ public final class Connector {
     private let host: String
     private let port: UInt16
     private let options: ByteStreamOptions
+    private let security: TLSContext?
     private var handler: (any ByteStreamHandler)?
+    /// The connection whose handshake goes on.
+    private var stream: ByteStream?
     private var completion: Completion?
     /// Numeric addresses not tried yet, the next one last.
     private var addresses: [String] = []
@@ -34,6 +37,7 @@ public final class Connector {
         _ port: UInt16,
         _ loop: EventLoop,
         _ options: ByteStreamOptions,
+        _ security: TLSContext?,
         _ handler: any ByteStreamHandler,
         _ completion: @escaping Completion
     ) {
@@ -41,6 +45,7 @@ public final class Connector {
         self.host = host
         self.port = port
         self.options = options
+        self.security = security
         self.handler = handler
         self.completion = completion
     }
@@ -53,6 +58,8 @@ public final class Connector {
     ///   - loop: Where the stream will live.
     ///   - deadlineMilliseconds: How long all of it may take.
     ///   - options: Bounds of the stream.
+    ///   - security: A client's part of TLS: the stream is given once the server has shown a
+    ///     certificate that verifies, for `host`; nil for a plain connection.
     ///   - handler: Who is told what happens on the stream.
     ///   - completion: Is given the stream, which reads from then on, or why there is none.
     /// - Returns: The attempt, to cancel it; the loop keeps it as long as it goes on.
@@ -63,11 +70,12 @@ public final class Connector {
         on loop: EventLoop,
         deadlineMilliseconds: Int,
         options: ByteStreamOptions = ByteStreamOptions(),
+        security: TLSContext? = nil,
         handler: any ByteStreamHandler,
         completion: @escaping Completion
     ) -> Connector {
         loop.preconditionIsCurrent()
-        let connector = Connector(host, port, loop, options, handler, completion)
+        let connector = Connector(host, port, loop, options, security, handler, completion)
         loop.add(connector)
         connector.deadline = loop.schedule(afterMilliseconds: deadlineMilliseconds) {
             [weak connector] in
@@ -145,8 +153,30 @@ public final class Connector {
         guard let handler else { return }
         let connected = descriptor
         descriptor = -1
-        let stream = ByteStream.adopt(connected, on: loop, options: options, handler: handler)
-        end(.success(stream))
+        guard let security else {
+            let stream = ByteStream.adopt(connected, on: loop, options: options, handler: handler)
+            return end(.success(stream))
+        }
+        secure(ByteStream(connected, loop, options, nil), security)
+    }
+
+    /// The server has to show who it is before anybody may write to it.
+    private func secure(_ stream: ByteStream, _ security: TLSContext) {
+        self.stream = stream
+        guard let session = TLSSession.client(security, over: stream.descriptor, to: host) else {
+            let error = TLSError.cannotBegin("\(host) is no name a certificate could be for")
+            return end(.failure(.insecure(name, error)))
+        }
+        stream.secure(session, deadlineMilliseconds: nil) { [weak self, weak stream] outcome in
+            guard let self, let stream else { return }
+            switch outcome {
+            case .failure(let error): end(.failure(.insecure(name, error)))
+            case .success:
+                stream.handler = handler
+                self.stream = nil
+                end(.success(stream))
+            }
+        }
     }
 
     private func end(_ outcome: Result<ByteStream, NetworkError>) {
@@ -158,6 +188,8 @@ public final class Connector {
         deadline = nil
         freeEvent()
         closeDescriptor()
+        stream?.close()
+        stream = nil
         // Kept until here: nobody else may hold it.
         let kept = self
         loop.forget(self)

@@ -195,6 +195,14 @@ public final class EventLoop: @unchecked Sendable {
         end()
     }
 
+    /// Closes connections of a listener that have not agreed on keys yet.
+    func closeShakingStreams(of listener: Listener) {
+        for stream in streams.values where stream.phase == .shaking && stream.listener === listener
+        {
+            stream.close(.stopped)
+        }
+    }
+
     private func runInbox() {
         inbox.withLock { inbox in
             swap(&inbox.work, &work)

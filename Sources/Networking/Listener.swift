@@ -26,6 +26,14 @@ public final class Listener: Sendable {
         public var pauseMilliseconds = 100
         /// The bounds of each connection.
         public var stream = ByteStreamOptions()
+        /// Takes connections with TLS; nil for plain ones.
+        public var tls: TLSAcceptor?
+        /// How long a handshake of TLS may take.
+        public var handshakeMilliseconds = 10_000
+        /// What a connection is sent that speaks plain HTTP where TLS begins.
+        public var plainFarewell: [UInt8] = []
+        /// Is called for each connection whose handshake fails, on its loop.
+        public var noteInsecure: @Sendable () -> Void = {}
 
         /// The bounds of the product.
         public init() {}
@@ -125,7 +133,7 @@ public final class Listener: Sendable {
         return result
     }
 
-    /// Accepts no more, soon; open connections stay.
+    /// Accepts no more, soon; open connections stay, handshakes under way end.
     public func close() {
         for loop in loops {
             loop.execute { loop.closeAcceptPoints(of: self) }
@@ -156,6 +164,7 @@ final class AcceptPoint {
     private var pause: LoopTimer?
     /// Whether the last accept failed, so that a run of failures is logged once.
     private var isFailing = false
+    private var refusals = TLSRefusals()
 
     /// Connections taken in one tick before others get their turn.
     private static let acceptCountMax = 64
@@ -202,8 +211,30 @@ final class AcceptPoint {
 
     private func begin(_ accepted: Int32) {
         let stream = ByteStream(accepted, loop, listener.options.stream, listener)
-        stream.handler = listener.makeHandler(stream)
-        stream.updateReading()
+        guard let acceptor = listener.options.tls else {
+            stream.handler = listener.makeHandler(stream)
+            return stream.updateReading()
+        }
+        guard let session = acceptor.session(over: accepted) else { return stream.close() }
+        let milliseconds = listener.options.handshakeMilliseconds
+        stream.secure(session, deadlineMilliseconds: milliseconds) {
+            // Weak: the stream keeps this closure while the handshake goes on.
+            [weak self, weak stream] outcome in
+            guard let stream else { return }
+            switch outcome {
+            case .success: stream.handler = stream.listener?.makeHandler(stream)
+            case .failure(let error): self?.refuse(stream, error)
+            }
+        }
+    }
+
+    private func refuse(_ stream: ByteStream, _ error: TLSError) {
+        listener.options.noteInsecure()
+        refusals.note(stream.peer, error, now: loop.nowNanoseconds, listener.logger)
+        guard error == .plainHTTP else { return }
+        listener.options.plainFarewell.withUnsafeBytes {
+            _ = holdfast_send(stream.descriptor, $0.baseAddress, $0.count)
+        }
     }
 
     private func refuse(_ accepted: Int32) {
@@ -248,5 +279,6 @@ extension EventLoop {
     func closeAcceptPoints(of listener: Listener) {
         for point in acceptPoints where point.listener === listener { point.close() }
         acceptPoints.removeAll { $0.listener === listener }
+        closeShakingStreams(of: listener)
     }
 }

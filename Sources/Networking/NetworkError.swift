@@ -14,6 +14,8 @@ public enum NetworkError: Error, Equatable, Sendable, CustomStringConvertible {
     case unknownHost(String, reason: String)
     /// No address of a host took the connection; the last one failed with this errno.
     case unreachable(String, errno: Int32)
+    /// The connection was made, but not a secure one.
+    case insecure(String, TLSError)
     /// The connection was not made in time.
     case connectTimeout(String)
     /// The loop ended, or the attempt was cancelled.
@@ -34,6 +36,8 @@ public enum NetworkError: Error, Equatable, Sendable, CustomStringConvertible {
             "the name \(host) has no address: \(reason)"
         case .unreachable(let host, let errno):
             "cannot connect to \(host): \(errorText(errno))"
+        case .insecure(let host, let error):
+            "no secure connection to \(host): \(error)"
         case .connectTimeout(let host):
             "no connection to \(host) in time"
         case .stopped:

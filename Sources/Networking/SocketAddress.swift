@@ -43,6 +43,19 @@ public struct SocketAddress: Sendable, Equatable, CustomStringConvertible {
         return UInt16(digits)
     }
 
+    /// Whether a text is a numeric IPv4 or IPv6 address, without brackets.
+    public static func isNumeric(_ host: String) -> Bool {
+        var isLoopback: Int32 = 0
+        return holdfast_address_family(host, &isLoopback) != 0
+    }
+
+    /// Whether a host is this machine for certain: `localhost`, or a numeric address of it.
+    public static func isLoopback(_ host: String) -> Bool {
+        var isLoopback: Int32 = 0
+        _ = holdfast_address_family(host, &isLoopback)
+        return isLoopback != 0 || host.lowercased() == "localhost"
+    }
+
     /// The same host with another port.
     public func with(port: UInt16) -> SocketAddress {
         SocketAddress(host, port, isLoopback: isLoopback, isIPv6: isIPv6)

@@ -143,6 +143,8 @@ public enum RefusalCode: String, Sendable, Hashable, CaseIterable {
     case headTooLarge = "head-too-large"
     /// The request took too long to arrive.
     case requestTimeout = "request-timeout"
+    /// The address, or the token, asks more often than the server allows.
+    case tooManyRequests = "too-many-requests"
     /// An Upgrade is needed here.
     case upgradeRequired = "upgrade-required"
     /// The server failed; its log says why.
@@ -156,7 +158,7 @@ extension RefusalCode {
     public var isVerdict: Bool {
         switch self {
         case .full, .readOnly, .healing, .outcomeUnknown, .notYet, .busy, .internalError,
-            .requestTimeout:
+            .requestTimeout, .tooManyRequests:
             false
         default: true
         }

@@ -51,6 +51,8 @@ protocol BodyConsumer: AnyObject {
 final class Connection: ByteStreamHandler {
     let server: LoopServer
     let stream: ByteStream
+    /// Where its requests come from, as far as they are counted together; 0 when nobody counts.
+    let network: UInt64
     private var parser: RequestParser
     private var exchange = Exchange.refusal
     private var started: UInt64 = 0
@@ -71,6 +73,7 @@ final class Connection: ByteStreamHandler {
     init(server: LoopServer, stream: ByteStream) {
         self.server = server
         self.stream = stream
+        network = server.shared.addressLimiter == nil ? 0 : stream.peerNetwork
         parser = RequestParser(bodyByteCountMax: server.configuration.bodyByteCountMax)
         server.metrics.connections.add(1)
         server.remember(self)
@@ -301,7 +304,7 @@ final class Connection: ByteStreamHandler {
             if case .head = parser.step(bytes, &offset) {
                 parser.accept(.whole(byteCountMax: 0))
                 if case .complete(let request) = parser.step(bytes, &offset) {
-                    server.handle(request, for: self)
+                    server.handle(request, for: self, isRetry: true)
                 }
             }
         }

@@ -8,8 +8,8 @@ internal import HoldfastStore
 internal import HoldfastWire
 
 extension LoopServer {
-    /// Answers a request, or parks it.
-    func handle(_ request: Request, for connection: Connection) {
+    /// Answers a request, or parks it; one that was parked counts no second time.
+    func handle(_ request: Request, for connection: Connection, isRetry: Bool = false) {
         let head = request.head
         reply.reset()
         access = nil
@@ -17,11 +17,13 @@ extension LoopServer {
         do throws(RequestRefusal) {
             try checkIsMethod(head)
             route = try findRoute(head)
+            if !isRetry { try limit(connection, route ?? .about) }
             guard let route else { throw noRoute(head) }
             try checkMethod(head, route)
             try checkHost(head)
             try checkDatabase(head)
             access = try authenticate(head, route)
+            if !isRetry { try limit(access) }
             try Later.check(head, route)
             if route == .feed || route == .mirror {
                 try upgrade(head, connection, route)
@@ -65,10 +67,12 @@ extension LoopServer {
         reply.reset()
         access = nil
         do throws(RequestRefusal) {
+            try limit(connection, .changes)
             try checkAtomic(isJob: true)
             try checkHost(head)
             try checkDatabase(head)
             access = try authenticate(head, .changes)
+            try limit(access)
             try Later.check(head, .changes)
             let call = try Call(head, body: .empty, route: .changes, access: access)
             return ChangeJob(call, connection)
@@ -199,8 +203,11 @@ extension LoopServer {
         }
         if !isKnown { acceptedHost = head.host.array }
         guard let origin = try Call.single(head, "origin")?.text else { return }
-        let own = ["http://" + head.host.text, "https://" + head.host.text]
-        guard own.contains(origin) || configuration.origins.contains(origin) else {
+        // Without TLS of its own, a proxy may speak it for this server.
+        let isOwn =
+            origin == "https://" + head.host.text
+            || configuration.tls == nil && origin == "http://" + head.host.text
+        guard isOwn || configuration.origins.contains(origin) else {
             throw RequestRefusal(
                 .forbiddenOrigin,
                 "Pages of \(origin) may not use this server. Allow them with --origin."

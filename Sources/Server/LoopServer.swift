@@ -20,6 +20,8 @@ final class LoopServer {
     var acceptedHost: [UInt8] = []
     /// Who asked for what is answered now.
     var caller: Caller?
+    /// When who asked too often may ask again.
+    var retrySeconds = 1
     /// What its token opens; nil where callers are taken at their word.
     var access: Access?
     /// The tokens this loop knows, and their number.
@@ -149,6 +151,9 @@ final class LoopServer {
         reply.type("application/problem+json")
         if reply.status == .serviceUnavailable {
             reply.fields.appendField("retry-after", "1")
+        }
+        if reply.status == .tooManyRequests {
+            reply.fields.appendField("retry-after", text: "\(retrySeconds)")
         }
         if reply.status == .unauthorized { appendChallenge(refusal.code) }
         writeProblem(problem, status: reply.status.rawValue)

@@ -71,9 +71,10 @@ final class Metrics: Sendable {
     }
 
     static let codes = [
-        101, 200, 201, 202, 204, 206, 304, 400, 403, 404, 405, 408, 409, 410, 412, 413, 414, 415,
+        101, 200, 201, 202, 204, 206, 304, 400, 401, 403, 404, 405, 408, 409, 410, 412, 413, 414,
+        415,
         416, 417,
-        421, 422, 423, 426, 428, 431, 500, 501, 503, 504, 505, 507,
+        421, 422, 423, 426, 428, 429, 431, 500, 501, 503, 504, 505, 507,
     ]
 
     private let routes: [RouteMetrics]
@@ -86,6 +87,7 @@ final class Metrics: Sendable {
     let feedDeliveries = Counter()
     let mirrorClients = Gauge()
     let refusedHeads = Counter()
+    let failedHandshakes = Counter()
     let compactions = Histogram()
     let failedCompactions = Counter()
 
@@ -154,6 +156,13 @@ final class Metrics: Sendable {
             "counter",
             "Requests refused before a route was found.",
             refusedHeads.value,
+            &out
+        )
+        number(
+            "holdfast_tls_handshakes_failed_total",
+            "counter",
+            "Connections that did not come to agree on TLS.",
+            failedHandshakes.value,
             &out
         )
     }

@@ -1,7 +1,10 @@
 // The server: loops, a listener, a store, and the way down.
 public import HoldfastBasics
+internal import HoldfastHTTP
 public import HoldfastNetworking
+internal import HoldfastRecords
 public import HoldfastStore
+internal import HoldfastWire
 
 /// Why a server cannot start.
 public enum ServerError: Error {
@@ -49,9 +52,14 @@ public final class Server: Sendable {
             loops = try Self.makeLoops(configuration.loopCount)
             servers = Self.bind(loops, shared)
             let servers = servers
+            let metrics = shared.metrics
             var options = Listener.Options()
             options.connectionCountMax = configuration.connectionCountMax
             options.stream.stallMilliseconds = Int(configuration.stallSeconds * 1000)
+            options.tls = configuration.tls
+            options.handshakeMilliseconds = Int(configuration.headSeconds * 1000)
+            options.plainFarewell = Self.plainFarewell
+            options.noteInsecure = { metrics.failedHandshakes.add() }
             listener = try Listener(
                 on: SocketAddress(Self.text(configuration)),
                 loops: loops,
@@ -79,6 +87,18 @@ public final class Server: Sendable {
 
     /// Where it listens, `HOST:PORT`.
     public var address: String { listener.address.description }
+
+    /// What who speaks HTTP is sent where TLS begins: the only thing it can read.
+    private static let plainFarewell: [UInt8] = {
+        var body = ByteBuffer()
+        let refusal = Refusal(.badRequest, "This port speaks TLS: use https.")
+        Problem(refusal).append(to: &body, status: HTTPStatus.badRequest.rawValue)
+        var reply = ByteBuffer()
+        reply.append("HTTP/1.1 400 Bad Request\r\ncontent-type: application/problem+json\r\n")
+        reply.append(text: "connection: close\r\ncontent-length: \(body.count)\r\n\r\n")
+        reply.append(body.view)
+        return reply.array
+    }()
 
     /// Ends: accepts no more, tells the feeds, finishes replies under way, then ends the loops.
     ///

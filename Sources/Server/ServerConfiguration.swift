@@ -1,5 +1,6 @@
 // What a server is told when it starts.
 internal import HoldfastBasics
+public import HoldfastNetworking
 public import HoldfastStore
 
 /// How a server listens, and its limits.
@@ -8,11 +9,13 @@ public struct ServerConfiguration: Sendable {
     public var host: String
     /// Port to listen on; 0 picks one.
     public var port: UInt16
+    /// Takes connections with TLS; nil for plain ones.
+    public var tls: TLSAcceptor?
     /// Event loops; each has a thread and a listener.
     public var loopCount: Int
     /// Folder of the viewer; nil serves none.
     public var webFolder: String?
-    /// Longest time for a request's head to arrive.
+    /// Longest time for a request's head to arrive, and for a handshake of TLS.
     public var headSeconds: Double
     /// Longest time for a request's body to arrive, besides a second for each 100 kB.
     public var bodySeconds: Double
@@ -26,6 +29,10 @@ public struct ServerConfiguration: Sendable {
     public var bodyByteCountMax: Int
     /// Most open connections.
     public var connectionCountMax: Int
+    /// Requests an address may make, over all its connections; nil for any number.
+    public var addressRate: RequestRate?
+    /// Requests that may be made with one token; nil for any number.
+    public var tokenRate: RequestRate?
     /// Names by which requests may call this server besides loopback's and its own address.
     public var hostNames: [String]
     /// Origins of other pages that may use it.

@@ -16,6 +16,8 @@ final class SharedServer: Sendable {
     let compactor: Compactor
     let tokens: Tokens
     let tickets = Tickets()
+    let addressLimiter: RateLimiter?
+    let tokenLimiter: RateLimiter?
     let version: String
     /// Names a request's Host field may carry, besides addresses of loopback.
     let hostNames: Set<String>
@@ -45,6 +47,8 @@ final class SharedServer: Sendable {
         )
         self.version = version
         tokens = Tokens(store, logger)
+        addressLimiter = configuration.addressRate.map { RateLimiter($0) }
+        tokenLimiter = configuration.tokenRate.map { RateLimiter($0) }
         hostNames = Set(["localhost", configuration.host] + configuration.hostNames)
     }
 

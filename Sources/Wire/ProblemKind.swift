@@ -103,6 +103,7 @@ extension RefusalCode {
         case .unsupportedMediaType: ProblemKind(415, "Not the media type this route takes")
         case .headTooLarge: ProblemKind(431, "The head is too large")
         case .requestTimeout: ProblemKind(408, "The request took too long")
+        case .tooManyRequests: ProblemKind(429, "Too many requests")
         case .upgradeRequired: ProblemKind(426, "An upgrade is needed")
         case .internalError: ProblemKind(500, "The server failed")
         }

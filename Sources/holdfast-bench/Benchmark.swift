@@ -78,6 +78,7 @@ enum Benchmark {
             ["list100_rps", "query_unique_us", "query_walk_s"],
             ListMeasure.run
         ),
+        Family(.server, "get over TLS", ["tls_get_rps_per_core"], GetMeasure.runSecure),
         Family(.server, "put", ["put_durable_rps"], PutMeasure.run),
         Family(.server, "feed", ["feed_cpu_us_per_delivery", "feed_p99_ms"], FeedMeasure.run),
         Family(

@@ -18,6 +18,8 @@ struct LoadGenerator {
     }
 
     let port: UInt16
+    /// Over TLS, which wrk alone speaks; it does not look whose certificate it is shown.
+    var isSecure = false
     let request: Request
     let connectionCount: Int
     let seconds: Int
@@ -26,7 +28,8 @@ struct LoadGenerator {
         guard let wrk = ChildProcess.find("wrk") else { return try runOwn() }
         var arguments = ["-t2", "-c\(connectionCount)", "-d\(seconds)s"]
         switch request {
-        case .get(let path): arguments.append("http://127.0.0.1:\(port)\(path)")
+        case .get(let path):
+            arguments.append("http\(isSecure ? "s" : "")://127.0.0.1:\(port)\(path)")
         case .create(let prefix):
             let script = folder.fresh("create.lua")
             try luaScript(prefix).write(toFile: script, atomically: false, encoding: .utf8)

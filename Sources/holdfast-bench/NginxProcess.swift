@@ -7,7 +7,11 @@ final class NginxProcess {
     let port: UInt16
 
     /// Starts it; nil where it is not installed.
-    init?(_ folder: ScratchFolder, content: String) throws {
+    init?(
+        _ folder: ScratchFolder,
+        content: String,
+        certificate: ServerCertificate? = nil
+    ) throws {
         guard let path = ChildProcess.find("nginx") else { return nil }
         let root = folder.fresh("nginx")
         try FileManager.default.createDirectory(
@@ -15,16 +19,19 @@ final class NginxProcess {
             withIntermediateDirectories: true
         )
         try content.write(toFile: root + "/record", atomically: false, encoding: .utf8)
+        // A port of its own without TLS says when it is ready.
+        let plain = try Self.freePort()
         port = try Self.freePort()
         let file = root + "/nginx.conf"
-        try Self.configuration(root, port).write(toFile: file, atomically: false, encoding: .utf8)
+        try Self.configuration(root, port, plain, certificate)
+            .write(toFile: file, atomically: false, encoding: .utf8)
         process = try ChildProcess(path, ["-p", root, "-c", file])
-        try waitUntilReady()
+        try waitUntilReady(plain)
     }
 
     func stop() { process.stop() }
 
-    private func waitUntilReady() throws {
+    private func waitUntilReady(_ port: UInt16) throws {
         for _ in 0..<100 {
             if let reply = try? HTTPExchange(port: port).send("GET", "/record") {
                 guard reply.status == 200 else { break }
@@ -36,7 +43,18 @@ final class NginxProcess {
     }
 
     /// One process without a master, tuned as one would for static files.
-    private static func configuration(_ root: String, _ port: UInt16) -> String {
+    private static func configuration(
+        _ root: String,
+        _ port: UInt16,
+        _ plain: UInt16,
+        _ certificate: ServerCertificate?
+    ) -> String {
+        var secure = ""
+        if let certificate {
+            secure =
+                "ssl_certificate \(certificate.certificate); "
+                + "ssl_certificate_key \(certificate.key); ssl_protocols TLSv1.2 TLSv1.3; "
+        }
         let temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
             .map { "\($0)_temp_path \(root)/\($0);" }
         return """
@@ -48,7 +66,11 @@ final class NginxProcess {
                 keepalive_timeout 60; keepalive_requests 1000000000;
                 open_file_cache max=16; default_type application/json;
                 \(temporary.joined(separator: " "))
-                server { listen 127.0.0.1:\(port); root \(root); }
+                \(secure)
+                server {
+                    listen 127.0.0.1:\(port)\(certificate == nil ? "" : " ssl");
+                    listen 127.0.0.1:\(plain); root \(root);
+                }
             }
             """
     }

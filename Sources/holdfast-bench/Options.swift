@@ -35,7 +35,8 @@ struct Options {
         and prints the median of the rounds, a line for each peer. A ratio above 1 means that
         Holdfast is ahead.
 
-          server       get_rps_per_core put_durable_rps feed_cpu_us_per_delivery feed_p99_ms
+          server       get_rps_per_core tls_get_rps_per_core put_durable_rps
+                       feed_cpu_us_per_delivery feed_p99_ms
           storage      insert_durable_1 insert_durable_16 insert_durable_100 insert_nosync
                        disk_bytes_per_record reopen_records_per_s
                        iterate_forward iterate_backward index_bytes_per_record

@@ -11,13 +11,18 @@ final class ServerProcess {
     /// - Parameters:
     ///   - data: Directory of the database.
     ///   - loops: Event loops; nil means one per processor.
+    ///   - certificate: Has it speak TLS.
     /// - Throws: What keeps it from starting.
-    init(data: String, loops: Int? = nil) throws {
+    init(data: String, loops: Int? = nil, certificate: ServerCertificate? = nil) throws {
         var arguments = [
             "serve", "--data", data, "--listen", "127.0.0.1:0", "--application", "bench",
             "--log-level", "warning",
         ]
         if let loops { arguments += ["--loops", "\(loops)"] }
+        if let certificate {
+            arguments += ["--tls-certificate", certificate.certificate]
+            arguments += ["--tls-key", certificate.key]
+        }
         process = try ChildProcess(ChildProcess.beside("holdfast"), arguments)
         let line = try process.firstLine()
         guard let url = line.split(separator: " ").dropFirst().first,

@@ -4,12 +4,12 @@ internal import Glibc
 internal import HoldfastBasics
 internal import HoldfastHTTP
 internal import HoldfastJSONCoding
+internal import HoldfastNetworking
 
 /// A server as the client commands see it.
 struct Client {
-    private let host: String
-    private let port: String
-    private let authority: String
+    private let address: ServerAddress
+    private let security: TLSContext?
     private let identity: [(name: String, value: String)]
 
     static let flags = [
@@ -20,13 +20,33 @@ struct Client {
             environment: true,
             "the server (http://127.0.0.1:7070)"
         ),
+        Flag(
+            "ca",
+            .text,
+            "FILE",
+            environment: true,
+            "certificates of those who may vouch for the server of an\nhttps URL (PEM); whom the system trusts without it"
+        ),
+        Flag(
+            "client-certificate",
+            .text,
+            "FILE",
+            environment: true,
+            "certificate to show to a server that asks for one (PEM)"
+        ),
+        Flag("client-key", .text, "FILE", environment: true, "its private key (PEM)"),
+        Flag(
+            toggle: "without-tls",
+            "shows the token to another machine over http, where whoever\nis on the way can read it"
+        ),
         Flag("user", .text, "NAME", environment: true, "who asks (local)"),
         Flag("device", .text, "NAME", environment: true, "from which device (rest)"),
         Flag("token-file", .text, "FILE", environment: true, "file of the token to show"),
     ]
 
     static let notes = """
-        HOLDFAST_URL, HOLDFAST_USER, HOLDFAST_DEVICE and HOLDFAST_TOKEN_FILE stand for their flags.
+        HOLDFAST_URL, HOLDFAST_CA, HOLDFAST_CLIENT_CERTIFICATE, HOLDFAST_CLIENT_KEY, HOLDFAST_USER,
+        HOLDFAST_DEVICE and HOLDFAST_TOKEN_FILE stand for their flags.
         HOLDFAST_TOKEN is the token itself. Who shows one is whom it says: --user and --device are left out.
         """
 
@@ -35,17 +55,24 @@ struct Client {
         let setting =
             arguments.setting("url")
             ?? Setting(text: "http://127.0.0.1:7070", origin: "--url", isFromFile: false)
-        guard !setting.text.hasPrefix("https://") else {
-            throw setting.failure("this version speaks http only")
+        guard let address = ServerAddress(setting.text) else {
+            throw setting.failure(
+                "give http://HOST:PORT or https://HOST:PORT, an IPv6 address in brackets"
+            )
         }
-        guard let (host, port, authority) = Self.parse(setting.text) else {
-            throw setting.failure("give http://HOST:PORT, an IPv6 address in brackets")
-        }
-        self.host = host
-        self.port = port
-        self.authority = authority
+        self.address = address
+        security = address.isSecure ? try Self.security(arguments) : nil
         var identity = [("holdfast-app", "holdfast")]
         if let token = try Self.token(arguments) {
+            guard
+                address.isSecure || SocketAddress.isLoopback(address.host)
+                    || arguments.has("without-tls")
+            else {
+                throw setting.failure(
+                    "whoever is on the way there could read the token; give an https URL, or "
+                        + "--without-tls to show it all the same"
+                )
+            }
             identity.append(("authorization", "Bearer " + token))
         }
         for (flag, name) in [("user", "holdfast-user"), ("device", "holdfast-device")] {
@@ -73,28 +100,19 @@ struct Client {
         return text
     }
 
-    private static func parse(_ url: String) -> (host: String, port: String, authority: String)? {
-        let scheme = "http://"
-        guard url.hasPrefix(scheme) else { return nil }
-        var authority = url.dropFirst(scheme.count)
-        if authority.hasSuffix("/") { authority.removeLast() }
-        let visible = authority.utf8.allSatisfy { $0 > 32 && $0 < 127 }
-        guard visible, !authority.contains(where: { "/?#@".contains($0) }) else { return nil }
-        var host = authority
-        var port: Substring = "80"
-        if let colon = authority.lastIndex(of: ":"), !authority.hasSuffix("]") {
-            host = authority[..<colon]
-            port = authority[authority.index(after: colon)...]
+    /// Whom to trust, and what to show.
+    private static func security(_ arguments: Arguments) throws(CommandFailure) -> TLSContext {
+        var files: TLSFiles?
+        switch (arguments.text("client-certificate"), arguments.text("client-key")) {
+        case (let certificate?, let key?): files = TLSFiles(certificate: certificate, key: key)
+        case (nil, nil): break
+        default: throw arguments.usage("give both --client-certificate and --client-key")
         }
-        guard let number = UInt16(port), number > 0 else { return nil }
-        // An IPv6 address stands in brackets, or its last group would be taken for a port.
-        if host.hasPrefix("["), host.hasSuffix("]") {
-            host = host.dropFirst().dropLast()
-        } else if host.contains(":") {
-            return nil
+        do throws(TLSError) {
+            return try TLSContext.client(authorities: arguments.text("ca"), files)
+        } catch {
+            throw CommandFailure(.configuration, error.description)
         }
-        guard !host.isEmpty, !host.contains(where: { "[]".contains($0) }) else { return nil }
-        return (String(host), String(number), String(authority))
     }
 
     /// Percent-encodes a text for a path, a query or a field.
@@ -117,7 +135,7 @@ struct Client {
         isLong: Bool = false,
         sink: ReplyReader.Sink
     ) throws(CommandFailure) -> ReplyHead {
-        let socket = try ClientSocket(host: host, port: port)
+        let socket = try ClientSocket(to: address, security)
         if isLong { socket.waitForEver() }
         var request = requestHead(method, target, fields)
         if let body { request.append(text: "content-length: \(body.count)\r\n") }
@@ -145,7 +163,7 @@ struct Client {
         fields: [(name: String, value: String)],
         rest: inout ByteBuffer
     ) throws(CommandFailure) -> (ClientSocket, ReplyHead) {
-        let socket = try ClientSocket(host: host, port: port)
+        let socket = try ClientSocket(to: address, security)
         var request = requestHead("GET", target, fields)
         request.append("\r\n")
         _ = socket.write(request.view)
@@ -162,7 +180,7 @@ struct Client {
         _ fields: [(name: String, value: String)]
     ) -> ByteBuffer {
         var request = ByteBuffer()
-        request.append(text: "\(method) \(target) HTTP/1.1\r\nhost: \(authority)\r\n")
+        request.append(text: "\(method) \(target) HTTP/1.1\r\nhost: \(address.authority)\r\n")
         for (name, value) in identity + fields { request.append(text: "\(name): \(value)\r\n") }
         return request
     }

@@ -1,20 +1,70 @@
-// A blocking TCP connection with timeouts: all the client commands need of a network.
+// A blocking connection with timeouts, plain or with TLS: all the client commands need of a
+// network.
 //
 // Unsafe, with this argument: the list of getaddrinfo(3) is freed once, after its last use; buffers
 // are lent to send(2) and recv(2) for the call alone, with their own length.
 internal import Glibc
 internal import HoldfastBasics
+internal import HoldfastHTTP
+internal import HoldfastNetworking
 
 /// A connection to a server, closed with its owner.
 final class ClientSocket {
     private let descriptor: Int32
+    /// Goes before the descriptor.
+    private var security: TLSSession?
 
     /// How long connecting, and every single read or write, may take.
     static let timeoutSeconds = 60
     private static let readByteCount = 64 << 10
 
-    /// Connects to the first address of a host that answers.
-    init(host: String, port: String) throws(CommandFailure) {
+    /// Connects to the first address of a host that answers, and with TLS has it show who it is.
+    init(to address: ServerAddress, _ context: TLSContext?) throws(CommandFailure) {
+        let host = address.host
+        let port = "\(address.port)"
+        descriptor = try Self.connect(host, port)
+        if let context { security = try Self.secure(descriptor, address, context) }
+    }
+
+    deinit {
+        _ = security?.endOutput()
+        security = nil
+        close(descriptor)
+    }
+
+    private static func secure(
+        _ descriptor: Int32,
+        _ address: ServerAddress,
+        _ context: TLSContext
+    ) throws(CommandFailure) -> TLSSession {
+        let session = TLSSession.client(context, over: descriptor, to: address.host)
+        let reason: TLSError
+        switch session?.shake() {
+        case .moved:
+            if let session { return session }
+            reason = .truncated
+        case .failed(let error): reason = error
+        case .ended: reason = .truncated
+        case .wantsInput, .wantsRoom: reason = .timedOut
+        case nil: reason = .cannotBegin("\(address.host) is no name a certificate could be for")
+        }
+        // The descriptor is closed with its owner, whose parts are all there.
+        throw CommandFailure(
+            .unreachable,
+            "no secure connection to \(address): \(reason)" + advice(reason)
+        )
+    }
+
+    /// Which flag helps.
+    private static func advice(_ reason: TLSError) -> String {
+        switch reason {
+        case .unknownAuthority: " with --ca or HOLDFAST_CA"
+        case .clientCertificateMissing: " with --client-certificate and --client-key"
+        default: ""
+        }
+    }
+
+    private static func connect(_ host: String, _ port: String) throws(CommandFailure) -> Int32 {
         var hints = addrinfo()
         hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
         var list: UnsafeMutablePointer<addrinfo>?
@@ -27,15 +77,10 @@ final class ClientSocket {
         var next = list
         while let address = next?.pointee {
             next = address.ai_next
-            if let connected = Self.connect(address, &reason) {
-                descriptor = connected
-                return
-            }
+            if let connected = Self.connect(address, &reason) { return connected }
         }
         throw Self.failure(host, port, reason)
     }
-
-    deinit { close(descriptor) }
 
     private static func connect(_ address: addrinfo, _ reason: inout String) -> Int32? {
         let opened = socket(
@@ -79,7 +124,8 @@ final class ClientSocket {
 
     /// Writes all bytes; false when the server takes no more, which may be because it has answered.
     func write(_ bytes: ByteView) -> Bool {
-        bytes.withUnsafeBytes { memory in
+        if let security { return write(bytes, security) }
+        return bytes.withUnsafeBytes { memory in
             var rest = memory[...]
             while !rest.isEmpty {
                 let part = UnsafeRawBufferPointer(rebasing: rest)
@@ -92,8 +138,49 @@ final class ClientSocket {
         }
     }
 
+    private func write(_ bytes: ByteView, _ session: TLSSession) -> Bool {
+        var offset = 0
+        while offset < bytes.count {
+            guard case .moved(let count) = session.send(bytes.suffix(from: offset)) else {
+                return false
+            }
+            offset += count
+        }
+        return true
+    }
+
+    private func read(
+        into buffer: inout ByteBuffer,
+        _ session: TLSSession
+    ) throws(CommandFailure) -> Bool {
+        var progress = TLSSession.Progress.wantsInput
+        buffer.appendUnsafe(Self.readByteCount) { memory in
+            progress = session.receive(into: memory)
+            if case .moved(let count) = progress { return count }
+            return 0
+        }
+        switch progress {
+        case .moved: return true
+        case .ended: return false
+        case .failed(let error):
+            throw CommandFailure(
+                .unreachable,
+                "the server's answer is cut: \(error)" + Self.advice(error)
+            )
+        case .wantsInput, .wantsRoom: throw Self.silence
+        }
+    }
+
+    private static var silence: CommandFailure {
+        CommandFailure(
+            .unreachable,
+            "the server's answer is cut: nothing came for \(timeoutSeconds) s"
+        )
+    }
+
     /// Appends what comes next; false when the server has ended the connection.
     func read(into buffer: inout ByteBuffer) throws(CommandFailure) -> Bool {
+        if let security { return try read(into: &buffer, security) }
         var count = 0
         repeat {
             buffer.appendUnsafe(Self.readByteCount) { memory in
@@ -102,9 +189,8 @@ final class ClientSocket {
             }
         } while count < 0 && errno == EINTR
         guard count >= 0 else {
-            let reason =
-                errno == EAGAIN
-                ? "nothing came for \(Self.timeoutSeconds) s" : String(cString: strerror(errno))
+            if errno == EAGAIN { throw Self.silence }
+            let reason = String(cString: strerror(errno))
             throw CommandFailure(.unreachable, "the server's answer is cut: \(reason)")
         }
         return count > 0

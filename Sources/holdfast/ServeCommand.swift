@@ -6,6 +6,7 @@ internal import Glibc
 internal import HoldfastBasics
 internal import HoldfastCommitLog
 internal import HoldfastEngine
+internal import HoldfastNetworking
 internal import HoldfastRecords
 internal import HoldfastServer
 internal import HoldfastStore
@@ -25,9 +26,14 @@ enum ServeCommand {
             While the database has no token, callers are taken at their word; as soon as there is one
             (`holdfast token create`), every route but GET /v1, /livez, /readyz and the viewer asks for it.
 
+            With TLS, SIGHUP reads certificate, key and authorities again: connections that begin from then on
+            get the new certificate, others stay; of a broken file it says why, and keeps what it has. Without
+            TLS, SIGHUP ends the server as SIGTERM does. Clients may name the server as in its certificate when
+            that name is given with --host-name.
+
             When it is ready it prints one line on standard output:
               ready http://HOST:PORT databaseID=... epoch=... head=...
-            Its log goes to standard error.
+            (https:// with TLS). Its log goes to standard error.
             """,
         run: run
     )
@@ -68,8 +74,10 @@ enum ServeCommand {
             )
         }
         tellWhoMayCall(store, settings, logger)
-        announce(server, store, logger)
-        let signal = Signals.wait()
+        let tls = settings.configuration.tls
+        if let tls { tellCertificate("serve.tls", tls, logger) }
+        announce(server, isSecure: tls != nil, store, logger)
+        let signal = waitForTheEnd(tls, logger)
         logger.log(.info, "serve.stopping", ["signal": signal])
         server.stop()
         try close(runner, settings)
@@ -98,10 +106,15 @@ enum ServeCommand {
     /// Prints the line others wait for.
     ///
     /// A closed standard output is no reason not to serve.
-    private static func announce(_ server: Server, _ store: Store, _ logger: Logger) {
+    private static func announce(
+        _ server: Server,
+        isSecure: Bool,
+        _ store: Store,
+        _ logger: Logger
+    ) {
         let position = store.read { $0.state.position(of: $0.progress.durable) }
         let line =
-            "ready http://\(server.address) databaseID=\(store.identity.databaseID) "
+            "ready http\(isSecure ? "s" : "")://\(server.address) databaseID=\(store.identity.databaseID) "
             + "epoch=\(position.epoch) head=\(position)\n"
         do throws(CommandFailure) {
             try Console.print(line)
@@ -109,6 +122,33 @@ enum ServeCommand {
             logger.log(.warning, "serve.ready.unheard", ["error": error.message])
         }
     }
+
+    /// Waits for a signal to stop, and reads the certificate again at others.
+    private static func waitForTheEnd(_ tls: TLSAcceptor?, _ logger: Logger) -> String {
+        while true {
+            let signal = Signals.wait()
+            guard signal == Signals.reload, let tls else { return signal }
+            do throws(TLSError) {
+                try tls.reload()
+                tellCertificate("serve.tls.reloaded", tls, logger)
+            } catch {
+                logger.log(.error, "serve.tls.kept", ["reason": error.description])
+            }
+        }
+    }
+
+    /// Says how long the certificate in use is good for.
+    private static func tellCertificate(_ event: String, _ tls: TLSAcceptor, _ logger: Logger) {
+        let days = Double(tls.secondsLeft) / 86_400
+        logger.log(
+            days < certificateDaysFew ? .warning : .info,
+            event,
+            ["daysLeft": "\(Int(days.rounded(.down)))"]
+        )
+    }
+
+    /// A certificate that ends sooner ought to have been renewed.
+    private static let certificateDaysFew = 7.0
 
     private static func close(
         _ runner: StoreRunner,

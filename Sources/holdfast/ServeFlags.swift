@@ -15,11 +15,26 @@ enum ServeFlags {
             .text,
             "HOST:PORT",
             environment: true,
-            "address to listen on (127.0.0.1:7070); port 0 lets the\nsystem choose; others than loopback need --without-tls"
+            "address to listen on (127.0.0.1:7070); port 0 lets the\nsystem choose; others than loopback need TLS, or --without-tls"
+        ),
+        Flag(
+            "tls-certificate",
+            .text,
+            "FILE",
+            environment: true,
+            "speaks TLS alone, with this certificate and those that lead to\nits authority (PEM)"
+        ),
+        Flag("tls-key", .text, "FILE", environment: true, "its private key (PEM)"),
+        Flag(
+            "tls-client-ca",
+            .text,
+            "FILE",
+            environment: true,
+            "takes only clients who show a certificate of these\nauthorities (PEM)"
         ),
         Flag(
             toggle: "without-tls",
-            "listens on other addresses than loopback though this version\nspeaks no TLS: whoever is on the way reads tokens and records"
+            "listens on other addresses than loopback without TLS:\nwhoever is on the way reads tokens and records"
         ),
         Flag(
             toggle: "without-tokens",
@@ -115,6 +130,20 @@ enum ServeFlags {
         Flag("heartbeat", .number, "SECONDS", environment: true, "between heads of a feed (15)"),
         Flag("max-connections", .number, "N", environment: true, "most open connections (20000)"),
         Flag(
+            "address-rate",
+            .number,
+            "N",
+            environment: true,
+            "requests a second an address may make, on average; twice as\nmany at once (any number)"
+        ),
+        Flag(
+            "token-rate",
+            .number,
+            "N",
+            environment: true,
+            "requests a second that may be made with one token (any number)"
+        ),
+        Flag(
             "host-name",
             .list,
             "NAME",
@@ -184,15 +213,26 @@ struct ServeSettings {
         if let count = try arguments.integer("max-connections", 1...1_000_000) {
             configuration.connectionCountMax = Int(count)
         }
+        configuration.addressRate = try Self.rate("address-rate", arguments)
+        configuration.tokenRate = try Self.rate("token-rate", arguments)
         segmentByteCount =
             try arguments.integer("segment-bytes", 65_536...1_073_741_824).map { Int($0) }
             ?? Limits.segmentByteCount
         configuration.compaction = try Self.compaction(arguments)
         configuration.allowsAnonymous = address.isLoopback || arguments.has("without-tokens")
         configuration.webFolder = arguments.text("web")
+        configuration.tls = try Self.tls(arguments)
         configuration.hostNames = try Self.hostNames(arguments)
         configuration.origins = try Self.origins(arguments)
         self.configuration = configuration
+    }
+
+    private static func rate(
+        _ name: String,
+        _ arguments: Arguments
+    ) throws(CommandFailure) -> RequestRate? {
+        try arguments.decimal(name, 0.01...1_000_000, unit: "requests a second")
+            .map { RequestRate(perSecond: $0) }
     }
 
     private static func compaction(
@@ -263,7 +303,29 @@ struct ServeSettings {
         }
     }
 
-    /// Loopback, unless it was said that others may listen in.
+    /// The certificate to serve with; nil for none.
+    private static func tls(_ arguments: Arguments) throws(CommandFailure) -> TLSAcceptor? {
+        let (certificate, key) = (arguments.text("tls-certificate"), arguments.text("tls-key"))
+        guard let certificate, let key else {
+            guard certificate == nil, key == nil, !arguments.has("tls-client-ca") else {
+                throw arguments.usage("TLS takes both --tls-certificate and --tls-key")
+            }
+            return nil
+        }
+        guard !arguments.has("without-tls") else {
+            throw arguments.usage("give --tls-certificate or --without-tls, not both")
+        }
+        do throws(TLSError) {
+            return try TLSAcceptor(
+                TLSFiles(certificate: certificate, key: key),
+                clientAuthorities: arguments.text("tls-client-ca")
+            )
+        } catch {
+            throw CommandFailure(.configuration, error.description)
+        }
+    }
+
+    /// Loopback, unless TLS keeps others from listening in, or it was said that they may.
     private static func address(_ arguments: Arguments) throws(CommandFailure) -> SocketAddress {
         let setting =
             arguments.setting("listen")
@@ -274,12 +336,13 @@ struct ServeSettings {
         } catch {
             throw setting.failure("give HOST:PORT, as \(defaultAddress) or [::1]:0")
         }
-        guard address.isLoopback || arguments.has("without-tls") else {
+        guard address.isLoopback || arguments.has("tls-certificate") || arguments.has("without-tls")
+        else {
             throw CommandFailure(
                 .configuration,
-                "\(setting.origin) '\(setting.text)': this version speaks no TLS, and beyond loopback "
-                    + "whoever is on the way could read tokens and records; give 127.0.0.1:PORT or "
-                    + "[::1]:PORT and a tunnel or a proxy for other machines, or --without-tls"
+                "\(setting.origin) '\(setting.text)': without TLS, beyond loopback whoever is on the "
+                    + "way could read tokens and records; give --tls-certificate and --tls-key, or "
+                    + "127.0.0.1:PORT or [::1]:PORT, or --without-tls"
             )
         }
         return address

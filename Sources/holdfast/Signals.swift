@@ -2,9 +2,12 @@
 // Source: POSIX.1-2017, sigwait(3), pthread_sigmask(3).
 internal import Glibc
 
-/// The signals that ask a server to stop.
+/// The signals that ask a server to stop, or to read its certificate again.
 enum Signals {
     private static let names = [(SIGTERM, "SIGTERM"), (SIGINT, "SIGINT"), (SIGHUP, "SIGHUP")]
+
+    /// Asks a server that speaks TLS to read its certificate again.
+    static let reload = "SIGHUP"
 
     private static var stopping: sigset_t {
         var set = sigset_t()

@@ -228,7 +228,8 @@ class Checker:
     def check_problem(self, exchange, operation):
         """A refusal from the common tables."""
         node = self.contract.document["components"]["responses"]
-        name = {401: "Unauthorized", 405: "NotAllowed", 503: "Later"}.get(exchange.status, "Problem")
+        name = {401: "Unauthorized", 405: "NotAllowed", 429: "Later", 503: "Later"}.get(
+            exchange.status, "Problem")
         self.check_headers(exchange, node[name])
         if exchange.method == "HEAD":
             return

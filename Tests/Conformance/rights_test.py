@@ -329,6 +329,41 @@ class TokenCommandTest(unittest.TestCase):
                 self.assertEqual((code, out), (64, ""), err)
                 self.assertIn(wanted, err)
 
+    def test_how_often_a_token_may_ask(self):
+        server = Server()
+        server.is_own_data = False
+        server.stop()
+        secrets = []
+        for user in ("anna", "ben"):
+            code, out, err = run("token", "create", "--data", server.data, "--for-user", user,
+                                 "--for-device", "PC-1", "--right", "*=read,admin")
+            self.assertEqual(code, 0, err)
+            secrets.append(out.strip())
+        again = Server("--token-rate", "0.05", data=server.data)
+        again.is_own_data = True
+        try:
+            def ask(secret, target="/v1/trees"):
+                connection = again.connection("as often as a token may")
+                connection.request(
+                    "GET", target, headers={"Authorization": "Bearer " + secret} if secret else {})
+                reply = connection.getresponse()
+                body = json.loads(reply.read())
+                connection.close()
+                return reply, body
+            self.assertEqual(ask(secrets[0])[0].status, 200)
+            reply, body = ask(secrets[0])
+            self.assertEqual((reply.status, body["code"]), (429, "too-many-requests"))
+            self.assertIn(int(reply.getheader("Retry-After")), range(1, 21))
+            # Others are free, and so is who shows no token.
+            self.assertEqual(ask(secrets[1])[0].status, 200)
+            for _ in range(3):
+                self.assertEqual(ask(None, "/v1")[0].status, 200)
+        finally:
+            again.stop()
+        code, _, err = run("serve", "--data", "none", "--token-rate", "0")
+        self.assertEqual(code, 64)
+        self.assertIn("--token-rate", err)
+
     def test_other_addresses_than_loopback(self):
         server = Server()
         server.is_own_data = False

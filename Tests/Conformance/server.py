@@ -13,7 +13,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 REPOSITORY = os.path.dirname(os.path.dirname(HERE))
 BINARY = os.environ.get("HOLDFAST_BIN", os.path.join(REPOSITORY, ".build", "debug", "holdfast"))
 READY = re.compile(
-    r"ready http://([^:]+):(\d+) databaseID=([0-9a-f-]{36}) epoch=([0-9a-z]{13}) head=(\S+)")
+    r"ready https?://([^:]+):(\d+) databaseID=([0-9a-f-]{36}) epoch=([0-9a-z]{13}) head=(\S+)")
 
 
 class Server:

@@ -107,6 +107,7 @@ enum Output {
         case .diskFailed: "disk-failed"
         case .unavailable: "unavailable"
         case .offline: "offline"
+        case .untrusted: "untrusted"
         case .wrongServer: "wrong-server"
         case .closed: "closed"
         }

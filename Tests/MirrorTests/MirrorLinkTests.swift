@@ -390,7 +390,7 @@ import Testing
         server.join()
     }
 
-    @Test("Nobody there, https, and a peer that never answers have their own ends")
+    @Test("Nobody there, and a peer that never answers, have their own ends")
     func unreachable() throws {
         let gone = FakeServer { _ in }
         let port = gone.port
@@ -403,14 +403,6 @@ import Testing
         }
         probe.stop()
         withExtendedLifetime(other) {}
-        var secure = try Self.target("127.0.0.1:1")
-        secure.address = try #require(ServerAddress("https://127.0.0.1:1"))
-        let tls = try LinkProbe(secure)
-        guard case .unsupported = tls.end() else {
-            Issue.record("https is spoken")
-            return
-        }
-        tls.stop()
         let mute = FakeServer { $0.drain() }
         var target = try Self.target("127.0.0.1:\(mute.port)")
         target.openingMilliseconds = 100

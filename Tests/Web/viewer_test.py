@@ -15,6 +15,7 @@ import re
 import sys
 import unittest
 import urllib.parse
+import urllib.request
 import uuid
 
 from playwright.sync_api import expect, sync_playwright
@@ -64,7 +65,8 @@ class ViewerTests(unittest.TestCase):
 
     def hear(self, message):
         """Keeps errors the page reports, but for connections that fail while the server is away."""
-        is_connection = re.search(r"ERR_CONNECTION|WebSocket connection to", message.text)
+        is_connection = re.search(
+            r"ERR_CONNECTION|WebSocket connection to|status of 401", message.text)
         if message.type == "error" and not is_connection:
             self.complaints.append(message.text)
 
@@ -352,6 +354,96 @@ class ViewerTests(unittest.TestCase):
             self.expect_first_seq(self.rename(70 + round_number, f"round {round_number}"))
         shown = self.shown_seqs()
         self.assertEqual(shown, list(range(shown[0], shown[0] - len(shown), -1)))
+
+    # On a server with tokens.
+
+    def token(self, rights, bearer=None, user="anna"):
+        """Makes a token; gives its text and its id."""
+        names = {} if bearer else dict(self.anna.names)
+        shown = {"Authorization": f"Bearer {bearer}"} if bearer else {}
+        reply = self.call("POST", "/v1/tokens", {**names, **shown}, {
+            "user": user, "integration": "a browser", "rights": rights})
+        return reply["token"], reply["id"]
+
+    def call(self, method, path, headers, document=None):
+        body = None if document is None else json.dumps(document).encode()
+        request = urllib.request.Request(self.server.url + path, body, {
+            "Content-Type": "application/json", **headers}, method=method)
+        with urllib.request.urlopen(request, timeout=30) as reply:
+            return json.loads(reply.read() or b"null")
+
+    def sign_in(self, token):
+        self.page.get_by_label("Token").fill(token)
+        self.page.get_by_role("button", name="Sign in").click()
+
+    def expect_signed_out(self):
+        expect(self.page.locator("hf-sign-in")).to_be_visible()
+        expect(self.page.locator("hf-connection[data-state=signedOut]")).to_be_visible()
+        self.assertIsNone(self.page.evaluate("sessionStorage.getItem('holdfast.token')"))
+
+    def put_part(self, token, number, title):
+        """Changes a part as a token's caller; gives the commit's seq."""
+        shown = {"Authorization": f"Bearer {token}"}
+        path = f"/v1/records/parts/{number}"
+        version = self.call("GET", f"{path}?meta=true", shown)["version"]
+        change = {"operations": [{"patch": {
+            "tree": "parts", "key": {"id": number, "revision": 0}, "expects": version,
+            "value": {"title": title}}}]}
+        return seq_of(self.call("POST", "/v1/changes", shown, change)["position"])
+
+    def test_signing_in_and_out(self):
+        self.go("#/records/parts")
+        expect(self.row("2")).to_be_visible()
+        # From the first token on the server wants one: what is open ends, and asks.
+        admin, _ = self.token({"*": ["read", "write", "seize", "migrate", "admin"]})
+        self.expect_signed_out()
+        expect(self.page.locator("hf-records")).to_have_count(0)
+        expect(self.page.locator("hf-navigation")).not_to_contain_text("footprints")
+        self.sign_in("hf_" + "0" * 64)
+        expect(self.page.get_by_role("alert")).to_contain_text("token")
+        self.sign_in(admin)
+        self.expect_live()
+        expect(self.row("2")).to_be_visible()
+        expect(self.page.locator("hf-navigation")).to_contain_text("footprints")
+        self.put_part(admin, 2, "changed by a token")
+        expect(self.row("2")).to_contain_text("changed by a token")
+        # A reload and a restart of the server need no other signing in.
+        self.page.reload()
+        self.expect_live()
+        self.server.kill()
+        expect(self.page.locator("hf-connection[data-state=offline]")).to_be_visible()
+        self.server.start()
+        self.expect_live()
+        self.put_part(admin, 2, "changed after a restart")
+        expect(self.row("2")).to_contain_text("changed after a restart")
+        self.page.get_by_role("button", name="Sign out").click()
+        self.expect_signed_out()
+        self.page.reload()
+        self.expect_signed_out()
+        self.assertFalse([url for url in self.requests if admin in url], "no address tells it")
+
+    def test_a_token_of_few_rights_shows_what_it_opens_until_it_is_revoked(self):
+        admin, _ = self.token({"*": ["read", "write", "seize", "migrate", "admin"]})
+        reader, identity = self.token({"parts": ["read"]}, admin, "ben")
+        self.page.goto(f"{self.server.url}/#/feed")
+        self.expect_signed_out()
+        self.sign_in(reader)
+        self.expect_live()
+        navigation = self.page.locator("hf-navigation")
+        expect(navigation).to_contain_text("parts")
+        expect(navigation).not_to_contain_text("footprints")
+        # What it does not open passes by, and the feed stays what it is.
+        shown = {"Authorization": f"Bearer {admin}"}
+        for number in range(3):
+            self.call("POST", "/v1/changes", shown, {"operations": [{"put": {
+                "tree": "footprints", "key": {"name": f"hidden {number}"}, "expects": "absent",
+                "value": {"title": "hidden"}}}]})
+        seq = self.put_part(admin, 2, "seen by ben")
+        self.expect_first_seq(seq)
+        expect(self.page.locator("hf-feed")).not_to_contain_text("hidden")
+        self.assertEqual(len(self.starts), 1, "one connection, without a break")
+        self.call("DELETE", f"/v1/tokens/{identity}", shown)
+        self.expect_signed_out()
 
 
 if __name__ == "__main__":

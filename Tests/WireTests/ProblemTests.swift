@@ -48,6 +48,7 @@ import Testing
         (423, [.borrowed]),
         (426, [.upgradeRequired]),
         (428, [.preconditionRequired]),
+        (429, [.tooManyRequests]),
         (431, [.headTooLarge]),
         (500, [.internalError]),
         (501, [.unknownMethod]),

@@ -10,6 +10,7 @@ const WORDS = {
     live: ['good', 'Live'],
     offline: ['bad', 'Offline'],
     reconnecting: ['bad', 'Offline'],
+    signedOut: ['bad', 'Signed out'],
 };
 
 class Connection extends Component {
