@@ -60,8 +60,10 @@ import Testing
         try demand(shown == durable, "reads show \(shown), \(durable) is durable")
         try life.models[Int(durable)].compare(with: life.bench.store)
         try? life.bench.store.close()
+        // Another seed, or ids would come twice.
         let bench = try StoreBench(
             PosixDisk(folder),
+            seed: 2,
             time: life.bench.time,
             options: options
         )

@@ -130,39 +130,56 @@ import Testing
     @Test("What does not fit is refused, and nothing is changed")
     func refused() throws {
         let scene = try Scene(seed: 4)
+        // A commit of two blocks: one of which nothing is shown may be a token's, and passes.
+        let bin = WriteOperation(
+            tree: StockModel.bins,
+            key: nil,
+            expects: .absent,
+            value: Array("{}".utf8)
+        )
+        let both = [StoreBench.name("beside a bin"), .put(bin)]
+        try #require(scene.life.bench.submit(both).isAccepted)
+        scene.life.bench.sync()
         let disk = try scene.restored()
         let bench = try scene.open(disk)
         let contents = try scene.contents(after: Self.head(bench))
         let before = bench.store.read { dump($0.state) }
         func refuse(
+            _ what: String,
             _ contents: [[UInt8]],
             _ lineage: [EpochStart]? = nil,
             _ isExpected: (StoreError) -> Bool
         ) throws {
             do throws(StoreError) {
                 _ = try bench.store.handBack(contents, of: lineage ?? scene.lineage)
-                Issue.record("it was taken")
+                Issue.record("\(what) were taken")
             } catch {
-                #expect(isExpected(error), "\(error)")
+                #expect(isExpected(error), "\(what): \(error)")
             }
             #expect(bench.store.lineage.count == 2, "the restore's own epoch stands still")
             try compare(bench.store.read { dump($0.state) }, before, "after a refused piece")
         }
-        try refuse(Array(contents.dropFirst())) { if case .gap = $0 { true } else { false } }
+        try refuse("commits after a gap", Array(contents.dropFirst())) {
+            if case .gap = $0 { true } else { false }
+        }
         var flipped = contents
         flipped[3][flipped[3].count - 1] ^= 1
-        try refuse(flipped) { if case .badContent = $0 { true } else { false } }
+        try refuse("flipped commits", flipped) { if case .badContent = $0 { true } else { false } }
         let other = try Scene(seed: 5)
-        try refuse(try other.contents(after: Self.head(bench))) {
+        try refuse("another's commits", try other.contents(after: Self.head(bench))) {
             if case .badContent = $0 { true } else { false }
         }
-        try refuse(contents, [EpochStart(epoch: Epoch(rawValue: 9), firstSeq: 1)]) {
+        try refuse(
+            "commits of another lineage",
+            contents,
+            [EpochStart(epoch: Epoch(rawValue: 9), firstSeq: 1)]
+        ) {
             if case .diverged = $0 { true } else { false }
         }
         let projected = try contents.map { content in
             try content.withView { try CommitView($0).project { $0.equals("_trees") } }
         }
-        try refuse(projected) { if case .badContent = $0 { true } else { false } }
+        try refuse("projections", projected) { if case .badContent = $0 { true } else { false } }
         // The restored records are others than the mirror's.
         #expect(throws: StoreError.self) {
             try bench.store.handBack(contents, of: scene.lineage, leadingTo: [:])

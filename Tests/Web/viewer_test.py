@@ -405,8 +405,8 @@ class ViewerTests(unittest.TestCase):
         self.expect_live()
         expect(self.row("2")).to_be_visible()
         expect(self.page.locator("hf-navigation")).to_contain_text("footprints")
-        self.put_part(admin, 2, "changed by a token")
-        expect(self.row("2")).to_contain_text("changed by a token")
+        self.put_part(admin, 70, "changed by a token")
+        expect(self.row("70")).to_contain_text("changed by a token")
         # A reload and a restart of the server need no other signing in.
         self.page.reload()
         self.expect_live()
@@ -414,8 +414,8 @@ class ViewerTests(unittest.TestCase):
         expect(self.page.locator("hf-connection[data-state=offline]")).to_be_visible()
         self.server.start()
         self.expect_live()
-        self.put_part(admin, 2, "changed after a restart")
-        expect(self.row("2")).to_contain_text("changed after a restart")
+        self.put_part(admin, 70, "changed after a restart")
+        expect(self.row("70")).to_contain_text("changed after a restart")
         self.page.get_by_role("button", name="Sign out").click()
         self.expect_signed_out()
         self.page.reload()
@@ -438,7 +438,7 @@ class ViewerTests(unittest.TestCase):
             self.call("POST", "/v1/changes", shown, {"operations": [{"put": {
                 "tree": "footprints", "key": {"name": f"hidden {number}"}, "expects": "absent",
                 "value": {"title": "hidden"}}}]})
-        seq = self.put_part(admin, 2, "seen by ben")
+        seq = self.put_part(admin, 70, "seen by ben")
         self.expect_first_seq(seq)
         expect(self.page.locator("hf-feed")).not_to_contain_text("hidden")
         self.assertEqual(len(self.starts), 1, "one connection, without a break")
