@@ -6,7 +6,7 @@ internal import HoldfastRecords
 internal import HoldfastStorage
 internal import HoldfastStore
 
-/// What ``Database/compact(keeping:)`` did.
+/// What ``Database/compact(keeping:changes:deletions:)`` did.
 public struct CompactionReport: Sendable, Hashable {
     /// The position whose state was written in place of the history before it.
     public let position: Position
@@ -36,17 +36,23 @@ extension Database {
     /// print("freed \(report.freedByteCount) bytes")
     /// ```
     ///
-    /// - Parameter history: How far back commits stay. What changes did is remembered for 30 days
-    ///   in any case, and until the outcome is known to the device that made them, so that one that
-    ///   is sent again is not done again. That a record was deleted is remembered for 180 days;
-    ///   afterwards it is as one that never was, but its id is never used again.
+    /// - Parameters:
+    ///   - history: How far back commits stay.
+    ///   - changes: For how long what changes did is remembered when their commits are gone, so
+    ///     that one that is sent again is not done again: 30 days at least, and until the outcome
+    ///     is known to the device that made them.
+    ///   - deletions: For how long it is remembered that a record was deleted, when and by whom,
+    ///     when the commit is gone; afterwards it is as one that never was, but its id is never
+    ///     used again.
     /// - Returns: What was done; nil while the database is empty.
     /// - Throws: `diskFailed`, `full`, `damaged`, `poisoned`, `closed`, and `refused` with the code
     ///   `not-yet` when the task was cancelled while another compaction ran, `busy` when one of
     ///   another process did not end in time, `read-only` where another process writes.
     @discardableResult
     public func compact(
-        keeping history: Duration = .zero
+        keeping history: Duration = .zero,
+        changes: Duration = .seconds(30 * 86_400),
+        deletions: Duration = .seconds(180 * 86_400)
     ) async throws(DatabaseError) -> CompactionReport? {
         try checkOpen()
         if store.isReadOnly, let refusal = store.writeRefusal { throw .refused(Refusal(refusal)) }
@@ -61,12 +67,16 @@ extension Database {
         // Before the first commit of all there is nothing to keep: more need not be asked for.
         let seconds = min(max(0, history.components.seconds), Int64.max / 2000)
         let since = time.wallMilliseconds() - seconds * 1000
+        let policy = CompactionPolicy(
+            memorySeconds: max(changes.components.seconds, Limits.changeMemorySeconds),
+            tombstoneSeconds: max(0, deletions.components.seconds)
+        )
         let store = store
         let result = await Worker.run {
             Result { () throws(StoreError) in
                 try store.compact(
                     keepingFrom: history > .zero ? store.firstSeq(since: since) : nil,
-                    horizons: store.horizons(CompactionPolicy())
+                    horizons: store.horizons(policy)
                 )
             }
         }

@@ -183,6 +183,14 @@ HANDS = [
             {"seize": {"borrow": "${u:Gc}"}}]},
         has={"results/#": 4, "results/3": {}}),
     get("nothing is left of it", "Gc", 404, "unknown-borrow"),
+    patch("a note on what has ended", "Ga", 410, "borrow-ended", body={"note": "x"},
+          has={"ended/why": "seize"}),
+    patch("a note under a change id that is used up", "H", 422, "idempotency-mismatch",
+          {**ANNA, "Idempotency-Key": "${u:used}"}, body={"note": "x"}),
+    ask("a reason without end", "H", "seize", 413, "too-large", body={"why": "x" * 5000}),
+    ask("a reason that is none", "H", "seize", 422, "bad-body", body={"why": 7},
+        has={"field": "why"}),
+    ask("a seizure with more", "H", "seize", 422, "bad-body", body={"colour": 1}),
 ]
 for verb in ("recall", "seize", "setHolder"):
     HOLDER = {"user": "ben", "device": "PC-2"} if verb == "setHolder" else None

@@ -76,4 +76,30 @@ private struct Sheet: Record {
         #expect(try again[keys[1]] == nil)
         try await again.close()
     }
+
+    @Test("A deletion is remembered for as long as was said", arguments: [true, false])
+    func deletions(isRemembered: Bool) async throws {
+        let folder = try Folder()
+        let text = String(repeating: "a page of a sheet. ", count: 25_000)
+        let db = try await folder.open([Sheet.self])
+        let keys = (0..<16).map { Key<Sheet>(Name(stringLiteral: "sheet-\($0)")) }
+        for key in keys {
+            try await db.write { tx in try tx.create(Sheet(text: text, round: 0), at: key) }
+        }
+        try await db.write { tx in try tx.delete(keys[0]) }
+        let report = try #require(
+            isRemembered
+                ? try await db.compact()
+                : try await db.compact(deletions: .zero)
+        )
+        #expect(report.oldest == report.position && report.freedByteCount > 4 << 20)
+        do {
+            try await db.write { tx in try tx.delete(keys[0]) }
+            Issue.record("deleted twice")
+        } catch DatabaseError.refused(let refusal) {
+            #expect(refusal.code == (isRemembered ? .deleted : .notFound))
+        }
+        #expect(try db[keys[1]]?.text == text)
+        try await db.close()
+    }
 }
