@@ -87,10 +87,12 @@ public struct FieldPath: Hashable, Sendable {
     private static func member(_ type: FieldType) -> Field { Field(name: "", type: type) }
 
     /// What every reference to a file has.
-    private static let fileFields = [
-        Field(name: "$file", type: .string), Field(name: "size", type: .uint(bits: 64)),
-        Field(name: "type", type: .string), Field(name: "name", type: .string),
-    ]
+    private static var fileFields: [Field] {
+        [
+            Field(name: "$file", type: .string), Field(name: "size", type: .uint(bits: 64)),
+            Field(name: "type", type: .string), Field(name: "name", type: .string),
+        ]
+    }
 
     /// Whether an index of unique values answers for the field.
     var isLookedUp: Bool { isUnique && names.count == 1 }
