@@ -61,6 +61,7 @@ export class Feed extends EventTarget {
             try {
                 address += `?${new URLSearchParams({ ticket: await ticket() })}`;
             } catch {
+                // Refused or unreachable: the state tells, and it is tried again unless signed out.
                 if (opening === this.#opening) {
                     this.#closed(1006);
                 }

@@ -63,31 +63,11 @@ public enum CommitMessage {
         isEmpty: Bool = false,
         to buffer: inout ByteBuffer
     ) throws(ContentError) {
-        let (app, why) = isEmpty ? (.empty, .empty) : try commit.details()
         buffer.append("{\"seq\":")
         buffer.append(decimal: commit.seq)
         buffer.append(",\"chain\":")
         buffer.appendQuoted(commit.chain)
-        buffer.append(",\"id\":")
-        buffer.appendQuoted(commit.changeID)
-        buffer.append(",\"at\":")
-        buffer.appendTime(commit.at)
-        buffer.append(",\"by\":")
-        buffer.appendJSONString(commit.user)
-        buffer.append(",\"device\":")
-        buffer.appendJSONString(commit.device)
-        if !app.isEmpty {
-            buffer.append(",\"app\":")
-            buffer.appendJSONString(app)
-        }
-        if !why.isEmpty {
-            buffer.append(",\"why\":")
-            buffer.appendJSONString(why)
-        }
-        if commit.jobID != .none {
-            buffer.append(",\"job\":")
-            buffer.appendQuoted(commit.jobID)
-        }
+        try buffer.appendOrigin(of: commit, hasDetails: !isEmpty)
         buffer.append(",\"effects\":[")
     }
 
@@ -116,5 +96,35 @@ public enum CommitMessage {
             buffer.append(before)
         }
         buffer.append("}}")
+    }
+}
+
+extension ByteBuffer {
+    /// Appends who made a commit, when and why: `,"id","at","by","device","app"?,"why"?,"job"?`.
+    mutating func appendOrigin(
+        of commit: CommitView,
+        hasDetails: Bool = true
+    ) throws(ContentError) {
+        let (app, why) = hasDetails ? try commit.details() : (.empty, .empty)
+        append(",\"id\":")
+        appendQuoted(commit.changeID)
+        append(",\"at\":")
+        appendTime(commit.at)
+        append(",\"by\":")
+        appendJSONString(commit.user)
+        append(",\"device\":")
+        appendJSONString(commit.device)
+        if !app.isEmpty {
+            append(",\"app\":")
+            appendJSONString(app)
+        }
+        if !why.isEmpty {
+            append(",\"why\":")
+            appendJSONString(why)
+        }
+        if commit.jobID != .none {
+            append(",\"job\":")
+            appendQuoted(commit.jobID)
+        }
     }
 }

@@ -23,29 +23,9 @@ public enum HistoryEntry {
         _ version: Position,
         to buffer: inout ByteBuffer
     ) throws(ContentError) {
-        let (app, why) = try commit.details()
         buffer.append("{\"version\":")
         buffer.appendQuoted(version)
-        buffer.append(",\"id\":")
-        buffer.appendQuoted(commit.changeID)
-        buffer.append(",\"at\":")
-        buffer.appendTime(commit.at)
-        buffer.append(",\"by\":")
-        buffer.appendJSONString(commit.user)
-        buffer.append(",\"device\":")
-        buffer.appendJSONString(commit.device)
-        if !app.isEmpty {
-            buffer.append(",\"app\":")
-            buffer.appendJSONString(app)
-        }
-        if !why.isEmpty {
-            buffer.append(",\"why\":")
-            buffer.appendJSONString(why)
-        }
-        if commit.jobID != .none {
-            buffer.append(",\"job\":")
-            buffer.appendQuoted(commit.jobID)
-        }
+        try buffer.appendOrigin(of: commit)
         buffer.append(",\"key\":")
         buffer.appendKey(of: effect)
         buffer.append(",\"label\":\"")
