@@ -81,6 +81,8 @@ public enum Limits {
     public static let pageCountDefault = 100
     /// Places of records kept at once for a sorted stream: some MiB at most.
     public static let sortedCountMax = 16_384
+    /// Ids that an index names for one list; what follows them is walked through.
+    public static let candidateCountMax = 4096
     /// Entries read under one taking of the store's lock.
     public static let lockedEntryCountMax = 256
     /// Commits a page of changes passes over that its reader may not see, before it ends early.

@@ -166,6 +166,9 @@ extension EngineState {
             if !step.tree.uniques.isEmpty {
                 forEachUnique(step.tree, effect) { $0.remove($1, id: effect.key.id) }
             }
+            if !step.tree.fieldIndexes.isEmpty {
+                for index in step.tree.fieldIndexes { index.remove(effect) }
+            }
             guard step.tree.isSystem else { return }
             try leaveSystem(step, effect, seq: commit.seq)
         }
@@ -184,6 +187,9 @@ extension EngineState {
         step.tree.count += 1
         if !step.tree.uniques.isEmpty {
             forEachUnique(step.tree, effect) { $0.add($1, id: effect.key.id) }
+        }
+        if !step.tree.fieldIndexes.isEmpty {
+            for index in step.tree.fieldIndexes { index.add(effect) }
         }
         guard step.tree.isSystem else { return }
         try enterSystem(step, effect, seq: seq)
@@ -256,6 +262,7 @@ extension EngineState {
         let tree = trees[index]
         tree.declaration = declaration
         tree.validator = SchemaValidator(declaration)
+        tree.declareIndexedFields()
         let fields = tree.validator.uniqueFields.names
         guard fields != tree.uniques.map(\.field) else { return }
         tree.uniques = fields.map { UniqueIndex(field: $0) }

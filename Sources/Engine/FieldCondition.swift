@@ -40,7 +40,7 @@ public struct FieldCondition: Hashable, Sendable {
     /// The type of what is compared: the field's, or of an array's elements.
     private let type: FieldType
     /// The forms it is compared with: one, or those of `in`.
-    private let forms: [[UInt8]]
+    let forms: [[UInt8]]
     /// The same as an index of unique values has them; nil where none answers.
     let lookups: [[UInt8]]?
     /// The form of an absent value.

@@ -34,6 +34,13 @@ public struct FieldPath: Hashable, Sendable {
         self = found
     }
 
+    /// The fields declared `indexed`: always fields of the value itself, of a scalar type.
+    static func indexed(_ descriptor: Descriptor?) -> [FieldPath] {
+        (descriptor?.fields ?? []).filter { $0.isIndexed && $0.type.isScalar }.map {
+            FieldPath([Array($0.name.utf8)], $0)
+        }
+    }
+
     private init(_ names: [[UInt8]], _ field: Field) {
         self.names = names
         type = field.type

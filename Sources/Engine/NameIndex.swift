@@ -15,10 +15,15 @@ public final class NameIndex {
 
     /// An empty index.
     ///
-    /// - Parameter nodeByteCountMax: Largest block of a node, 256 to 16,384 bytes. Names may be as
-    ///   long as a quarter of it less 29 bytes, and at most `Limits.nameByteCountMax`.
-    public init(nodeByteCountMax: Int = 4096) {
-        tree = NameTree(nodeByteCountMax: nodeByteCountMax)
+    /// - Parameters:
+    ///   - nodeByteCountMax: Largest block of a node, 256 to 16,384 bytes.
+    ///   - nameByteCountMax: The longest name, in bytes; never more than a quarter of a node less
+    ///     29 bytes.
+    public init(
+        nodeByteCountMax: Int = 4096,
+        nameByteCountMax: Int = Limits.nameByteCountMax
+    ) {
+        tree = NameTree(nodeByteCountMax: nodeByteCountMax, nameByteCountMax: nameByteCountMax)
     }
 
     /// Records held: keys, each revision counted.
@@ -79,7 +84,7 @@ public final class NameIndex {
     /// Sets where a record stands.
     ///
     /// - Parameters:
-    ///   - name: Bytes, at most `Limits.nameByteCountMax` of them; more traps.
+    ///   - name: Bytes, at most as many as the index was made for; more traps.
     ///   - revision: Any.
     ///   - location: Any.
     /// - Returns: Where it stood before, or nil when the record is new.

@@ -44,14 +44,11 @@ struct NameTree: ~Copyable {
     private(set) var nameCount = 0
 
     /// An empty tree; see NameIndex.
-    init(nodeByteCountMax: Int) {
+    init(nodeByteCountMax: Int, nameByteCountMax longest: Int) {
         precondition(nodeByteCountMax >= 256 && nodeByteCountMax <= 16_384, "node size")
         self.nodeByteCountMax = nodeByteCountMax
         let quarter = (nodeByteCountMax - NameNode.headerByteCount) / 4
-        nameByteCountMax = min(
-            Limits.nameByteCountMax,
-            quarter - NameNode.entryByteCount(name: 0)
-        )
+        nameByteCountMax = min(longest, quarter - NameNode.entryByteCount(name: 0))
         sizeStep = nodeByteCountMax / 32
         root = adopt(makeNode(isLeaf: true, holding: NameNode.headerByteCount))
     }

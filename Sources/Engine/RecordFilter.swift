@@ -15,7 +15,7 @@ public struct RecordFilter: Hashable, Sendable {
     }
 
     private let state: StateKind?
-    private let conditions: [FieldCondition]
+    let conditions: [FieldCondition]
 
     /// Gathers conditions; with none everything passes.
     public init(state: StateKind? = nil, conditions: [FieldCondition] = []) {
@@ -45,31 +45,5 @@ extension RecordFilter.StateKind {
         case .draft: self = .draft
         case .released: self = .released
         }
-    }
-}
-
-extension EngineState {
-    /// The only ids whose records can pass a filter, as an index of unique values knows them.
-    ///
-    /// - Parameters:
-    ///   - filter: What must pass.
-    ///   - tree: Which tree.
-    /// - Returns: Ids, ascending; nil when no condition can be looked up.
-    public func candidates(for filter: RecordFilter, in tree: TreeState) -> [RecordID]? {
-        filter.candidates(in: tree)
-    }
-}
-
-extension RecordFilter {
-    fileprivate func candidates(in tree: TreeState) -> [RecordID]? {
-        for condition in conditions {
-            // Whoever found the filter's fields may have seen an older declaration.
-            guard let values = condition.lookups, let name = condition.path.names.first,
-                let index = tree.uniques.first(where: { Array($0.field.utf8) == name })
-            else { continue }
-            let ids = values.compactMap { $0.withView { index.owner(of: $0)?.id } }
-            return Set(ids).sorted()
-        }
-        return nil
     }
 }

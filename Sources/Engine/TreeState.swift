@@ -24,6 +24,10 @@ public final class TreeState {
     /// What had been used up to the checkpoint the index stands on, where that forgot removals.
     var usedKeys = UsedKeys()
     var uniques: [UniqueIndex] = []
+    /// Indexes of fields declared `indexed`, where somebody has them made.
+    var fieldIndexes: [FieldIndex] = []
+    /// Fields declared `indexed`.
+    var indexedFields: [FieldPath] = []
     var lines = BorrowLines()
     var ranges = RangeTable()
     /// Set hash of the tree's own records.
@@ -46,6 +50,7 @@ public final class TreeState {
         validator = SchemaValidator(declaration)
         index = RecordIndex(declaration.keys)
         uniques = validator.uniqueFields.names.map { UniqueIndex(field: $0) }
+        indexedFields = FieldPath.indexed(declaration.current)
     }
 
     /// Entries of the index, tombstones included.
@@ -54,6 +59,10 @@ public final class TreeState {
     public var hasRemovals: Bool { entryCount > count }
     /// Estimated memory of the index in bytes.
     public var indexByteCount: Int { index.byteCount }
+    /// Estimated memory of the indexes of its fields in bytes.
+    public var fieldIndexByteCount: Int { fieldIndexes.reduce(0) { $0 + $1.byteCount } }
+    /// How many fields declared `indexed` have no whole index yet.
+    public var growingFieldIndexCount: Int { indexedFields.count { index(of: $0) == nil } }
     /// The borrows of the tree's records.
     public var borrows: [BorrowRecord] { Array(lines.records.values) }
     /// Its key ranges, ascending.

@@ -116,3 +116,20 @@ enum ValueForm {
         buffer.append(isNegative ? magnitude.map { ~$0 } + [UInt8.max] : magnitude)
     }
 }
+
+extension FieldType {
+    /// The length of the forms of its values; nil where they differ in length.
+    ///
+    /// Unit: bytes.
+    var formByteCount: Int? {
+        switch self {
+        case .bool: 1
+        case .float, .double: 8
+        case .int, .uint, .integerEnum, .date: 9
+        case .uuid: 16
+        case .string, .url, .data, .key, .stringEnum, .decimal, .file, .array, .structure,
+            .dictionary, .payloadEnum, .any:
+            nil
+        }
+    }
+}

@@ -51,6 +51,8 @@ public enum Label: UInt8, Sendable, CaseIterable {
     case createToken = 22
     /// A token was revoked.
     case revokeToken = 23
+    /// What a commit did to a record was taken back.
+    case undo = 24
 
     /// The word used in the feed and in `holdfast log`.
     public var name: String { String(describing: self) }

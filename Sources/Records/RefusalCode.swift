@@ -25,6 +25,10 @@ public enum RefusalCode: String, Sendable, Hashable, CaseIterable {
     case revisionRequired = "revision-required"
     /// The record changed since the writer read it.
     case stale = "stale"
+    /// What is to be undone was changed since.
+    case changedSince = "changed-since"
+    /// A commit that changed no record.
+    case notUndoable = "not-undoable"
     /// A write must name an expected version or a borrow.
     case preconditionRequired = "precondition-required"
     /// Another holds the record or waits for it.

@@ -22,7 +22,7 @@ extension Route {
         switch self {
         case .about, .live, .ready, .files: .nothing
         case .trees, .tree, .records, .record, .release, .revise, .state: .token
-        case .history, .change: .token
+        case .history, .change, .undo: .token
         case .changes, .borrows, .borrow, .borrowReturn, .borrowCancel, .ranges: .token
         case .borrowRecall, .borrowSeize, .borrowSetHolder: .token
         case .part, .feed, .tickets, .mirror: .token

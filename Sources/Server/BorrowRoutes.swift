@@ -11,7 +11,7 @@ extension LoopServer {
 
     /// PUT of a borrow: takes it, joins the line, or confirms a grant.
     func takeBorrow(_ call: Call) throws(RequestRefusal) {
-        try Parameters.check(target, [])
+        try Parameters.check(target, ["dryRun"])
         let id = try Parameters.id(target.segment(2))
         try requireType(call, "application", "json")
         let request = try shaped { () throws(ShapeRefusal) in try BorrowRequest(call.body) }
@@ -24,7 +24,7 @@ extension LoopServer {
 
     /// PATCH of a borrow: its note and when it should be back, by its holder.
     func patchBorrow(_ call: Call) throws(RequestRefusal) {
-        try Parameters.check(target, [])
+        try Parameters.check(target, ["dryRun"])
         let id = try Parameters.id(target.segment(2))
         try requireType(call, "application", "merge-patch+json")
         let patch = try shaped { () throws(ShapeRefusal) in try BorrowPatch(call.body) }
@@ -40,7 +40,7 @@ extension LoopServer {
 
     /// POST of `/recall` and `/setHolder`.
     func moveBorrow(_ call: Call) throws(RequestRefusal) {
-        try Parameters.check(target, [])
+        try Parameters.check(target, ["dryRun"])
         let id = try Parameters.id(target.segment(2))
         if call.head.hasContent { try requireType(call, "application", "json") }
         let operation = try shaped { () throws(ShapeRefusal) in
@@ -57,11 +57,7 @@ extension LoopServer {
         _ operation: Operation,
         _ call: Call
     ) throws(RequestRefusal) {
-        let submission = store.submit(
-            try change(call, [operation]),
-            by: call.caller,
-            rights: access?.rights
-        )
+        guard let submission = try outcome(of: change(call, [operation]), call) else { return }
         reply.position = submission.position
         switch submission {
         case .refused(let position, let refusal): refuse(single: refusal, position)
@@ -205,7 +201,7 @@ extension LoopServer {
 
     /// POST of `/return`, `/cancel` and `/seize`.
     func endBorrow(_ call: Call) throws(RequestRefusal) {
-        try Parameters.check(target, [])
+        try Parameters.check(target, ["dryRun"])
         let id = try Parameters.id(target.segment(2))
         let operation: Operation
         var why: String?
@@ -220,7 +216,7 @@ extension LoopServer {
         }
         var change = try change(call, [operation])
         if let why { change.why = why }
-        let submission = store.submit(change, by: call.caller, rights: access?.rights)
+        guard let submission = try outcome(of: change, call) else { return }
         reply.position = submission.position
         if case .refused(let position, let refusal) = submission {
             refuse(single: refusal, position)
@@ -237,7 +233,7 @@ extension LoopServer {
 
     /// POST of a range.
     func reserveRange(_ call: Call) throws(RequestRefusal) {
-        try Parameters.check(target, [])
+        try Parameters.check(target, ["dryRun"])
         try requireType(call, "application", "json")
         let (tree, count) = try shaped { () throws(ShapeRefusal) in
             try RequestBody.range(call.body)
@@ -245,7 +241,7 @@ extension LoopServer {
         var change = try change(call, [])
         // The range is named after its change, so that a resend finds it.
         change.operations = [.reserve(tree: tree, range: change.id, count: count)]
-        let submission = store.submit(change, by: call.caller, rights: access?.rights)
+        guard let submission = try outcome(of: change, call) else { return }
         reply.position = submission.position
         if case .refused(let position, let refusal) = submission {
             refuse(single: refusal, position)

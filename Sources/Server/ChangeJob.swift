@@ -10,46 +10,23 @@ internal import HoldfastRecords
 internal import HoldfastStore
 internal import HoldfastWire
 
-/// A job under way.
-final class ChangeJob: BodyConsumer, BodyProducer {
-    private let connection: Connection
-    private let caller: Caller
-    private let access: Access?
-    private let why: String
+/// A job whose changes come from the client.
+final class ChangeJob: Job, BodyConsumer {
     private let schema: SchemaVersion?
-    private let job: UniqueID
+    /// Whether every line is judged as things stand, and nothing is done.
+    private let isRehearsal: Bool
     private var input = ByteBuffer()
-    /// Lines of the reply whose commits are not durable yet, oldest first.
-    private var waiting: [(seq: UInt64, bytes: [UInt8])] = []
-    private var ready = ByteBuffer()
-    private var line = 0
-    private var accepted = 0
-    private var refused = 0
-    private var isComplete = false
     /// Whether what comes belongs to a line that was too long, up to its end.
     private var isSkipping = false
 
-    /// Lines that may wait for durability before the input is paused.
-    private static let waitingCountMax = 4096
-    /// Reply kept for a client that sends without reading, as most do.
-    private static let readyByteCountMax = 64 << 20
-
-    init(_ call: Call, _ connection: Connection) {
-        self.connection = connection
-        caller = call.caller
-        access = connection.server.access
-        why = call.why
+    init(_ call: Call, _ connection: Connection, isRehearsal: Bool) {
         schema = call.schema
-        job = call.idempotencyKey ?? connection.server.newID()
-        let server = connection.server
-        server.caller = caller
-        server.reply.reset()
-        server.reply.type("application/x-ndjson")
-        server.addJob(self)
+        self.isRehearsal = isRehearsal
+        super.init(call, connection)
         connection.send(.changes, producing: self)
     }
 
-    private var server: LoopServer { connection.server }
+    override var isSteady: Bool { false }
 
     // MARK: Input
 
@@ -71,10 +48,6 @@ final class ChangeJob: BodyConsumer, BodyProducer {
         connection.stream.setDeadline(seconds: server.configuration.stallSeconds)
         if isFull { connection.stream.pauseReading() }
         connection.produceMore()
-    }
-
-    private var isFull: Bool {
-        waiting.count > Self.waitingCountMax || ready.count > Self.readyByteCountMax
     }
 
     func complete() {
@@ -101,15 +74,19 @@ final class ChangeJob: BodyConsumer, BodyProducer {
                 try ChangeRequest(text, newID: server.newID)
             }
             try server.checkRevisions(request, for: access)
-            let id = request.id ?? JobLine.changeID(job: job, line: line)
+            let id = request.id ?? JobLine.changeID(job: self.id, line: line)
             let change = request.change(
                 id: id,
                 digest: digest(text),
-                jobID: job,
+                jobID: self.id,
                 why: why,
                 schema: schema
             )
-            finish(server.store.submit(change, by: caller, rights: access?.rights))
+            finish(
+                isRehearsal
+                    ? server.store.rehearse(change, by: caller, rights: access?.rights)
+                    : server.store.submit(change, by: caller, rights: access?.rights)
+            )
         } catch {
             refuse(error.refusal, seq: 0)
         }
@@ -139,28 +116,16 @@ final class ChangeJob: BodyConsumer, BodyProducer {
     }
 
     private func answer(_ position: Position, _ results: [ResultShape], isReplayed: Bool) {
-        accepted += 1
-        var out = ByteBuffer()
-        JobLine.append(line, at: position, results, isReplayed: isReplayed, to: &out)
-        waiting.append((server.seq(shownBy: results, position), out.array))
-    }
-
-    private func refuse(_ refusal: Refusal, seq: UInt64) {
-        refused += 1
-        var out = ByteBuffer()
-        var current: [UInt8]?
-        if let reference = refusal.current {
-            var envelope = ByteBuffer()
-            let server = self.server
-            server.store.read { server.appendEnvelope(reference, $0, to: &envelope) }
-            current = envelope.array
+        accept(server.seq(shownBy: results, position)) { out in
+            JobLine.append(
+                line,
+                at: position,
+                results,
+                isReplayed: isReplayed,
+                isRehearsal: isRehearsal,
+                to: &out
+            )
         }
-        if let current {
-            current.withView { JobLine.append(line, Problem(refusal), current: $0, to: &out) }
-        } else {
-            JobLine.append(line, Problem(refusal), to: &out)
-        }
-        waiting.append((seq, out.array))
     }
 
     /// A line longer than any commit: the rest of it is passed over.
@@ -175,57 +140,7 @@ final class ChangeJob: BodyConsumer, BodyProducer {
         )
     }
 
-    // MARK: Output
-
-    /// The store is further: lines whose commits are durable may leave.
-    func advance(_ progress: Progress) {
-        var count = 0
-        while count < waiting.count {
-            switch progress.outcome(of: waiting[count].seq) {
-            case .pending: break
-            case .durable:
-                ready.append(waiting[count].bytes)
-                count += 1
-                continue
-            case .unknown:
-                unknown(from: count)
-                count = waiting.count
-            }
-            break
-        }
-        waiting.removeFirst(count)
-        connection.produceMore()
+    override func advanced() {
         if !isFull { connection.stream.resumeReading() }
     }
-
-    private func unknown(from index: Int) {
-        for _ in index..<waiting.count { accepted = max(0, accepted - 1) }
-        refused += waiting.count - index
-        JobLine.append(
-            line,
-            Problem(
-                Refusal(
-                    .outcomeUnknown,
-                    "The write to the disk failed: the outcome of this line and of those since the "
-                        + "last one answered is unknown. Send the job again with the same "
-                        + "Idempotency-Key when the server is back."
-                )
-            ),
-            to: &ready
-        )
-    }
-
-    func produce(into out: inout ByteBuffer) -> ProducerStep {
-        guard ready.isEmpty else {
-            let count = min(ready.count, Limits.outputByteCountHigh / 4)
-            out.append(ready.view[0..<count])
-            ready.consume(count)
-            return .more
-        }
-        guard isComplete, waiting.isEmpty else { return .waits }
-        JobLine.appendDone(job: job, accepted: accepted, refused: refused, to: &out)
-        return .complete
-    }
-
-    func end() { server.removeJob(self) }
 }

@@ -25,7 +25,7 @@ extension LoopServer {
             why: call.why,
             schema: call.schema
         )
-        let submission = store.submit(change, by: call.caller, rights: access?.rights)
+        guard let submission = try outcome(of: change, call) else { return }
         reply.position = submission.position
         switch submission {
         case .refused(let position, let refusal): refuse(refusal, position)
@@ -54,7 +54,7 @@ extension LoopServer {
 
     /// JSON is one commit, NDJSON a commit a line; `atomic` may say so, and nothing else.
     func checkAtomic(isJob: Bool) throws(RequestRefusal) {
-        try Parameters.check(target, ["atomic"])
+        try Parameters.check(target, ["atomic", "dryRun"])
         guard try Parameters.single(target, "atomic") != nil else { return }
         guard try Parameters.flag(target, "atomic") != isJob else {
             throw RequestRefusal(

@@ -75,7 +75,8 @@ extension LoopServer {
             try limit(access)
             try Later.check(head, .changes)
             let call = try Call(head, body: .empty, route: .changes, access: access)
-            return ChangeJob(call, connection)
+            let isRehearsal = try Parameters.flag(target, "dryRun")
+            return ChangeJob(call, connection, isRehearsal: isRehearsal)
         } catch {
             return RefusedBody(error.refusal, connection)
         }
@@ -152,12 +153,6 @@ extension LoopServer {
 
     private func checkMethod(_ head: RequestHead, _ route: Route) throws(RequestRefusal) {
         guard !route.methods.contains(head.method) else { return }
-        if Later.hasMethod(head.method, route) {
-            throw RequestRefusal(
-                .unsupported,
-                "\(head.method.name) of \(route.rawValue) comes with a later version."
-            )
-        }
         throw RequestRefusal(.methodNotAllowed, "\(route.rawValue) takes \(route.allow).")
     }
 
@@ -182,7 +177,7 @@ extension LoopServer {
         guard let route else { return nil }
         // Records of a name tree are made by PUT, not by POST.
         guard route == .records, head.method == .post else { return route.allow }
-        return "GET, HEAD"
+        return "GET, HEAD, DELETE"
     }
 
     // MARK: Whose request it is

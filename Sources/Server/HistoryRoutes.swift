@@ -61,7 +61,7 @@ extension LoopServer {
     }
 
     /// A commit that does not read as one, though its checksum fits.
-    private func unreadable(_ error: any Error) -> RequestRefusal {
+    func unreadable(_ error: any Error) -> RequestRefusal {
         shared.logger.log(.error, "changes.unreadable", ["error": "\(error)"])
         return RequestRefusal(.internalError, "The log cannot be read; run holdfast verify.")
     }

@@ -19,16 +19,9 @@ enum Later {
         let last = target.segment(target.segmentCount - 1)
         switch rest {
         case 0: return name.equals("openapi.json")
-        case 2:
-            if name.equals("changes") { return last.equals("undo") }
-            return name.equals("backups") && last.equals("verify")
+        case 2: return name.equals("backups") && last.equals("verify")
         default: return false
         }
-    }
-
-    /// Whether a path that stands takes this method later.
-    static func hasMethod(_ method: HTTPMethod, _ route: Route) -> Bool {
-        route == .records && method == .delete
     }
 
     /// Refuses header fields that ask for something this version, or this route, does not do.

@@ -32,6 +32,14 @@ struct ListChoice {
     /// Whether every record is shown, in the order of keys.
     var isPlain: Bool { filter.isEverything && order == nil }
 
+    /// The first id that can be shown after a cursor; nil when it can be any.
+    func firstID(after cursor: ListCursor?) -> RecordID? {
+        let bounds = [
+            first, prefix.map { .name($0) }, order == nil ? cursor?.last.id : nil,
+        ]
+        return bounds.compactMap { $0 }.max()
+    }
+
     /// Whether an id lies within the list's bounds.
     func includes(_ id: RecordID) -> Bool {
         if let first, id < first { return false }

@@ -80,7 +80,12 @@ extension LoopServer {
                     choice,
                     at: pin.position.seq,
                     after: cursor.map { RecordOrder.Place($0) },
-                    candidates: reader.state.candidates(for: choice.filter, in: tree),
+                    candidates: reader.state.candidates(
+                        for: choice.filter,
+                        in: tree,
+                        from: choice.firstID(after: cursor),
+                        countMax: Limits.candidateCountMax
+                    ),
                     batchCount: batchCount
                 )
             }

@@ -17,8 +17,8 @@ final class ListWalk {
     private let seq: UInt64
     /// How many places are gathered at once for a sorted list.
     private let batchCount: Int
-    /// The only ids that can pass, ascending; nil when all of the tree are looked at.
-    private let candidates: [RecordID]?
+    /// The only ids that can pass, as far as they are known; nil when all are looked at.
+    private let candidates: Candidates?
     private var nextCandidate = 0
     /// The last key that was looked at.
     private var after: RecordKey?
@@ -43,7 +43,7 @@ final class ListWalk {
         _ choice: ListChoice,
         at seq: UInt64,
         after: RecordOrder.Place?,
-        candidates: [RecordID]?,
+        candidates: Candidates?,
         batchCount: Int
     ) {
         self.choice = choice
@@ -124,7 +124,15 @@ final class ListWalk {
                 return body(key, location, effect) && goesOn
             }
         }
-        if let candidates { return look(candidates, tree, reader, see) }
+        if let candidates {
+            let isEnd = look(candidates.ids, tree, reader, see)
+            guard isEnd, !candidates.isAll else { return isEnd }
+            // What follows the last of them is walked through.
+            if let last = candidates.ids.last {
+                let end = RecordKey(last, revision: .max)
+                after = max(after ?? end, end)
+            }
+        }
         let stopped = reader.state.scan(
             tree,
             after: after,

@@ -27,7 +27,7 @@ final class LoopServer {
     /// The tokens this loop knows, and their number.
     var tokensSeen: (table: TokenTable, version: Int)
     var hasher = SHA256()
-    private var jobs: [ChangeJob] = []
+    private var jobs: [Job] = []
     private var connections: [ObjectIdentifier: Connection] = [:]
     /// Connections whose request waits for a position, and until when.
     private var patient: [ObjectIdentifier: LoopTimer] = [:]
@@ -51,6 +51,18 @@ final class LoopServer {
         tokensSeen = shared.tokens.table()
         loop.schedule(afterMilliseconds: 1000, isRepeating: true) { [weak self] in
             self?.endUnwelcome()
+        }
+        if index == 0 { growFieldIndexes() }
+    }
+
+    /// Walks on for the indexes of fields, a slice between two other callbacks; looks again a
+    /// second after all are whole.
+    private func growFieldIndexes() {
+        let hasMore = store.read { reader in
+            reader.state.growFieldIndexes(entryCountMax: Limits.lockedEntryCountMax)
+        }
+        loop.schedule(afterMilliseconds: hasMore ? 0 : 1000) { [weak self] in
+            self?.growFieldIndexes()
         }
     }
 
@@ -87,9 +99,9 @@ final class LoopServer {
         feeds.advance()
     }
 
-    func addJob(_ job: ChangeJob) { jobs.append(job) }
+    func addJob(_ job: Job) { jobs.append(job) }
 
-    func removeJob(_ job: ChangeJob) { jobs.removeAll { $0 === job } }
+    func removeJob(_ job: Job) { jobs.removeAll { $0 === job } }
 
     private func releaseUnknown(_ connection: Connection) {
         render(

@@ -210,7 +210,7 @@ extension LoopServer {
 
     /// PUT, PATCH and DELETE of a record.
     func writeRecord(_ call: Call) throws(RequestRefusal) {
-        try Parameters.check(target, ["revision"])
+        try Parameters.check(target, ["revision", "dryRun"])
         let (tree, key) = try namedKey()
         let expects = try call.expectation()
         let borrow = try call.borrow()
@@ -234,12 +234,12 @@ extension LoopServer {
             try requireType(call, "application", "json")
             operation = .put(try write(call, tree, key, expects, borrow))
         }
-        submit(call, try change(call, [operation]), isCreation: expects == .absent)
+        try submit(call, try change(call, [operation]))
     }
 
     /// POST of a record: the server chooses its id.
     func createRecord(_ call: Call) throws(RequestRefusal) {
-        try Parameters.check(target, [])
+        try Parameters.check(target, ["dryRun"])
         let name = try Parameters.tree(target.segment(2))
         let kind = try store.read { reader throws(RequestRefusal) in
             try findTree(name, reader).declaration.keys
@@ -252,7 +252,7 @@ extension LoopServer {
         }
         try requireType(call, "application", "json")
         let operation = Operation.put(try write(call, name, nil, .absent, nil))
-        submit(call, try change(call, [operation]), isCreation: true)
+        try submit(call, try change(call, [operation]))
     }
 
     private func write(
@@ -274,7 +274,7 @@ extension LoopServer {
 
     /// POST of `/release`, `/revise` and `/state`.
     func changeLifecycle(_ call: Call) throws(RequestRefusal) {
-        try Parameters.check(target, ["revision"])
+        try Parameters.check(target, ["revision", "dryRun"])
         if call.head.hasContent { try requireType(call, "application", "json") }
         let (tree, key) = try namedKey()
         let operation: Operation
@@ -300,7 +300,7 @@ extension LoopServer {
                 operation = .setState(record, state)
             }
         }
-        submit(call, try change(call, [operation]), isCreation: call.route == .revise)
+        try submit(call, try change(call, [operation]))
     }
 
     // MARK: Helpers

@@ -16,6 +16,7 @@ enum Route: String, CaseIterable, Sendable {
     case history = "/v1/records/{tree}/{key}/history"
     case changes = "/v1/changes"
     case change = "/v1/changes/{seq}"
+    case undo = "/v1/changes/{seq}/undo"
     case borrows = "/v1/borrows"
     case borrow = "/v1/borrows/{id}"
     case borrowReturn = "/v1/borrows/{id}/return"
@@ -44,9 +45,9 @@ enum Route: String, CaseIterable, Sendable {
             .change:
             [.get, .head]
         case .tree: [.get, .head, .put]
-        case .records: [.get, .head, .post]
+        case .records: [.get, .head, .post, .delete]
         case .record: [.get, .head, .put, .patch, .delete]
-        case .release, .revise, .state, .heal: [.post]
+        case .release, .revise, .state, .heal, .undo: [.post]
         case .borrowReturn, .borrowCancel, .borrowRecall, .borrowSeize, .borrowSetHolder: [.post]
         case .changes: [.get, .head, .post]
         case .borrows: [.get, .head]
@@ -128,6 +129,9 @@ enum Route: String, CaseIterable, Sendable {
             return target.segment(2).equals("tickets") ? .tickets : nil
         }
         if name.equals("changes"), rest == 1 { return .change }
+        if name.equals("changes"), rest == 2 {
+            return target.segment(3).equals("undo") ? .undo : nil
+        }
         guard rest == 0 else { return nil }
         if name.equals("changes") { return .changes }
         if name.equals("ranges") { return .ranges }

@@ -17,12 +17,15 @@ extension LoopServer {
         case (.tree, true): try readTree(call)
         case (.tree, false): try defineTree(call)
         case (.records, true): return try listRecords(call, connection)
-        case (.records, false): try createRecord(call)
+        case (.records, false):
+            if call.method == .delete { return try deleteRecords(call, connection) }
+            try createRecord(call)
         case (.record, true): try readRecord(call)
         case (.record, false): try writeRecord(call)
         case (.release, _), (.revise, _), (.state, _): try changeLifecycle(call)
         case (.history, _): try readHistory(call)
         case (.change, _): try readChange(call)
+        case (.undo, _): return try undo(call, connection)
         case (.changes, true): return try readChanges(call)
         case (.changes, false): try submitChange(call)
         case (.borrows, _): try listBorrows(call)

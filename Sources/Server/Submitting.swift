@@ -23,9 +23,37 @@ extension LoopServer {
         .version7(milliseconds: time.wallMilliseconds(), random: shared.random)
     }
 
+    /// Submits a change, or, in a dry run, tells what it would lead to.
+    ///
+    /// - Returns: nil when the reply is made.
+    /// - Throws: `badParameter`.
+    func outcome(of change: Change, _ call: Call) throws(RequestRefusal) -> Submission? {
+        guard try Parameters.flag(target, "dryRun") else {
+            return store.submit(change, by: call.caller, rights: access?.rights)
+        }
+        return tell(rehearsed: store.rehearse(change, by: call.caller, rights: access?.rights))
+    }
+
+    /// Makes the reply of a rehearsal; one that was refused is given back.
+    func tell(rehearsed rehearsal: Submission) -> Submission? {
+        switch rehearsal {
+        case .refused: return rehearsal
+        case .accepted(let position, let results), .unchanged(let position, let results),
+            .replayed(let position, let results):
+            if isReplayed(rehearsal) { reply.fields.appendField("idempotency-replayed", "true") }
+            // What it was judged by may not be durable yet.
+            let head = store.read { $0.state.position }
+            reply.position = head
+            reply.waitsFor = max(head.seq, position.seq)
+            reply.json()
+            ChangeReply.append(rehearsed: shapes(results, for: access), to: &reply.body)
+            return nil
+        }
+    }
+
     /// Submits a change of one record and makes its reply.
-    func submit(_ call: Call, _ change: Change, isCreation: Bool) {
-        let submission = store.submit(change, by: call.caller, rights: access?.rights)
+    func submit(_ call: Call, _ change: Change) throws(RequestRefusal) {
+        guard let submission = try outcome(of: change, call) else { return }
         if isReplayed(submission) { reply.fields.appendField("idempotency-replayed", "true") }
         reply.position = submission.position
         switch submission {
@@ -37,7 +65,7 @@ extension LoopServer {
         }
     }
 
-    private func isReplayed(_ submission: Submission) -> Bool {
+    func isReplayed(_ submission: Submission) -> Bool {
         if case .replayed = submission { return true }
         return false
     }

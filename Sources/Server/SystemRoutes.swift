@@ -74,11 +74,12 @@ extension LoopServer {
                 reader.snapshotSeq ?? 0
             )
         }
-        let (records, logBytes, indexBytes) = store.read { reader in
+        let (records, logBytes, indexBytes, growing) = store.read { reader in
             let trees = reader.state.allTrees
             return (
                 trees.map { ($0.name.isSystem, $0.count) }, reader.logByteCount,
-                trees.reduce(0) { $0 + $1.indexByteCount }
+                trees.reduce(0) { $0 + $1.indexByteCount + $1.fieldIndexByteCount },
+                trees.reduce(0) { $0 + $1.growingFieldIndexCount }
             )
         }
         metrics.number(
@@ -137,6 +138,13 @@ extension LoopServer {
             "gauge",
             "Memory of the indexes.",
             indexBytes,
+            &reply.body
+        )
+        metrics.number(
+            "holdfast_indexes_growing",
+            "gauge",
+            "Indexes of fields that do not answer yet.",
+            growing,
             &reply.body
         )
         metrics.number("holdfast_pins", "gauge", "Readers pinned.", store.pinCount, &reply.body)

@@ -43,7 +43,7 @@ extension LoopServer {
 
     /// PUT of a tree: declares it, or adds a schema version.
     func defineTree(_ call: Call) throws(RequestRefusal) {
-        try Parameters.check(target, [])
+        try Parameters.check(target, ["dryRun"])
         let segment = target.segment(2)
         guard let name = TreeName(any: segment.text) else {
             throw RequestRefusal(.badKey, "Tree names are [a-z][a-z0-9_-]{0,62}.")
@@ -52,11 +52,8 @@ extension LoopServer {
         let definition = try shaped { () throws(ShapeRefusal) in
             try RequestBody.treeDefinition(call.body)
         }
-        let submission = store.submit(
-            try change(call, [.defineTree(name, definition)]),
-            by: call.caller,
-            rights: access?.rights
-        )
+        let change = try change(call, [.defineTree(name, definition)])
+        guard let submission = try outcome(of: change, call) else { return }
         reply.position = submission.position
         switch submission {
         case .refused(let position, let refusal): refuse(single: refusal, position)

@@ -56,6 +56,17 @@ public enum ChangeReply {
         buffer.append("}")
     }
 
+    /// Appends `{"dryRun":true,"results":[...]}`: what an accepted change would do.
+    ///
+    /// - Parameters:
+    ///   - results: One for each operation, in order.
+    ///   - buffer: Gets the object.
+    public static func append(rehearsed results: [ResultShape], to buffer: inout ByteBuffer) {
+        buffer.append("{\"dryRun\":true,\"results\":")
+        buffer.appendList(results) { $0.append(to: &$1) }
+        buffer.append("}")
+    }
+
     /// Appends `"position","results"`.
     static func appendMembers(
         _ position: Position,
@@ -71,61 +82,95 @@ public enum ChangeReply {
 
 /// Writes the lines of a job's reply, each with its line feed.
 public enum JobLine {
-    /// Appends `{"line","status":201,"position","results":[...],"replayed"?}`.
+    /// What a line is about, beside its number.
+    public enum Subject: Hashable, Sendable {
+        /// The client's line of that number.
+        case line
+        /// A record: `"key":{...}`.
+        case record(RecordKey)
+        /// A commit that is taken back: `"commit":"<position>"`.
+        case commit(Position)
+
+        func append(to buffer: inout ByteBuffer) {
+            switch self {
+            case .line: return
+            case .record(let key):
+                buffer.append(",\"key\":")
+                key.appendJSON(to: &buffer)
+            case .commit(let position):
+                buffer.append(",\"commit\":")
+                buffer.appendQuoted(position)
+            }
+        }
+    }
+
+    /// Appends `{"line","status":201,"commit"?,"position","results":[...],"replayed"?}`; of a
+    /// rehearsal `{"line","status":200,"commit"?,"dryRun":true,"position","results":[...]}`.
     ///
     /// - Parameters:
-    ///   - line: Number of the change's line, from 1.
+    ///   - line: Number of the line, from 1.
+    ///   - subject: What it is about.
     ///   - position: The commit's.
     ///   - results: One for each operation, in order.
     ///   - isReplayed: Whether the change was accepted before.
+    ///   - isRehearsal: Whether nothing was done.
     ///   - buffer: Gets the line.
     public static func append(
         _ line: Int,
+        _ subject: Subject = .line,
         at position: Position,
         _ results: [ResultShape],
         isReplayed: Bool = false,
+        isRehearsal: Bool = false,
         to buffer: inout ByteBuffer
     ) {
         buffer.append("{\"line\":")
         buffer.append(decimal: line)
-        buffer.append(",\"status\":201,")
+        buffer.append(isRehearsal ? ",\"status\":200" : ",\"status\":201")
+        subject.append(to: &buffer)
+        buffer.append(isRehearsal ? ",\"dryRun\":true," : ",")
         ChangeReply.appendMembers(position, results, to: &buffer)
         buffer.append(isReplayed ? ",\"replayed\":true}\n" : "}\n")
     }
 
-    /// Appends `{"line","status","problem":{...}}`.
+    /// Appends `{"line","status","key"?,"commit"?,"problem":{...}}`.
     ///
     /// - Parameters:
-    ///   - line: Number of the change's line, from 1.
+    ///   - line: Number of the line, from 1.
+    ///   - subject: What it is about.
     ///   - problem: Why it was refused.
     ///   - current: The envelope of the record as it stands.
     ///   - buffer: Gets the line.
     public static func append(
         _ line: Int,
+        _ subject: Subject,
         _ problem: Problem,
-        current: ByteView? = nil,
+        current: ByteView?,
         to buffer: inout ByteBuffer
     ) {
         buffer.append("{\"line\":")
         buffer.append(decimal: line)
         buffer.append(",\"status\":")
         buffer.append(decimal: problem.status)
+        subject.append(to: &buffer)
         buffer.append(",\"problem\":")
         problem.append(to: &buffer, current: current)
         buffer.append("}\n")
     }
 
-    /// Appends `{"done":{"job","lines","accepted","refused"}}`, the last line.
+    /// Appends `{"done":{"job","lines","accepted","refused","records"?}}`, the last line.
     ///
     /// - Parameters:
     ///   - job: Id of the job.
     ///   - accepted: Lines that were accepted, now or before.
     ///   - refused: Lines that were refused.
+    ///   - recordCount: Records done with; nil where lines alone count.
     ///   - buffer: Gets the line.
     public static func appendDone(
         job: UniqueID,
         accepted: Int,
         refused: Int,
+        recordCount: Int? = nil,
         to buffer: inout ByteBuffer
     ) {
         buffer.append("{\"done\":{\"job\":")
@@ -136,6 +181,10 @@ public enum JobLine {
         buffer.append(decimal: accepted)
         buffer.append(",\"refused\":")
         buffer.append(decimal: refused)
+        if let recordCount {
+            buffer.append(",\"records\":")
+            buffer.append(decimal: recordCount)
+        }
         buffer.append("}}\n")
     }
 

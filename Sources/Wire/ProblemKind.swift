@@ -48,6 +48,8 @@ extension RefusalCode {
         case .badKey: ProblemKind(400, "Not a key of this tree")
         case .revisionRequired: ProblemKind(400, "The revision must be named")
         case .stale: ProblemKind(412, "The record changed meanwhile", [.current])
+        case .changedSince: ProblemKind(409, "The record was changed since", [.current])
+        case .notUndoable: ProblemKind(409, "Nothing to undo")
         case .preconditionRequired: ProblemKind(428, "A version or a borrow must be named")
         case .released: ProblemKind(409, "The record is released", [.current])
         case .notReleased: ProblemKind(409, "The latest revision is a draft", [.current])

@@ -129,6 +129,7 @@ extension Label? {
         case .end: "end"
         case .createToken: "createToken"
         case .revokeToken: "revokeToken"
+        case .undo: "undo"
         }
     }
 }

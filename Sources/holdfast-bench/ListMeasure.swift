@@ -1,10 +1,14 @@
-// Lists of many records over HTTP: a page, a lookup by a unique field, a walk through all.
+// Lists of many records over HTTP: a page, lookups by a unique and by an indexed field, a walk
+// through all.
 internal import Foundation
 
-/// `list100_rps`, `query_unique_us`, `query_walk_s`: one connection, one event loop, 1 M records.
+/// `list100_rps`, `query_unique_us`, `query_indexed_us`, `query_walk_s`: one connection, one event
+/// loop, 1 M records.
 enum ListMeasure {
     /// Records of one commit.
     private static let commitCount = 1000
+    /// Records with one value of the indexed field.
+    private static let shelfCount = 50
 
     static func run(_ context: Context) throws {
         let server = try ServerProcess(data: context.folder.fresh("list"), loops: 1)
@@ -12,9 +16,11 @@ enum ListMeasure {
         let count = context.choose(quick: 10_000, whole: 1_000_000)
         let client = try HTTPExchange(port: server.port)
         try fill(client, count)
+        try awaitIndexes(client)
         let rounds = context.choose(quick: 3, whole: 7)
         var pages: [Double] = []
         var lookups: [Double] = []
+        var shelves: [Double] = []
         var walks: [Double] = []
         for round in 0..<rounds {
             let load = LoadGenerator(
@@ -26,10 +32,12 @@ enum ListMeasure {
             let outcome = try load.run(in: context.folder)
             pages.append(outcome.requestCount / outcome.seconds)
             lookups.append(try lookup(client, count, round) * 1e6)
+            shelves.append(try shelf(client, count, round) * 1e6)
             walks.append(try walk(client, count))
         }
         add(context, "list100_rps", "lists/s", .more, pages)
         add(context, "query_unique_us", "us", .less, lookups)
+        add(context, "query_indexed_us", "us", .less, shelves)
         add(context, "query_walk_s", "s", .less, walks)
     }
 
@@ -57,13 +65,18 @@ enum ListMeasure {
             "/v1/trees/bench",
             body: #"{"keys":"name","schema":{"version":"1.0","fields":["#
                 + #"{"name":"number","type":"int64","unique":true},{"name":"name","type":"string"},"#
-                + #"{"name":"stock","type":"int64"},{"name":"note","type":"string"}]}}"#
+                + #"{"name":"stock","type":"int64","indexed":true},"#
+                + #"{"name":"note","type":"string"}]}}"#
         )
         for start in stride(from: 0, to: count, by: commitCount) {
             let puts = (start..<min(count, start + commitCount)).map { number in
                 #"{"put":{"tree":"bench","key":{"name":"record-\#(number)","revision":0},"#
                     + #""expects":"absent","value":"#
-                    + Sample.document(byteCount: 195, number: number) + "}}"
+                    + Sample.document(
+                        byteCount: 195,
+                        number: number,
+                        stock: number / shelfCount
+                    ) + "}}"
             }
             let body = #"{"operations":["# + puts.joined(separator: ",") + "]}"
             try client.require("POST", "/v1/changes", body: body)
@@ -88,10 +101,39 @@ enum ListMeasure {
         return Double(Clock.nanoseconds - start) / 1e9 / Double(lookups)
     }
 
+    /// Until the server has the indexes of all fields.
+    private static func awaitIndexes(_ client: HTTPExchange) throws {
+        let end = Clock.nanoseconds + 120_000_000_000
+        while Clock.nanoseconds < end {
+            let figures = try client.send("GET", "/metrics").body
+            if figures.contains("\nholdfast_indexes_growing 0\n") { return }
+            usleep(10_000)
+        }
+        throw BenchError("the indexes are not made")
+    }
+
+    /// Seconds of one list of the records with a value, of many spread over the tree.
+    private static func shelf(
+        _ client: HTTPExchange,
+        _ count: Int,
+        _ round: Int
+    ) throws -> Double {
+        let lists = 500
+        let start = Clock.nanoseconds
+        for index in 0..<lists {
+            let stock = (index * 7919 + round) % (count / shelfCount)
+            let reply = try client.send("GET", "/v1/records/bench?where=stock:eq:\(stock)")
+            guard reply.status == 200, !reply.body.contains("next"),
+                reply.body.split(separator: #""stock":\#(stock),"#).count == shelfCount + 1
+            else { throw BenchError("a list of a shelf: \(reply.status) \(reply.body)") }
+        }
+        return Double(Clock.nanoseconds - start) / 1e9 / Double(lists)
+    }
+
     /// Seconds of a search that finds nothing.
     private static func walk(_ client: HTTPExchange, _ count: Int) throws -> Double {
         let start = Clock.nanoseconds
-        let reply = try client.send("GET", "/v1/records/bench?where=stock:lt:0")
+        let reply = try client.send("GET", "/v1/records/bench?where=note:eq:none")
         guard reply.status == 200, reply.body == #"{"records":[]}"# else {
             throw BenchError("a walk: \(reply.status) \(reply.body)")
         }

@@ -49,8 +49,9 @@ enum Sample {
     static let record = document(byteCount: 195)
 
     /// An object of a length, in normalised JSON.
-    static func document(byteCount: Int, number: Int = 0) -> String {
-        let start = #"{"number":"# + "\(number)" + #","name":"R-100K-0603","stock":4200,"note":""#
+    static func document(byteCount: Int, number: Int = 0, stock: Int = 4200) -> String {
+        let start =
+            #"{"number":\#(number),"name":"R-100K-0603","stock":\#(stock),"note":""#
         let filling = max(0, byteCount - start.utf8.count - 2)
         return start + String(repeating: "x", count: filling) + "\"}"
     }

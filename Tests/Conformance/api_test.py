@@ -26,6 +26,7 @@ import rows_lists
 import rows_records
 import rows_snapshots
 import rows_trees
+import rows_undo
 from contract import Contract
 from server import Server
 from table import Row, Table
@@ -238,6 +239,37 @@ class HistoryTest(Table):
             row = rows_snapshots.fill(number)
             self.compare(row, self.send(row))
         self.run_rows(rows_history.CUT)
+
+
+class UndoTest(Table):
+    """A server of its own: what is undone stands nowhere else."""
+
+    saved = {}
+
+    @classmethod
+    def setUpClass(cls):
+        cls.server = Server()
+        cls.saved["epoch"] = cls.server.epoch
+
+    @classmethod
+    def tearDownClass(cls):
+        assert cls.server.stop() == 0
+
+    def test_1_commits_are_undone(self):
+        self.run_rows(rows_undo.PREPARE)
+        self.run_rows(rows_undo.UNDO)
+
+    def test_2_jobs_are_undone(self):
+        self.run_rows(rows_undo.JOBS)
+
+    def test_3_dry_runs_do_nothing(self):
+        self.run_rows(rows_undo.DRY)
+
+    def test_4_many_are_deleted(self):
+        self.run_rows(rows_undo.DELETIONS)
+
+    def test_5_more_than_fit_a_commit_and_back(self):
+        self.run_rows(rows_undo.MANY)
 
 
 class SnapshotTest(Table):

@@ -161,6 +161,11 @@ def operations():
                          "expects": "absent", "value": one}}]}}),
         ("listChanges", "GET", "/v1/changes?limit=1000", token(200), {}),
         ("getChange", "GET", "/v1/changes/${v:%s}", reading(200, (404, "not-found")), {}),
+        ("undoChange", "POST", "/v1/changes/${v:%s}/undo?dryRun=true",
+         writing((409, "changed-since"), (404, "not-found")), {}),
+        ("deleteRecords", "DELETE", "/v1/records/parts?all=true&dryRun=true", writing(200), {}),
+        ("deleteRecords", "DELETE", "/v1/records/hidden?all=true&dryRun=true", {
+            **token(NO_TREE), "watcher": FORBIDDEN, "admin": 200}, {}),
         ("listChanges", "GET", "/v1/changes", token(200),
          {"headers": {"Accept": "application/x-ndjson"}}),
         ("listRanges", "GET", "/v1/ranges", token(200), {}),

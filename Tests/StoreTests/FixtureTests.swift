@@ -121,7 +121,9 @@ import Testing
             }
             #expect(store.read { $0.state.chain } == chain)
             // The first three nobody writes yet; tokens came after it was made.
-            let later: Set<Label> = [.recall, .seize, .setHolder, .createToken, .revokeToken]
+            let later: Set<Label> = [
+                .recall, .seize, .setHolder, .createToken, .revokeToken, .undo,
+            ]
             #expect(Set(Label.allCases).subtracting(labels) == later)
             try store.close()
             let segments = try disk.names(in: "log").filter { $0.hasSuffix(".seg") }

@@ -29,7 +29,7 @@ import Testing
             [
                 .idTaken, .borrowMismatch, .lineFull, .released, .notReleased, .badState, .unique,
                 .schemaTooOld, .incompatible, .diverged, .requirementMissing,
-                .lostByRestore, .notHealing, .lastAdmin,
+                .lostByRestore, .notHealing, .lastAdmin, .changedSince, .notUndoable,
             ]
         ),
         (410, [.deleted, .borrowEnded, .compacted]),

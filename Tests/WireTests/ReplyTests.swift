@@ -149,13 +149,33 @@ import Testing
         var buffer = ByteBuffer()
         JobLine.append(1, at: Sample.position(7), [.key(Sample.part)], to: &buffer)
         JobLine.append(2, at: Sample.position(8), [], isReplayed: true, to: &buffer)
-        JobLine.append(3, Problem(Refusal(.unique, "No.", field: "number")), to: &buffer)
+        let problem = Problem(Refusal(.unique, "No.", field: "number"))
+        JobLine.append(3, .line, problem, current: nil, to: &buffer)
+        JobLine.append(
+            4,
+            .commit(Sample.position(3)),
+            at: Sample.position(8),
+            [.key(Sample.part)],
+            isRehearsal: true,
+            to: &buffer
+        )
+        JobLine.append(5, .record(Sample.part), problem, current: nil, to: &buffer)
         JobLine.appendDone(job: Sample.databaseID, accepted: 2, refused: 1, to: &buffer)
+        JobLine.appendDone(
+            job: Sample.databaseID,
+            accepted: 2,
+            refused: 1,
+            recordCount: 9,
+            to: &buffer
+        )
         let expected = """
             {"line":1,"status":201,"position":"7t3k9x2m4q8wr:7","results":[{"key":{"id":12,"revision":0}}]}
             {"line":2,"status":201,"position":"7t3k9x2m4q8wr:8","results":[],"replayed":true}
             {"line":3,"status":409,"problem":{"type":"https://holdfast.example/problems/unique","title":"The value is taken","status":409,"code":"unique","detail":"No.","field":"number"}}
+            {"line":4,"status":200,"commit":"7t3k9x2m4q8wr:3","dryRun":true,"position":"7t3k9x2m4q8wr:8","results":[{"key":{"id":12,"revision":0}}]}
+            {"line":5,"status":409,"key":{"id":12,"revision":0},"problem":{"type":"https://holdfast.example/problems/unique","title":"The value is taken","status":409,"code":"unique","detail":"No.","field":"number"}}
             {"done":{"job":"0193c29f-0000-7abc-8def-0123456789ab","lines":3,"accepted":2,"refused":1}}
+            {"done":{"job":"0193c29f-0000-7abc-8def-0123456789ab","lines":3,"accepted":2,"refused":1,"records":9}}
 
             """
         #expect(buffer.view.text == expected)

@@ -1,0 +1,183 @@
+// The rules of taking a commit back: what it did to records is done in reverse, by a commit of its
+// own, as a whole or not at all.
+//
+// Nobody's later work is touched: each record must stand as the commit left it, and nobody may hold
+// it. What a commit did to borrows, ranges, declarations and tokens has routes of its own, and
+// stays.
+internal import HoldfastBasics
+public import HoldfastRecords
+
+extension EngineState {
+    /// Decides what becomes of the wish to take a commit back.
+    ///
+    /// The state is not touched: the caller logs the commit and then applies it.
+    ///
+    /// - Parameters:
+    ///   - commit: A commit of this history, as the log has it.
+    ///   - change: The id, digest, reason and job of what takes it back; it has no operations.
+    ///   - context: Who asks, and when.
+    /// - Returns: A commit, or why there is none.
+    public func decideUndo(
+        of commit: CommitView,
+        _ change: Change,
+        _ context: DecisionContext
+    ) -> Decision {
+        precondition(change.operations.isEmpty, "what is undone is read from the log")
+        if let offset = frameOffset(ofChange: change.id) {
+            return replay(change, at: offset, context)
+        }
+        var draft = Draft(state: self, change: change, context: context)
+        do throws(Refused) {
+            try draft.checkLimits()
+            try draft.undo(commit)
+            try draft.checkUniques()
+        } catch {
+            return .refused(error.refusal)
+        }
+        guard let commit = draft.commit() else { return .unchanged(draft.results) }
+        guard commit.estimatedByteCount <= Limits.commitByteCountMax else {
+            return .refused(Refusal(.tooLarge, "What stood before does not fit a commit."))
+        }
+        return .commit(commit, draft.results)
+    }
+}
+
+extension Draft {
+    /// What stood before an effect, copied.
+    private enum Before {
+        case nothing
+        case removed
+        case record(PostImage)
+    }
+
+    fileprivate mutating func undo(_ commit: CommitView) throws(Refused) {
+        var touched: [(tree: TreeName, keys: [RecordKey])] = []
+        do {
+            try commit.forEachBlock { block, _ in
+                guard let name = TreeName(block.name.text), !name.isSystem else { return }
+                var keys: [RecordKey] = []
+                try block.forEachEffect { keys.append($0.key) }
+                touched.append((name, keys))
+            }
+        } catch {
+            throw Refused(.internalError, "The commit cannot be read; run holdfast verify.")
+        }
+        guard touched.contains(where: { !$0.keys.isEmpty }) else {
+            throw Refused(
+                .notUndoable,
+                "Commit \(state.position(of: commit.seq)) changed no record."
+            )
+        }
+        for (name, keys) in touched {
+            // The caller names no tree: one it may not read is not named to it.
+            guard context.visibleTrees?.contains(name) ?? true, let tree = lookup(name) else {
+                throw Refused(.forbidden, "The commit changed records your token does not open.")
+            }
+            if let rights = context.rights { try check(.write, on: name, rights) }
+            // The last first, as they may build on each other.
+            for key in keys.reversed() {
+                try undo(tree, key, commit.seq)
+            }
+        }
+    }
+
+    private mutating func undo(
+        _ tree: TreeState,
+        _ key: RecordKey,
+        _ seq: UInt64
+    ) throws(Refused) {
+        let location = try lastLocation(tree, key, seq)
+        var isLive = false
+        if case .live(let record) = standing(tree, key) {
+            isLive = true
+            guard !record.state.isReleased else {
+                throw Refused(
+                    .released,
+                    "Record \(key) is released and never changes.",
+                    current: reference(tree, record)
+                )
+            }
+            try checkTurn(tree, key, record, nil, nil)
+        }
+        switch try before(tree, key, location) {
+        case .record(let image):
+            try checkIsLatest(tree, key, image)
+            record(tree, key, .undo, image)
+            results.append(isLive ? .changed(tree.name, key) : .created(tree.name, key))
+        case .nothing, .removed:
+            record(tree, key, .undo, nil)
+            results.append(.deleted(tree.name, key))
+        }
+    }
+
+    /// Where the commit's effect lies, as long as it is the last one on the record.
+    private func lastLocation(
+        _ tree: TreeState,
+        _ key: RecordKey,
+        _ seq: UInt64
+    ) throws(Refused) -> Location {
+        if let location = tree.index.location(key) {
+            let last = state.source.withEffect(at: location) { $1.seq }
+            if last == seq { return location }
+        }
+        var current: RecordReference?
+        if case .live(let record) = standing(tree, key) { current = reference(tree, record) }
+        throw Refused(
+            .changedSince,
+            "Record \(key) of \(tree.name) was changed since. Take the later change back first.",
+            current: current
+        )
+    }
+
+    private func before(
+        _ tree: TreeState,
+        _ key: RecordKey,
+        _ location: Location
+    ) throws(Refused) -> Before {
+        let hasBefore = state.source.withEffect(at: location) { effect, _ in
+            effect.previousSeq > 0
+        }
+        guard hasBefore else { return .nothing }
+        let previous = state.source.previous(of: location)
+        guard previous != .none else {
+            throw Refused(
+                .compacted,
+                "What record \(key) of \(tree.name) was before is not kept any more."
+            )
+        }
+        return state.source.withEffect(at: previous) { effect, _ in
+            guard effect.isSet else { return .removed }
+            return .record(
+                PostImage(
+                    state: effect.state,
+                    schema: effect.schema,
+                    created: effect.created,
+                    value: effect.value.array
+                )
+            )
+        }
+    }
+
+    /// A draft comes back only as the latest revision of its id.
+    private func checkIsLatest(
+        _ tree: TreeState,
+        _ key: RecordKey,
+        _ image: PostImage
+    ) throws(Refused) {
+        guard tree.declaration.isVersioned, !image.state.isReleased else { return }
+        var later: LiveRecord?
+        tree.index.forEachRevision(of: key.id) { revision, _ in
+            guard revision > key.revision,
+                case .live(let record) = standing(tree, RecordKey(key.id, revision: revision))
+            else { return true }
+            later = record
+            return false
+        }
+        guard let later else { return }
+        throw Refused(
+            .changedSince,
+            "Record \(key.id.text) of \(tree.name) has a later revision.",
+            current: reference(tree, later)
+        )
+    }
+}
