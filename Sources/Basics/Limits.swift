@@ -41,6 +41,10 @@ public enum Limits {
     public static let borrowLineMax = 1000
     /// A queued grant that is not confirmed in this time lapses.
     public static let grantMilliseconds: Int64 = 120_000
+    /// Terms a leased borrow may have.
+    public static let leaseSeconds: ClosedRange<Int64> = 5...86_400
+    /// Term of a leased borrow whose taker names none.
+    public static let leaseSecondsDefault: Int64 = 60
     /// Most ids of one range request.
     public static let rangeCountMax: UInt64 = 10_000_000
     /// Ids the server takes at once for callers that give none.

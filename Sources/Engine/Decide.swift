@@ -61,15 +61,23 @@ extension EngineState {
     /// Whether a change of this id was accepted; `decide` then replays it, or refuses another one.
     public func remembers(_ id: UniqueID) -> Bool { frameOffset(ofChange: id) != nil }
 
-    /// The commit that is due because of time, if any: grants nobody confirmed lapse.
+    /// The commit that is due because of time, if any: grants nobody confirmed lapse, and leases
+    /// nobody renewed.
     ///
     /// - Parameters:
     ///   - now: The clock, in milliseconds since 1970.
     ///   - random: Gives the change id and salts.
+    ///   - ended: Leases whose term is over.
     /// - Returns: A commit of the system's, or nil when nothing is due.
-    public func decideDue(now: Int64, random: any RandomSource) -> Commit? {
+    public func decideDue(
+        now: Int64,
+        random: any RandomSource,
+        ended: Set<UniqueID> = []
+    ) -> Commit? {
         let due = trees.flatMap { tree in
-            tree.lines.records.values.filter { ($0.lapsesAt ?? .max) <= now }.map { (tree, $0) }
+            tree.lines.records.values.filter { record in
+                (record.lapsesAt ?? .max) <= now || ended.contains(record.id)
+            }.map { (tree, $0) }
         }
         guard !due.isEmpty else { return nil }
         let change = Change(
@@ -82,6 +90,13 @@ extension EngineState {
             draft.end(record, of: tree, .lapse)
         }
         return draft.commit()
+    }
+
+    /// The leased borrows that hold their records.
+    public var leases: [BorrowRecord] {
+        trees.flatMap { tree in
+            tree.lines.records.values.filter { $0.kind == .leased && $0.state == .held }
+        }
     }
 
     /// When `decideDue` has something to do next, in milliseconds since 1970; nil for never.

@@ -8,9 +8,8 @@ extension Draft {
     mutating func borrow(_ taking: BorrowOperation) throws(Refused) {
         let tree = try tree(taking.tree)
         try checkKey(tree, taking.key)
-        guard taking.kind == .held else {
-            throw Refused(.unsupported, "Leased borrows are not supported yet; take a held one.")
-        }
+        var taking = taking
+        try checkTerm(&taking)
         try check(note: taking.note)
         _ = try existing(tree, taking.key)
         if let own = try own(taking, of: tree) {
@@ -74,6 +73,30 @@ extension Draft {
 
     // MARK: Taking
 
+    /// A lease has a term, which is the usual one when none is given; nothing else has one.
+    private func checkTerm(_ taking: inout BorrowOperation) throws(Refused) {
+        guard taking.kind == .leased else {
+            guard taking.termSeconds == nil else {
+                throw Refused(
+                    .badBody,
+                    "A held borrow has no term: it ends when it is given back.",
+                    field: "termSeconds"
+                )
+            }
+            return
+        }
+        let term = taking.termSeconds ?? Limits.leaseSecondsDefault
+        guard Limits.leaseSeconds.contains(term) else {
+            throw Refused(
+                .badBody,
+                "The term of a lease is \(Limits.leaseSeconds.lowerBound) to "
+                    + "\(Limits.leaseSeconds.upperBound) seconds.",
+                field: "termSeconds"
+            )
+        }
+        taking.termSeconds = term
+    }
+
     /// The borrow a created or revised record leaves its maker with.
     mutating func take(_ id: UniqueID, of tree: TreeState, _ key: RecordKey) throws(Refused) {
         guard try own(BorrowOperation(tree: tree.name, key: key, borrow: id), of: tree) == nil
@@ -125,9 +148,17 @@ extension Draft {
         _ taking: BorrowOperation,
         of tree: TreeState
     ) throws(Refused) {
+        guard old.kind == taking.kind else {
+            throw Refused(
+                .borrowMismatch,
+                "Borrow \(old.id) is \(old.kind.rawValue). Give it back to take another.",
+                borrow: facts(old, of: tree)
+            )
+        }
         var record = old
         if record.state == .granted { record.state = .held }
         (record.note, record.dueAt) = (taking.note, taking.dueAt)
+        record.termSeconds = taking.termSeconds
         if record != old { insert(record, .confirm, tree) }
         let place = line(tree, record.key).firstIndex(of: record.id) ?? 0
         results.append(.borrow(record, place: place))

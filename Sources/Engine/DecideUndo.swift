@@ -1,9 +1,9 @@
 // The rules of taking a commit back: what it did to records is done in reverse, by a commit of its
 // own, as a whole or not at all.
 //
-// Nobody's later work is touched: each record must stand as the commit left it, and nobody may hold
-// it. What a commit did to borrows, ranges, declarations and tokens has routes of its own, and
-// stays.
+// Nobody's later work is touched: each record must stand as the commit left it, later changes
+// taken back, and nobody may hold it. What a commit did to borrows, ranges, declarations and tokens
+// has routes of its own, and stays.
 internal import HoldfastBasics
 public import HoldfastRecords
 
@@ -110,15 +110,23 @@ extension Draft {
         }
     }
 
-    /// Where the commit's effect lies, as long as it is the last one on the record.
+    /// Where the commit's effect lies, as long as the record stands as it left it.
+    ///
+    /// Later effects count for nothing once they were taken back, and it stands so again.
     private func lastLocation(
         _ tree: TreeState,
         _ key: RecordKey,
         _ seq: UInt64
     ) throws(Refused) -> Location {
-        if let location = tree.index.location(key) {
-            let last = state.source.withEffect(at: location) { $1.seq }
-            if last == seq { return location }
+        let last = tree.index.location(key) ?? .none
+        var location = last
+        while location != .none {
+            let (own, isUndoing) = state.source.withEffect(at: location) { effect, commit in
+                (commit.seq, effect.label == .undo)
+            }
+            if own == seq, location == last || isSame(location, last) { return location }
+            guard own > seq, location != last || isUndoing else { break }
+            location = state.source.previous(of: location)
         }
         var current: RecordReference?
         if case .live(let record) = standing(tree, key) { current = reference(tree, record) }
@@ -127,6 +135,17 @@ extension Draft {
             "Record \(key) of \(tree.name) was changed since. Take the later change back first.",
             current: current
         )
+    }
+
+    /// Whether two effects leave a record alike.
+    private func isSame(_ a: Location, _ b: Location) -> Bool {
+        state.source.withEffect(at: a) { a, _ in
+            state.source.withEffect(at: b) { b, _ in
+                guard a.isSet, b.isSet else { return a.isSet == b.isSet }
+                return a.state == b.state && a.schema == b.schema && a.created == b.created
+                    && a.value == b.value
+            }
+        }
     }
 
     private func before(

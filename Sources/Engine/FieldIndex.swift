@@ -31,7 +31,7 @@ final class FieldIndex {
     private(set) var isWhole = false
 
     private static let value: UInt8 = 1
-    private static let none: UInt8 = 2
+    static let none: UInt8 = 2
 
     init(_ path: FieldPath, _ kind: KeyKind) {
         self.path = path
@@ -149,15 +149,13 @@ final class FieldIndex {
 
     /// The id of an entry.
     private func id(_ entry: ByteView) -> RecordID {
-        guard !isNumbered else {
-            return .number(
-                UInt64(bigEndian: entry.integer(UInt64.self, at: entry.count - 8))
-            )
-        }
-        return .name(entry.suffix(from: idOffset(entry)).array)
+        let offset = idOffset(entry)
+        guard isNumbered else { return .name(entry.suffix(from: offset).array) }
+        return .number(UInt64(bigEndian: entry.integer(UInt64.self, at: offset)))
     }
 
     private func idOffset(_ entry: ByteView) -> Int {
+        if isNumbered { return entry.count - 8 }
         guard entry[0] == Self.value else { return 1 }
         if let count = path.type.formByteCount { return 1 + count }
         var offset = 1
@@ -182,15 +180,7 @@ final class FieldIndex {
 
     /// The entries of one value, from an id on.
     func stretch(of form: [UInt8], from first: RecordID?) -> Stretch {
-        var start = ByteBuffer()
-        form.withView { appendStart($0, to: &start) }
-        let prefix = start.array
-        switch first {
-        case .number(let number) where isNumbered: start.append(integer: number.bigEndian)
-        case .name(let name) where !isNumbered: start.append(name)
-        default: break
-        }
-        return Stretch(prefix: prefix, first: start.array)
+        stretch(after: start(form, isWhole: true), from: first)
     }
 
     /// The entries of all values.
@@ -203,13 +193,32 @@ final class FieldIndex {
         return start.array
     }
 
-    /// The ids of a stretch, in the order of values.
+    /// The entries of a value, or of those without one, from an id on.
     ///
-    /// - Returns: The ids, one of them more than once when its revisions differ, and whether these
-    ///   are all.
-    func ids(_ stretch: Stretch, countMax: Int) -> (ids: [RecordID], isAll: Bool) {
-        var ids: [RecordID] = []
-        var isAll = true
+    /// - Parameters:
+    ///   - start: What its entries begin with.
+    ///   - id: Where to begin.
+    /// - Returns: The stretch.
+    func stretch(after start: [UInt8], from id: RecordID?) -> Stretch {
+        var first = ByteBuffer()
+        first.append(start)
+        switch id {
+        case .number(let number) where isNumbered: first.append(integer: number.bigEndian)
+        case .name(let name) where !isNumbered: first.append(name)
+        default: break
+        }
+        return Stretch(prefix: start, first: first.array)
+    }
+
+    /// Runs `body` over a stretch, in the order of values, until it returns false.
+    ///
+    /// - Parameters:
+    ///   - stretch: Which entries.
+    ///   - body: Is given what entries of the value begin with, and the id; an id comes more than
+    ///     once when its revisions differ.
+    /// - Returns: Whether it came to the end.
+    func forEach(_ stretch: Stretch, _ body: (ByteView, RecordID) -> Bool) -> Bool {
+        var isEnd = true
         stretch.first.withView { first in
             stretch.prefix.withView { prefix in
                 entries.scan(.forwards, from: .including(first, revision: 0), prefix: prefix) {
@@ -217,16 +226,40 @@ final class FieldIndex {
                     _,
                     _ in
                     if let last = stretch.last, Self.isBehind(entry, last) { return false }
-                    guard ids.count < countMax else {
-                        isAll = false
-                        return false
-                    }
-                    ids.append(id(entry))
-                    return true
+                    isEnd = body(entry[0..<idOffset(entry)], id(entry))
+                    return isEnd
                 }
             }
         }
+        return isEnd
+    }
+
+    /// The ids of a stretch, in the order of values, and whether these are all.
+    func ids(_ stretch: Stretch, countMax: Int) -> (ids: [RecordID], isAll: Bool) {
+        var ids: [RecordID] = []
+        let isAll = forEach(stretch) { _, id in
+            guard ids.count < countMax else { return false }
+            ids.append(id)
+            return true
+        }
         return (ids, isAll)
+    }
+
+    /// What the entries of the last value before others begin with; nil before the first value.
+    func lastStart(before end: [UInt8]) -> [UInt8]? {
+        var start: [UInt8]?
+        end.withView { end in
+            [Self.value].withView { value in
+                entries.scan(.backwards, from: .excluding(end, revision: 0), prefix: value) {
+                    entry,
+                    _,
+                    _ in
+                    start = entry[0..<idOffset(entry)].array
+                    return false
+                }
+            }
+        }
+        return start
     }
 
     /// Whether an entry comes after all that begin so.

@@ -21,8 +21,8 @@ public struct RecordOrder: Hashable, Sendable {
         }
     }
 
-    private let path: FieldPath
-    private let isDescending: Bool
+    let path: FieldPath
+    let isDescending: Bool
     private let defaultForm: [UInt8]?
 
     /// How much of a text decides.

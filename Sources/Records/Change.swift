@@ -92,6 +92,8 @@ public struct BorrowOperation: Hashable, Sendable {
     public var borrow: UniqueID
     /// How long it lasts.
     public var kind: BorrowKind
+    /// How long a leased one lasts when it is not renewed; nil for the usual term.
+    public var termSeconds: Int64?
     /// Seen by others.
     public var note: String
     /// When it should be back, in milliseconds since 1970.
@@ -105,6 +107,7 @@ public struct BorrowOperation: Hashable, Sendable {
         key: RecordKey,
         borrow: UniqueID,
         kind: BorrowKind = .held,
+        termSeconds: Int64? = nil,
         note: String = "",
         dueAt: Int64? = nil,
         queue: Bool = false
@@ -113,6 +116,7 @@ public struct BorrowOperation: Hashable, Sendable {
         self.key = key
         self.borrow = borrow
         self.kind = kind
+        self.termSeconds = termSeconds
         self.note = note
         self.dueAt = dueAt
         self.queue = queue
@@ -158,6 +162,16 @@ public enum Operation: Hashable, Sendable {
         case .revise(let tree, _, _), .reserve(let tree, _, _), .defineTree(let tree, _): tree
         case .borrow(let taking): taking.tree
         case .return, .cancel, .recall, .seize, .setHolder: nil
+        }
+    }
+
+    /// The borrow it takes, or comes under; nil for one that ends or moves it, or names none.
+    public var borrow: UniqueID? {
+        switch self {
+        case .put(let write), .patch(let write): write.borrow
+        case .delete(let target), .release(let target, _), .setState(let target, _): target.borrow
+        case .borrow(let taking): taking.borrow
+        case .revise, .return, .cancel, .recall, .seize, .setHolder, .reserve, .defineTree: nil
         }
     }
 }

@@ -31,7 +31,7 @@ public enum Label: UInt8, Sendable, CaseIterable {
     case grant = 12
     /// A grant was confirmed by its taker.
     case confirm = 13
-    /// A grant was not confirmed in time.
+    /// A grant was not confirmed in time, or a lease not renewed.
     case lapse = 14
     /// The holder was asked to give back.
     case recall = 15

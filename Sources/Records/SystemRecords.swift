@@ -77,6 +77,7 @@ public struct BorrowRecord: Hashable, Sendable {
         device = caller.device
         takenAt = at
         dueAt = operation.dueAt
+        termSeconds = operation.termSeconds
         note = operation.note
     }
 

@@ -40,6 +40,23 @@ struct ListChoice {
         return bounds.compactMap { $0 }.max()
     }
 
+    /// What a sorted list begins with, when the field it is sorted by has an index.
+    func firstPlaces(
+        _ after: RecordOrder.Place?,
+        _ tree: TreeState,
+        _ reader: StoreReader,
+        _ countMax: Int
+    ) -> (places: [RecordOrder.Place], isAll: Bool)? {
+        guard let order else { return nil }
+        return reader.state.orderedPlaces(
+            EngineState.OrderedQuestion(order, after: after, filter, revisions),
+            in: tree,
+            countMax: countMax,
+            lookCountMax: Limits.candidateCountMax,
+            includes: includes
+        )
+    }
+
     /// Whether an id lies within the list's bounds.
     func includes(_ id: RecordID) -> Bool {
         if let first, id < first { return false }

@@ -76,16 +76,20 @@ extension LoopServer {
                 reply.retriesAfter = reader.wait(for: tree)
                 // An index knows the present alone.
                 guard tree.lastSeq <= pin.position.seq else { return nil }
+                let candidates = reader.state.candidates(
+                    for: choice.filter,
+                    in: tree,
+                    from: choice.firstID(after: cursor),
+                    countMax: Limits.candidateCountMax
+                )
+                let after = cursor.map { RecordOrder.Place($0) }
                 return ListWalk(
                     choice,
                     at: pin.position.seq,
-                    after: cursor.map { RecordOrder.Place($0) },
-                    candidates: reader.state.candidates(
-                        for: choice.filter,
-                        in: tree,
-                        from: choice.firstID(after: cursor),
-                        countMax: Limits.candidateCountMax
-                    ),
+                    after: after,
+                    candidates: candidates,
+                    first: candidates == nil
+                        ? choice.firstPlaces(after, tree, reader, batchCount) : nil,
                     batchCount: batchCount
                 )
             }

@@ -39,11 +39,14 @@ final class ListWalk {
     private static let sliceByteCount = 256 << 10
 
     /// Begins before the first record, or after the last one of the page before.
+    ///
+    /// What comes first of a sorted list may be known already.
     init(
         _ choice: ListChoice,
         at seq: UInt64,
         after: RecordOrder.Place?,
         candidates: Candidates?,
+        first: (places: [RecordOrder.Place], isAll: Bool)? = nil,
         batchCount: Int
     ) {
         self.choice = choice
@@ -51,6 +54,10 @@ final class ListWalk {
         self.candidates = candidates
         self.batchCount = batchCount
         if choice.order == nil { self.after = after?.key } else { shown = after }
+        guard let first else { return }
+        sorted = first.places[...]
+        hasMore = !first.isAll
+        isEnd = first.isAll && first.places.isEmpty
     }
 
     /// Goes on by one slice.

@@ -364,6 +364,8 @@ public final class MirrorPeer {
     public func beat() {
         guard phase == .running else { return }
         if device?.isDue(time) ?? false { device?.log(in: store, time) }
+        // What was sent has left, so that the device is there: that renews its leases.
+        if output.isDrained { store.renewLeases(of: caller.user, on: caller.device) }
         sendHead(onlyWithHashes: false)
     }
 

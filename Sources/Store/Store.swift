@@ -54,6 +54,7 @@ public final class Store: Sendable {
         var observers: [Observer] = []
         var consumers: [Consumer] = []
         var holds = HoldGate()
+        var leases = LeaseTable()
         /// Whether the database was restored, and waits for what came after its backup.
         var healing: HealingState?
         /// A mirror's pending changes; nil where this process decides.
@@ -275,7 +276,9 @@ public final class Store: Sendable {
                 visibleTrees: trees,
                 rights: rights
             )
-            switch decide(core.state, context) {
+            let decision = decide(core.state, context)
+            if !core.leases.isEmpty { core.renewLeases(by: change, decision, time) }
+            switch decision {
             case .commit(let commit, let results):
                 core.append(commit)
                 if willSync, core.takesPromises { core.promised = commit.seq }
@@ -330,11 +333,17 @@ public final class Store: Sendable {
             guard core.clock.check(time, logger) else { return pause }
             let now = time.wallMilliseconds()
             guard core.writeRefusal == nil else { return pause }
-            if let commit = core.state.decideDue(now: now, random: random) { core.append(commit) }
-            return core.state.nextDue.map { max(0, $0 - now) }
+            let ended = isShared ? [] : core.leases.update(core.state.leases, time)
+            if let commit = core.state.decideDue(now: now, random: random, ended: ended) {
+                core.append(commit)
+            }
+            let due = core.state.nextDue.map { max(0, $0 - now) }
+            return core.leases.isEmpty ? due : min(due ?? .max, Self.leaseMilliseconds)
         }
     }
 
+    /// How often leases are looked at.
+    private static let leaseMilliseconds: Int64 = 1000
     /// How often a full disk is looked at again.
     private static let roomMilliseconds: Int64 = 1000
 

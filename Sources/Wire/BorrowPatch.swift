@@ -5,10 +5,11 @@ public import HoldfastRecords
 
 /// The body of `PATCH /v1/borrows/{id}`: what is not named stays.
 ///
-/// Shape: `{"note"?,"dueAt"?}`; null takes a member away.
+/// Shape: `{"note"?,"dueAt"?,"termSeconds"?}`; null takes a member away, or gives the usual term.
 public struct BorrowPatch: Hashable, Sendable {
     private var note: String?
     private var dueAt: Int64??
+    private var termSeconds: Int64??
 
     /// Reads the patch.
     ///
@@ -24,6 +25,8 @@ public struct BorrowPatch: Hashable, Sendable {
             switch name {
             case "note": note = try reader.null() ? "" : try reader.text()
             case "dueAt": dueAt = .some(try reader.null() ? nil : try reader.time())
+            case "termSeconds":
+                termSeconds = .some(try reader.null() ? nil : try reader.integer(1...Int64.max))
             default: try reader.unknownMember()
             }
         }
@@ -36,6 +39,7 @@ public struct BorrowPatch: Hashable, Sendable {
             key: record.key,
             borrow: record.id,
             kind: record.kind,
+            termSeconds: termSeconds ?? record.termSeconds,
             note: note ?? record.note,
             dueAt: dueAt ?? record.dueAt
         )

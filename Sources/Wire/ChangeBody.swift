@@ -132,6 +132,10 @@ extension BorrowOperation {
             buffer.append(",\"kind\":")
             buffer.appendJSONString(kind.rawValue)
         }
+        if let termSeconds {
+            buffer.append(",\"termSeconds\":")
+            buffer.append(decimal: termSeconds)
+        }
         if !note.isEmpty {
             buffer.append(",\"note\":")
             buffer.appendJSONString(note)

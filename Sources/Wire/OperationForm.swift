@@ -124,6 +124,7 @@ struct OperationForm {
             key: try key(members, tree, "borrow", reader),
             borrow: try reader.required(members.borrow, "borrow", at: members.start),
             kind: members.kind ?? .held,
+            termSeconds: members.termSeconds,
             note: members.note ?? "",
             dueAt: members.dueAt,
             queue: members.queue ?? false

@@ -16,7 +16,7 @@ struct OperationMemberNames: OptionSet {
     static let value = Self(rawValue: 1 << 6)
     static let released = Self(rawValue: 1 << 7)
     static let state = Self(rawValue: 1 << 8)
-    /// `kind`, `dueAt` and `queue`.
+    /// `kind`, `termSeconds`, `dueAt` and `queue`.
     static let taking = Self(rawValue: 1 << 9)
     static let count = Self(rawValue: 1 << 10)
     static let definition = Self(rawValue: 1 << 11)
@@ -38,6 +38,7 @@ struct OperationMembers {
     var released: UInt32?
     var state: RecordState?
     var kind: BorrowKind?
+    var termSeconds: Int64?
     var note: String?
     var dueAt: Int64?
     var queue: Bool?
@@ -103,6 +104,8 @@ struct OperationMembers {
         case "kind" where names.contains(.taking):
             guard try !reader.null() else { break }
             kind = try reader.word("\"held\" or \"leased\"") { BorrowKind(rawValue: $0.text) }
+        case "termSeconds" where names.contains(.taking):
+            if try !reader.null() { termSeconds = try reader.integer(1...Int64.max) }
         case "note" where names.contains(.note):
             if try !reader.null() { note = try reader.text() }
         case "why" where names.contains(.why):

@@ -148,7 +148,7 @@ public enum RequestBody {
 
 /// The body of `PUT /v1/borrows/{id}`.
 ///
-/// Shape: `{"tree","key","kind"?,"note"?,"dueAt"?,"queue"?}`.
+/// Shape: `{"tree","key","kind"?,"termSeconds"?,"note"?,"dueAt"?,"queue"?}`.
 public struct BorrowRequest: Hashable, Sendable {
     /// Tree of the record.
     public let tree: TreeName
@@ -156,6 +156,8 @@ public struct BorrowRequest: Hashable, Sendable {
     public let key: KeyChoice
     /// How long it lasts.
     public let kind: BorrowKind
+    /// How long a leased one lasts when it is not renewed; nil for the usual term.
+    public let termSeconds: Int64?
     /// Seen by others.
     public let note: String
     /// When it should be back, in milliseconds since 1970.
@@ -166,9 +168,9 @@ public struct BorrowRequest: Hashable, Sendable {
     /// Reads the request.
     ///
     /// - Parameter body: As it came.
-    /// - Throws: `badJSON`; `badBody` or `unsupported` with the member.
+    /// - Throws: `badJSON`; `badBody` with the member.
     public init(_ body: ByteView) throws(ShapeRefusal) {
-        self = try Body.read(body, later: ["termSeconds"]) { reader throws(FormError) in
+        self = try Body.read(body) { reader throws(FormError) in
             let members = try OperationMembers([.tree, .key, .taking, .note], from: &reader)
             return Self(
                 tree: try reader.required(members.tree, "tree", at: members.start),
@@ -182,6 +184,7 @@ public struct BorrowRequest: Hashable, Sendable {
         self.tree = tree
         self.key = key
         kind = members.kind ?? .held
+        termSeconds = members.termSeconds
         note = members.note ?? ""
         dueAt = members.dueAt
         queue = members.queue ?? false
@@ -204,6 +207,7 @@ public struct BorrowRequest: Hashable, Sendable {
             key: try key.key(isVersioned: isVersioned),
             borrow: id,
             kind: kind,
+            termSeconds: termSeconds,
             note: note,
             dueAt: dueAt,
             queue: queue

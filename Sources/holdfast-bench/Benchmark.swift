@@ -75,7 +75,10 @@ enum Benchmark {
         Family(
             .server,
             "list",
-            ["list100_rps", "query_unique_us", "query_indexed_us", "query_walk_s"],
+            [
+                "list100_rps", "query_unique_us", "query_indexed_us", "query_sorted_us",
+                "query_walk_s",
+            ],
             ListMeasure.run
         ),
         Family(.server, "get over TLS", ["tls_get_rps_per_core"], GetMeasure.runSecure),

@@ -2,8 +2,8 @@
 // through all.
 internal import Foundation
 
-/// `list100_rps`, `query_unique_us`, `query_indexed_us`, `query_walk_s`: one connection, one event
-/// loop, 1 M records.
+/// `list100_rps`, `query_unique_us`, `query_indexed_us`, `query_sorted_us`, `query_walk_s`: one
+/// connection, one event loop, 1 M records.
 enum ListMeasure {
     /// Records of one commit.
     private static let commitCount = 1000
@@ -21,6 +21,7 @@ enum ListMeasure {
         var pages: [Double] = []
         var lookups: [Double] = []
         var shelves: [Double] = []
+        var orders: [Double] = []
         var walks: [Double] = []
         for round in 0..<rounds {
             let load = LoadGenerator(
@@ -33,11 +34,13 @@ enum ListMeasure {
             pages.append(outcome.requestCount / outcome.seconds)
             lookups.append(try lookup(client, count, round) * 1e6)
             shelves.append(try shelf(client, count, round) * 1e6)
+            orders.append(try order(client) * 1e6)
             walks.append(try walk(client, count))
         }
         add(context, "list100_rps", "lists/s", .more, pages)
         add(context, "query_unique_us", "us", .less, lookups)
         add(context, "query_indexed_us", "us", .less, shelves)
+        add(context, "query_sorted_us", "us", .less, orders)
         add(context, "query_walk_s", "s", .less, walks)
     }
 
@@ -126,6 +129,19 @@ enum ListMeasure {
             guard reply.status == 200, !reply.body.contains("next"),
                 reply.body.split(separator: #""stock":\#(stock),"#).count == shelfCount + 1
             else { throw BenchError("a list of a shelf: \(reply.status) \(reply.body)") }
+        }
+        return Double(Clock.nanoseconds - start) / 1e9 / Double(lists)
+    }
+
+    /// Seconds of one page of a list sorted by the indexed field, from its end.
+    private static func order(_ client: HTTPExchange) throws -> Double {
+        let lists = 200
+        let start = Clock.nanoseconds
+        for _ in 0..<lists {
+            let reply = try client.send("GET", "/v1/records/bench?sort=-stock&limit=100")
+            guard reply.status == 200, reply.body.contains("next") else {
+                throw BenchError("a sorted list: \(reply.status) \(reply.body)")
+            }
         }
         return Double(Clock.nanoseconds - start) / 1e9 / Double(lists)
     }

@@ -11,6 +11,7 @@ import json
 import os
 import socket
 import threading
+import time
 import unittest
 
 import websockets.exceptions
@@ -90,6 +91,15 @@ class APITest(Table):
         self.run_rows(rows_borrows.SENT_AGAIN)
         self.run_rows(rows_borrows.REFUSED)
         self.run_rows(rows_borrows.HANDS)
+
+    def test_11a_leases_end(self):
+        self.run_rows(rows_borrows.LEASES)
+        ended, *rest = rows_borrows.LAPSED
+        limit = time.monotonic() + 60
+        while self.send(ended).status == 200:
+            self.assertLess(time.monotonic(), limit)
+            time.sleep(0.2)
+        self.run_rows([ended, *rest])
 
     def test_12_ranges(self):
         self.run_rows(rows_borrows.RANGES)

@@ -227,7 +227,14 @@ REFUSED = [
     take("a deleted record", "n1", 410, "deleted", record="D"),
     take("a change id that is used up", "n3", 422, "idempotency-mismatch",
          {**ANNA, "Idempotency-Key": "${u:used}"}, record="C"),
-    take("a kind that comes later", "n4", 422, "unsupported", record="C", more={"kind": "leased"}),
+    take("a term of what has none", "n4", 422, "bad-body", record="C", more={"termSeconds": 30},
+         has={"field": "termSeconds"}),
+    take("a term too short", "n4", 422, "bad-body", record="C",
+         more={"kind": "leased", "termSeconds": 4}, has={"field": "termSeconds"}),
+    take("a term too long", "n4", 422, "bad-body", record="C",
+         more={"kind": "leased", "termSeconds": 86401}, has={"field": "termSeconds"}),
+    take("a term that is none", "n4", 422, "bad-body", record="C",
+         more={"kind": "leased", "termSeconds": "60"}, has={"field": "termSeconds"}),
     take("a member nobody knows", "n5", 422, "bad-body", record="C", more={"colour": 1},
          has={"field": "colour"}),
     Row("no key", "PUT", "/v1/borrows/${u:n6}", 422, "bad-body", json={"tree": "parts"}),
@@ -292,4 +299,29 @@ RANGES = [
         json={"tree": "bins", "count": 1}, type="application/xml"),
     Row("a limit of words", "GET", "/v1/ranges?limit=many", 400, "bad-parameter"),
     Row("of no such tree", "GET", "/v1/ranges?tree=nothing", 404, "unknown-tree"),
+]
+
+LEASES = [
+    create("a record for machines", "M", "M"),
+    take("a lease of the usual term", "Ma", 201, record="M", more={"kind": "leased"},
+         has={"borrow/kind": "leased", "borrow/termSeconds": 60, "record/value/number": "M"}),
+    take("is renewed without a commit", "Ma", 200, record="M", commits=0, more={"kind": "leased"},
+         has={"borrow/termSeconds": 60}),
+    take("is no held one", "Ma", 409, "borrow-mismatch", record="M",
+         has={"borrow/id": "${u:Ma}"}),
+    take("has another term", "Ma", 200, record="M", commits=1,
+         more={"kind": "leased", "termSeconds": 90}, has={"borrow/termSeconds": 90}),
+    Row("ends sooner", "PATCH", "/v1/borrows/${u:Ma}", 200, headers=ANNA, commits=1,
+        type="application/merge-patch+json", json={"termSeconds": 5},
+        has={"borrow/termSeconds": 5, "borrow/kind": "leased"}),
+    take("ben waits for it", "Mb", 202, None, BEN, record="M", more={"queue": True}),
+]
+# Asked until it is so.
+LAPSED = [
+    get("it ends when nobody renews it", "Ma", 410, "borrow-ended",
+        has={"ended/by": "_system", "ended/why": "lapse"}),
+    get("and ben is served", "Mb", 200, who=BEN, has={"borrow/state": "granted"}),
+    Row("a late write is refused", "PUT", "/v1/records/parts/${M}?revision=0", 410, "borrow-ended",
+        headers={**ANNA, "Holdfast-Borrow": "${u:Ma}"}, json={"number": "late"}),
+    end("ben gives it back", "Mb", "return", 204, who=BEN),
 ]

@@ -151,8 +151,9 @@ def refusals():
         ("a definition that is none", 422, "bad-definition", {"defineTree": {
             "tree": "new", "definition": {"keys": "id", "schema": {"version": "1.0", "fields": [
                 {"name": "a", "type": "int128"}]}}}}),
-        ("a kind that comes later", 422, "unsupported", {"borrow": {
-            "tree": "parts", "key": key("L"), "borrow": "${u:lease}", "kind": "leased"}}),
+        ("a term too short", 422, "bad-body", {"borrow": {
+            "tree": "parts", "key": key("L"), "borrow": "${u:lease}", "kind": "leased",
+            "termSeconds": 1}}),
         ("held by another", 423, "borrowed",
          {"patch": {"tree": "parts", "key": key("H"), "expects": "${H.v}", "value": {"stock": 1}}}),
         ("neither version nor borrow", 428, "precondition-required", {

@@ -159,6 +159,22 @@ JOBS = [
         {"status": 201}] * 3 + [{"done/accepted": 3}]),
     get("and all stand again", "notes/j0", 200, has={"text": "j0"}),
 ]
+AGAIN = "\n".join(json.dumps(line) for line in (
+    {"id": "${u:k1}", "operations": [{"put": {
+        "tree": "notes", "key": {"name": "k"}, "expects": "absent", "value": {"text": "k1"}}}]},
+    {"operations": [{"patch": {
+        "tree": "notes", "key": {"name": "k"}, "expects": "change:${u:k1}",
+        "value": {"text": "k2"}}}]}))
+JOBS += [
+    Row("a job that changes a record twice", "POST", "/v1/changes", 200, body=AGAIN, type=LINES,
+        commits=2, lines=[{"status": 201}, {"status": 201}, {"done/accepted": 2}]),
+    Row("its second change", "GET", "/v1/records/notes/k?meta=true", 200, has={"value/text": "k2"},
+        save={"k2": "version"}),
+    undo("is undone whole", "k2", 200, query="?job=true", commits=2, reply=NDJSON, lines=[
+        {"status": 201}, {"status": 201}, {"done/accepted": 2}]),
+    get("nothing is left of it", "notes/k", 410, "deleted"),
+    undo("and not twice", "k2", 409, "changed-since"),
+]
 # What the fourth row needs: the version of a record in the middle of the job.
 JOBS.insert(3, Row("one in its middle", "GET", "/v1/records/notes/j1?meta=true", 200,
                    save={"j1": "version"}))

@@ -222,6 +222,62 @@ import Testing
         return true
     }
 
+    @Test("An order by an index is that of a sort of all, page after page", arguments: 1...60)
+    func ordered(_ seed: UInt64) throws {
+        let warehouse = Warehouse(seed)
+        let state = warehouse.bench.state
+        for _ in 0..<150 { warehouse.step() }
+        while state.growFieldIndexes(entryCountMax: 50) {}
+        for name in [Self.names, Self.numbers] {
+            let tree = warehouse.tree(name)
+            let text = ["title", "-title", "stock", "-stock", "made", "-made"][warehouse.pick(6)]
+            let order = try RecordOrder(text, in: tree.declaration.current)
+            let condition = warehouse.condition()
+            let filter =
+                warehouse.pick(2) == 0
+                ? RecordFilter()
+                : RecordFilter(
+                    conditions: [try FieldCondition(condition, in: tree.declaration.current)]
+                )
+            let revisions: RevisionChoice = [.latest, .released, .all][warehouse.pick(3)]
+            var scratch = ByteBuffer()
+            var wanted: [RecordOrder.Place] = []
+            _ = state.scan(
+                tree,
+                after: nil,
+                prefix: nil,
+                revisions,
+                at: state.head,
+                entryCountMax: .max
+            ) { key, location in
+                warehouse.bench.log.withEffect(at: location) { effect, _ in
+                    guard filter.passes(effect, &scratch) else { return }
+                    wanted.append(order.place(of: effect, key, &scratch))
+                }
+                return true
+            }
+            wanted.sort(by: order.precedes)
+            let limit = 1 + warehouse.pick(7)
+            var found: [RecordOrder.Place] = []
+            while true {
+                let page = try #require(
+                    state.orderedPlaces(
+                        EngineState.OrderedQuestion(order, after: found.last, filter, revisions),
+                        in: tree,
+                        countMax: limit,
+                        lookCountMax: .max,
+                        includes: { _ in true }
+                    )
+                )
+                found += page.places
+                #expect(page.places.count <= limit)
+                #expect(page.isAll == (found.count == wanted.count))
+                if page.isAll || page.places.isEmpty { break }
+            }
+            #expect(found == wanted, "seed \(seed), \(text) of \(name), \(revisions)")
+        }
+    }
+
     @Test("A condition alone names no record that does not pass, unless it is an open bound")
     func precision() throws {
         let warehouse = Warehouse(3)

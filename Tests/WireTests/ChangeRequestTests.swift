@@ -116,13 +116,14 @@ import Testing
             )
         ),
         (
-            #"{"borrow":{"tree":"parts","key":{"id":12,"revision":0},"borrow":"0193c2a0-5b7e-7d31-9c44-0f6b2a9e1d10","kind":"leased","dueAt":"2026-11-20T10:00:00.123Z","queue":true}}"#,
+            #"{"borrow":{"tree":"parts","key":{"id":12,"revision":0},"borrow":"0193c2a0-5b7e-7d31-9c44-0f6b2a9e1d10","kind":"leased","termSeconds":30,"dueAt":"2026-11-20T10:00:00.123Z","queue":true}}"#,
             .borrow(
                 BorrowOperation(
                     tree: Sample.tree("parts"),
                     key: Sample.part,
                     borrow: Sample.borrowID,
                     kind: .leased,
+                    termSeconds: 30,
                     dueAt: Sample.created,
                     queue: true
                 )

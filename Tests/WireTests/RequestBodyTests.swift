@@ -95,7 +95,7 @@ import Testing
         (#"{"tree":"parts","key":{"id":1},"dueAt":"soon"}"#, .badBody, "dueAt"),
         (#"{"tree":"parts","key":{"id":1},"queue":1}"#, .badBody, "queue"),
         (#"{"tree":"parts","key":{"id":1},"borrow":"x"}"#, .badBody, "borrow"),
-        (#"{"tree":"parts","key":{"id":1},"termSeconds":5}"#, .unsupported, "termSeconds"),
+        (#"{"tree":"parts","key":{"id":1},"termSeconds":0}"#, .badBody, "termSeconds"),
     ]
 
     @Test("What is no borrow request is refused with its member", arguments: badBorrows)
