@@ -10,7 +10,8 @@ PYTHON := .build/python/bin/python
 
 # What a fresh Debian lacks. The benchmark's peers are left out: it runs without them.
 LIBRARIES := libevent-dev libssl-dev
-TOOLS := $(LIBRARIES) openssl curl python3 python3-venv python3-yaml python3-jsonschema chromium fonts-dejavu-core
+TOOLS := $(LIBRARIES) openssl curl python3 python3-venv python3-yaml python3-jsonschema chromium fonts-dejavu-core \
+	prometheus
 
 .PHONY: help run build test test-all debug lint test-lint test-swift test-contract test-autobahn \
 	test-web test-scenario test-mirror test-run test-converter test-stockroom test-bench test-tsan \

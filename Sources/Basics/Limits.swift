@@ -91,8 +91,12 @@ public enum Limits {
     public static let lockedEntryCountMax = 256
     /// Commits a page of changes passes over that its reader may not see, before it ends early.
     public static let passedOverCountMax = 10_000
-    /// Message a WebSocket client may send.
+    /// Message a WebSocket client may send, and each frame of one.
     public static let messageByteCountMax = 1 << 20
+    /// Readers pinned to a position at one time: each keeps what was deleted since.
+    public static let pinCountMax = 1000
+    /// A pinned reader that makes no progress for so long ends.
+    public static let pinSeconds = 60.0
     /// Message of a mirror, either way: the largest commit as JSON, and what is around it.
     public static let mirrorMessageByteCountMax = commitByteCountMax + (1 << 20)
     /// Commits gathered into one message for a mirror; a larger commit goes alone.

@@ -15,6 +15,8 @@
 #include <netinet/tcp.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 // Each function gives a result of 0 or above, or the negated errno: errno is read in the same call,
@@ -118,6 +120,61 @@ static inline int holdfast_listen(
     int error = errno;
     close(fd);
     return -error;
+}
+
+// Fills the address of a socket in the file system; gives its length, or -ENAMETOOLONG.
+static inline int holdfast_local_address(const char *path, struct sockaddr_un *out) {
+    memset(out, 0, sizeof *out);
+    out->sun_family = AF_UNIX;
+    size_t length = strlen(path);
+    if (length == 0 || length >= sizeof out->sun_path) return -ENAMETOOLONG;
+    memcpy(out->sun_path, path, length);
+    return (int)sizeof *out;
+}
+
+// connect(2) to a socket in the file system, blocking; gives the descriptor.
+static inline int holdfast_connect_local(const char *path) {
+    struct sockaddr_un address;
+    int length = holdfast_local_address(path, &address);
+    if (length < 0) return length;
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0) return -errno;
+    if (connect(fd, (struct sockaddr *)&address, (socklen_t)length) == 0) return fd;
+    int error = errno;
+    close(fd);
+    return -error;
+}
+
+// A listening socket in the file system that does not block, with this mode before anybody can
+// connect. A file that stands there is -EADDRINUSE, whatever it is.
+static inline int holdfast_listen_local(
+    const char *path, mode_t mode, int backlog, int send_byte_count) {
+    struct sockaddr_un address;
+    int length = holdfast_local_address(path, &address);
+    if (length < 0) return length;
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0) return -errno;
+    int failed = 0;
+    if (send_byte_count > 0)
+        failed = setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &send_byte_count, sizeof send_byte_count) < 0;
+    if (!failed) failed = bind(fd, (struct sockaddr *)&address, (socklen_t)length) < 0;
+    int is_bound = !failed;
+    if (!failed) failed = chmod(path, mode) < 0;
+    if (!failed) failed = listen(fd, backlog) < 0;
+    if (!failed) return fd;
+    int error = errno;
+    if (is_bound) unlink(path);
+    close(fd);
+    return -error;
+}
+
+// Whether path is a socket: 1, 0, or the negated errno; identity is that of the file.
+static inline int holdfast_is_socket(const char *path, uint64_t *device, uint64_t *inode) {
+    struct stat status;
+    if (lstat(path, &status) < 0) return -errno;
+    *device = status.st_dev;
+    *inode = status.st_ino;
+    return S_ISSOCK(status.st_mode) ? 1 : 0;
 }
 
 // The port a socket is bound to.

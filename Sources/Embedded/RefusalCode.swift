@@ -121,6 +121,8 @@ extension Refusal.Code {
     public static let notYet = Refusal.Code(rawValue: "not-yet")
     /// Too many pinned readers.
     public static let busy = Refusal.Code(rawValue: "busy")
+    /// The server stops: it answers what it has begun, and takes nothing more.
+    public static let stopping = Refusal.Code(rawValue: "stopping")
 
     // MARK: Requests
 

@@ -59,6 +59,7 @@ public struct WebSocketDecoder: ~Copyable {
 
     private let role: Role
     private let messageByteCountMax: Int
+    private let frameByteCountMax: Int
     private var frame: Frame?
     private var isInMessage = false
     private var isText = false
@@ -73,9 +74,19 @@ public struct WebSocketDecoder: ~Copyable {
     private static let idleByteCountMax = 16 << 10
 
     /// A decoder for one connection.
-    public init(role: Role, messageByteCountMax: Int = Limits.messageByteCountMax) {
+    ///
+    /// - Parameters:
+    ///   - role: Whose frames are decoded.
+    ///   - messageByteCountMax: Longest message, over all its frames.
+    ///   - frameByteCountMax: Longest payload of one frame; as long as a message when nil.
+    public init(
+        role: Role,
+        messageByteCountMax: Int = Limits.messageByteCountMax,
+        frameByteCountMax: Int? = nil
+    ) {
         self.role = role
         self.messageByteCountMax = messageByteCountMax
+        self.frameByteCountMax = frameByteCountMax ?? messageByteCountMax
     }
 
     /// Goes on to the next thing to tell.
@@ -146,6 +157,9 @@ public struct WebSocketDecoder: ~Copyable {
         }
         if !opcode.isControl, byteCount > messageByteCountMax - message.count {
             throw WebSocketViolation(code: .tooBig, reason: "message too big")
+        }
+        if byteCount > frameByteCountMax {
+            throw WebSocketViolation(code: .tooBig, reason: "frame too big")
         }
         if isMasked {
             guard rest.count >= head + 4 else { return false }

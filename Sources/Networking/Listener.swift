@@ -1,10 +1,11 @@
-// Listens on one address with one socket per loop; the kernel spreads connections over them.
+// Listens on one address with one socket per loop; the kernel spreads connections over them. On a
+// Unix socket all loops accept from one.
 //
 // Invariants:
 // - all sockets of a listener have one port, also when the system chose it;
 // - nobody else listens there: the sockets share the port, so an exclusive one is tried first;
-// - out of descriptors, a loop stops accepting for a while instead of spinning;
-// - above the limit a connection is told so and closed at once.
+// - out of descriptors, or of places for connections, a loop stops accepting for a while instead of
+//   spinning: who comes then waits in the system's queue.
 public import HoldfastBasics
 internal import CHoldfastLibevent
 internal import Glibc
@@ -16,17 +17,17 @@ public final class Listener: Sendable {
     public struct Options: Sendable {
         /// Connections the system holds until they are accepted, per loop.
         public var backlogCount: Int32 = 1024
-        /// Most connections at one time, over all loops.
-        public var connectionCountMax = 10_000
-        /// What one connection above the limit is sent, when its socket takes it at once.
-        public var farewell: [UInt8] = []
+        /// Places for connections, which several listeners may share.
+        public var room = ConnectionRoom(countMax: 10_000)
+        /// Who may connect to a Unix socket: the mode of its file.
+        public var socketMode: UInt32 = 0o660
         /// What the system may hold for a peer that does not read.
         public var sendBufferByteCount: Int32 = 128 << 10
-        /// How long a loop accepts nothing after it ran out of descriptors.
+        /// How long a loop accepts nothing after it ran out of descriptors or of places.
         public var pauseMilliseconds = 100
         /// The bounds of each connection.
         public var stream = ByteStreamOptions()
-        /// Takes connections with TLS; nil for plain ones.
+        /// Takes connections with TLS, but for those of a Unix socket; nil for plain ones.
         public var tls: TLSAcceptor?
         /// How long a handshake of TLS may take.
         public var handshakeMilliseconds = 10_000
@@ -48,17 +49,13 @@ public final class Listener: Sendable {
     let logger: Logger
     let makeHandler: HandlerMaker
     private let loops: [EventLoop]
-    private let open = Atomic<Int>(0)
-    private let refused = Atomic<Int>(0)
     private let pauses = Atomic<Int>(0)
+    private let localSocket: LocalSocket?
 
-    /// Connections open now.
-    public var connectionCount: Int { open.load(ordering: .relaxed) }
+    /// Connections open now, in the room it shares with others.
+    public var connectionCount: Int { options.room.count }
 
-    /// Connections refused because of the limit.
-    public var refusedCount: Int { refused.load(ordering: .relaxed) }
-
-    /// Times a loop stopped accepting for want of descriptors.
+    /// Times a loop stopped accepting for want of descriptors, or of places.
     public var pauseCount: Int { pauses.load(ordering: .relaxed) }
 
     /// Listens.
@@ -78,8 +75,15 @@ public final class Listener: Sendable {
         makeHandler: @escaping HandlerMaker
     ) throws(NetworkError) {
         precondition(!loops.isEmpty, "a listener needs a loop")
-        let (descriptors, bound) = try Self.bind(address, loops.count, options)
-        self.address = bound
+        let descriptors: [Int32]
+        if let path = address.path {
+            let (descriptor, socket) = try LocalSocket.listen(address, path, options)
+            descriptors = try Self.shared(descriptor, loops.count, address)
+            (self.address, localSocket) = (address, socket)
+        } else {
+            (descriptors, self.address) = try Self.bind(address, loops.count, options)
+            localSocket = nil
+        }
         self.options = options
         self.logger = logger
         self.makeHandler = makeHandler
@@ -88,6 +92,25 @@ public final class Listener: Sendable {
             let isTaken = loop.execute { loop.add(AcceptPoint(descriptor, loop, self)) }
             if !isTaken { Glibc.close(descriptor) }
         }
+    }
+
+    /// A descriptor for each loop of a socket they share.
+    private static func shared(
+        _ descriptor: Int32,
+        _ count: Int,
+        _ address: SocketAddress
+    ) throws(NetworkError) -> [Int32] {
+        var descriptors = [descriptor]
+        while descriptors.count < count {
+            let copy = fcntl(descriptor, F_DUPFD_CLOEXEC, 0)
+            guard copy >= 0 else {
+                let error = errno
+                for descriptor in descriptors { Glibc.close(descriptor) }
+                throw .cannotListen(address, errno: error)
+            }
+            descriptors.append(copy)
+        }
+        return descriptors
     }
 
     private static func bind(
@@ -135,6 +158,7 @@ public final class Listener: Sendable {
 
     /// Accepts no more, soon; open connections stay, handshakes under way end.
     public func close() {
+        localSocket?.remove()
         for loop in loops {
             loop.execute { loop.closeAcceptPoints(of: self) }
         }
@@ -142,15 +166,7 @@ public final class Listener: Sendable {
 
     // MARK: Counting
 
-    /// Takes a place for one connection; false when there is none.
-    func takePlace() -> Bool {
-        if open.add(1, ordering: .relaxed).newValue <= options.connectionCountMax { return true }
-        open.subtract(1, ordering: .relaxed)
-        refused.add(1, ordering: .relaxed)
-        return false
-    }
-
-    func noteClosed() { open.subtract(1, ordering: .relaxed) }
+    func noteClosed() { options.room.leave() }
 
     func notePaused() { pauses.add(1, ordering: .relaxed) }
 }
@@ -162,12 +178,14 @@ final class AcceptPoint {
     let listener: Listener
     private var event: OpaquePointer?
     private var pause: LoopTimer?
-    /// Whether the last accept failed, so that a run of failures is logged once.
-    private var isFailing = false
+    /// When it was last told that it accepts nothing: under load that comes and goes all the time.
+    private var toldNanoseconds: UInt64?
     private var refusals = TLSRefusals()
 
     /// Connections taken in one tick before others get their turn.
     private static let acceptCountMax = 64
+    /// Time between two lines that tell of a pause.
+    private static let tellNanoseconds: UInt64 = 10_000_000_000
 
     init(_ descriptor: Int32, _ loop: EventLoop, _ listener: Listener) {
         self.descriptor = descriptor
@@ -188,30 +206,30 @@ final class AcceptPoint {
     }
 
     private func accept() {
+        let room = listener.options.room
         for _ in 0..<Self.acceptCountMax {
+            guard room.take() else {
+                return rest("all \(room.countMax) connections are taken")
+            }
             let result = holdfast_accept(descriptor)
             guard result >= 0 else {
+                room.leave()
                 switch -result {
                 case EAGAIN: return
                 // The connection broke before it was taken; the next one may be good.
                 case ECONNABORTED, EPROTO, ENETDOWN, ENETUNREACH, EHOSTDOWN, EHOSTUNREACH,
                     ENOPROTOOPT, ENONET, EOPNOTSUPP, EPERM, ETIMEDOUT:
                     continue
-                default: return rest(errno: -result)
+                default: return rest(errorText(-result))
                 }
             }
-            isFailing = false
-            if listener.takePlace() {
-                begin(result)
-            } else {
-                refuse(result)
-            }
+            begin(result)
         }
     }
 
     private func begin(_ accepted: Int32) {
         let stream = ByteStream(accepted, loop, listener.options.stream, listener)
-        guard let acceptor = listener.options.tls else {
+        guard let acceptor = listener.address.path == nil ? listener.options.tls : nil else {
             stream.handler = listener.makeHandler(stream)
             return stream.updateReading()
         }
@@ -237,25 +255,19 @@ final class AcceptPoint {
         }
     }
 
-    private func refuse(_ accepted: Int32) {
-        listener.options.farewell.withUnsafeBytes {
-            _ = holdfast_send(accepted, $0.baseAddress, $0.count)
-        }
-        Glibc.close(accepted)
-    }
-
     /// Accepts nothing for a while: the socket stays readable, and would spin the loop.
-    private func rest(errno: Int32) {
+    private func rest(_ reason: String) {
         guard let event else { return }
         listener.notePaused()
-        if !isFailing {
+        let now = loop.nowNanoseconds
+        if toldNanoseconds.map({ now >= $0 + Self.tellNanoseconds }) ?? true {
+            toldNanoseconds = now
             listener.logger.log(
                 .warning,
                 "listener.paused",
-                ["address": "\(listener.address)", "error": errorText(errno)]
+                ["address": "\(listener.address)", "reason": reason]
             )
         }
-        isFailing = true
         event_del(event)
         pause = loop.schedule(afterMilliseconds: listener.options.pauseMilliseconds) {
             [weak self] in

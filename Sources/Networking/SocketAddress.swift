@@ -1,21 +1,33 @@
-// Where to listen: a numeric address and a port. Names are not resolved, so that nothing blocks and
-// nothing surprises.
+// Where to listen: a numeric address and a port, or a socket in the file system. Names are not
+// resolved, so that nothing blocks and nothing surprises.
 internal import CHoldfastLibevent
 
-/// A numeric IPv4 or IPv6 address with a port.
+/// A numeric IPv4 or IPv6 address with a port, or the path of a Unix socket.
 public struct SocketAddress: Sendable, Equatable, CustomStringConvertible {
-    /// The address without brackets.
+    private enum Family { case version4, version6, local }
+
+    /// The address without brackets; empty for a Unix socket.
     public let host: String
-    /// The port; 0 lets the system choose.
+    /// The port; 0 lets the system choose, and is that of a Unix socket.
     public let port: UInt16
+    /// The path of a Unix socket; nil for an address of the network.
+    public let path: String?
     /// Whether only this machine can reach it.
     public let isLoopback: Bool
-    private let isIPv6: Bool
+    private let family: Family
 
-    /// Reads `127.0.0.1:8080`, `[::1]:8080` or `localhost:8080`.
+    /// Reads `127.0.0.1:8080`, `[::1]:8080`, `localhost:8080` or `unix:/run/holdfast.sock`.
     ///
     /// - Throws: `badAddress`.
     public init(_ text: String) throws(NetworkError) {
+        if text.hasPrefix("unix:") {
+            let path = String(text.dropFirst(5))
+            guard path.hasPrefix("/"), !path.utf8.contains(0),
+                path.utf8.count <= Self.pathByteCountMax
+            else { throw .badAddress(text) }
+            self.init(path: path)
+            return
+        }
         guard let colon = text.lastIndex(of: ":"),
             let port = Self.port(text[text.index(after: colon)...])
         else { throw .badAddress(text) }
@@ -26,14 +38,29 @@ public struct SocketAddress: Sendable, Equatable, CustomStringConvertible {
         var isLoopback: Int32 = 0
         let family = holdfast_address_family(host, &isLoopback)
         guard family == (isBracketed ? 6 : 4) else { throw .badAddress(text) }
-        self.init(host, port, isLoopback: isLoopback != 0, isIPv6: isBracketed)
+        let kind = isBracketed ? Family.version6 : .version4
+        self.init(host, port, isLoopback: isLoopback != 0, kind)
     }
 
-    private init(_ host: String, _ port: UInt16, isLoopback: Bool, isIPv6: Bool) {
+    private init(_ host: String, _ port: UInt16, isLoopback: Bool, _ family: Family) {
         self.host = host
         self.port = port
         self.isLoopback = isLoopback
-        self.isIPv6 = isIPv6
+        self.family = family
+        path = nil
+    }
+
+    private init(path: String) {
+        (host, port, isLoopback, family) = ("", 0, true, .local)
+        self.path = path
+    }
+
+    /// Longest path: that of `sockaddr_un`, with its ending NUL.
+    public static let pathByteCountMax = 107
+
+    /// IPv4's loopback.
+    public static func loopback(port: UInt16) -> SocketAddress {
+        SocketAddress("127.0.0.1", port, isLoopback: true, .version4)
     }
 
     private static func port(_ digits: Substring) -> UInt16? {
@@ -58,9 +85,12 @@ public struct SocketAddress: Sendable, Equatable, CustomStringConvertible {
 
     /// The same host with another port.
     public func with(port: UInt16) -> SocketAddress {
-        SocketAddress(host, port, isLoopback: isLoopback, isIPv6: isIPv6)
+        path == nil ? SocketAddress(host, port, isLoopback: isLoopback, family) : self
     }
 
-    /// `HOST:PORT`, an IPv6 host in brackets.
-    public var description: String { (isIPv6 ? "[\(host)]" : host) + ":\(port)" }
+    /// `HOST:PORT`, an IPv6 host in brackets; `unix:PATH`.
+    public var description: String {
+        if let path { return "unix:" + path }
+        return (family == .version6 ? "[\(host)]" : host) + ":\(port)"
+    }
 }

@@ -114,6 +114,8 @@ public enum RefusalCode: String, Sendable, Hashable, CaseIterable {
     case notYet = "not-yet"
     /// Too many pinned readers.
     case busy = "busy"
+    /// The server stops: it answers what it has begun, and takes nothing more.
+    case stopping = "stopping"
 
     // MARK: Requests
 
@@ -161,8 +163,8 @@ extension RefusalCode {
     /// False when the store or the server could not take it then; it may be sent again.
     public var isVerdict: Bool {
         switch self {
-        case .full, .readOnly, .healing, .outcomeUnknown, .notYet, .busy, .internalError,
-            .requestTimeout, .tooManyRequests:
+        case .full, .readOnly, .healing, .outcomeUnknown, .notYet, .busy, .stopping,
+            .internalError, .requestTimeout, .tooManyRequests:
             false
         default: true
         }

@@ -73,6 +73,7 @@ final class ChangeJob: Job, BodyConsumer {
             let request = try server.shaped { () throws(ShapeRefusal) in
                 try ChangeRequest(text, newID: server.newID)
             }
+            try server.checkOperationCount(request)
             try server.checkRevisions(request, for: access)
             let id = request.id ?? JobLine.changeID(job: self.id, line: line)
             let change = request.change(

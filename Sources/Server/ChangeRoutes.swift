@@ -15,6 +15,7 @@ extension LoopServer {
         let request = try shaped { () throws(ShapeRefusal) in
             try ChangeRequest(call.body, newID: newID)
         }
+        try checkOperationCount(request)
         let id = try shaped { () throws(ShapeRefusal) in
             try request.id(key: call.idempotencyKey)
         }
@@ -61,6 +62,17 @@ extension LoopServer {
                 .badParameter,
                 "A JSON body is one commit (atomic=true), NDJSON one a line (atomic=false).",
                 field: "atomic"
+            )
+        }
+    }
+
+    func checkOperationCount(_ request: ChangeRequest) throws(RequestRefusal) {
+        let limit = configuration.operationCountMax
+        guard request.operations.count <= limit else {
+            throw RequestRefusal(
+                .tooLarge,
+                "This server takes changes of at most \(limit) operations. Send a job of several.",
+                field: "operations"
             )
         }
     }

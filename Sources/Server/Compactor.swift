@@ -13,6 +13,7 @@ final class Compactor: Sendable {
     typealias Answer = @Sendable (Result<Compaction?, StoreError>) -> Void
 
     private struct State {
+        var policy: CompactionPolicy
         var worker: Worker?
         var requests: [(isWhole: Bool, answer: Answer)] = []
         /// Other work for this thread.
@@ -21,12 +22,11 @@ final class Compactor: Sendable {
     }
 
     private let store: Store
-    private let policy: CompactionPolicy
     private let pauseNanoseconds: UInt64
     private let metrics: Metrics
     private let time: any TimeSource
     private let logger: Logger
-    private let state = Condition(State())
+    private let state: Condition<State>
 
     init(
         _ store: Store,
@@ -37,12 +37,15 @@ final class Compactor: Sendable {
         logger: Logger
     ) {
         self.store = store
-        self.policy = policy
+        state = Condition(State(policy: policy))
         self.metrics = metrics
         self.time = time
         self.logger = logger
         pauseNanoseconds = UInt64(seconds * 1e9)
     }
+
+    /// Cuts the log by another policy from the next look on.
+    func setPolicy(_ policy: CompactionPolicy) { state.withLock { $0.policy = policy } }
 
     /// Looks from now on.
     func start() {
@@ -95,9 +98,9 @@ final class Compactor: Sendable {
                 until: { $0.isStopping || !$0.requests.isEmpty || !$0.jobs.isEmpty },
                 nanosecondsMax: pauseNanoseconds * UInt64(pauses)
             )
-            let (isStopping, requests, jobs) = state.withLock { state in
+            let (isStopping, requests, jobs, policy) = state.withLock { state in
                 defer { (state.requests, state.jobs) = ([], []) }
-                return (state.isStopping, state.requests, state.jobs)
+                return (state.isStopping, state.requests, state.jobs, state.policy)
             }
             // Whoever waits for one is answered, also at the end.
             for job in jobs { job() }
@@ -112,6 +115,7 @@ final class Compactor: Sendable {
                 continue
             }
             let result = compact(
+                policy,
                 isFilling: isFilling,
                 isWhole: requests.contains(where: \.isWhole)
             )
@@ -124,6 +128,7 @@ final class Compactor: Sendable {
     private static let pausesAfterFailure = 10
 
     private func compact(
+        _ policy: CompactionPolicy,
         isFilling: Bool,
         isWhole: Bool
     ) -> Result<Compaction?, StoreError> {

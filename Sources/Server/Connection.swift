@@ -51,8 +51,13 @@ protocol BodyConsumer: AnyObject {
 final class Connection: ByteStreamHandler {
     let server: LoopServer
     let stream: ByteStream
-    /// Where its requests come from, as far as they are counted together; 0 when nobody counts.
-    let network: UInt64
+    /// Where its requests come from, as far as they are counted together.
+    private(set) lazy var network = stream.peerNetwork
+    /// What the request under way is called.
+    private(set) var requestID = ByteBuffer()
+    private var isNamed = false
+    /// What the access log tells of it; nil where nobody keeps one.
+    private var entry: AccessEntry?
     private var parser: RequestParser
     private var exchange = Exchange.refusal
     private var started: UInt64 = 0
@@ -73,8 +78,7 @@ final class Connection: ByteStreamHandler {
     init(server: LoopServer, stream: ByteStream) {
         self.server = server
         self.stream = stream
-        network = server.shared.addressLimiter == nil ? 0 : stream.peerNetwork
-        parser = RequestParser(bodyByteCountMax: server.configuration.bodyByteCountMax)
+        parser = server.makeParser()
         server.metrics.connections.add(1)
         server.remember(self)
         stream.setDeadline(seconds: server.configuration.idleSeconds)
@@ -91,7 +95,7 @@ final class Connection: ByteStreamHandler {
             case .needsMore:
                 setDeadline(wasIdle: wasIdle)
                 return offset
-            case .head(let head): begin(head)
+            case .head(let head): take(head)
             case .wantsContinue: stream.write { $0.appendContinue() }
             case .content(let bytes): consumer?.receive(bytes)
             case .complete(let request): finish(request)
@@ -127,6 +131,7 @@ final class Connection: ByteStreamHandler {
             // Nothing has come or gone for so long: nobody is there.
             stream.close(.deadline)
         } else if !isWaiting {
+            if !isNamed { begin(nil) }
             let refusal = Refusal(
                 .requestTimeout,
                 "The request did not arrive in time. Send it at once, on a new connection."
@@ -183,13 +188,33 @@ final class Connection: ByteStreamHandler {
 
     // MARK: Requests
 
-    private func begin(_ head: RequestHead) {
+    /// Names a request, and begins its line in the access log; nil for one without a whole head.
+    private func begin(_ head: RequestHead?) {
+        isNamed = true
+        server.nameRequest(head, in: &requestID)
+        guard server.shared.accessLog != nil else { return }
+        let before = stream.writtenByteCount
+        entry =
+            head.map { AccessEntry($0, byteCountBefore: before) }
+            ?? AccessEntry(byteCountBefore: before)
+    }
+
+    /// Takes down for the access log who asks; what a consumer found out stands.
+    private func noteCaller() {
+        guard entry?.isUserKnown == false else { return }
+        entry?.user = server.caller?.user
+        entry?.isUserKnown = true
+    }
+
+    private func take(_ head: RequestHead) {
+        begin(head)
         let configuration = server.configuration
         exchange = head.exchange
         // Should the body be refused, the reply is one of the API all the same.
         route = head.target.count > 3 && head.target[0..<4].equals("/v1/") ? .about : .files
         if let consumer = server.consumer(for: head, connection: self) {
             self.consumer = consumer
+            noteCaller()
             parser.accept(.stream)
             stream.setDeadline(seconds: configuration.stallSeconds)
             return
@@ -219,6 +244,7 @@ final class Connection: ByteStreamHandler {
 
     private func refuse(_ error: HTTPError) {
         server.metrics.refusedHeads.add()
+        if !isNamed { begin(nil) }
         exchange = .refusal
         let code: RefusalCode
         switch error.status {
@@ -236,6 +262,8 @@ final class Connection: ByteStreamHandler {
     /// Sends a refusal and ends the connection after it.
     func reply(to exchange: Exchange, _ refusal: Refusal, status: HTTPStatus? = nil) {
         self.exchange = exchange
+        // Nobody has asked who it is; whom the loop knows asked for something else.
+        entry?.isUserKnown = true
         server.render(refusal, status: status)
         send(route)
         afterReply()
@@ -244,6 +272,7 @@ final class Connection: ByteStreamHandler {
     /// Writes the loop's reply to the output, or parks it until it may be shown.
     func send(_ route: Route, retry: [UInt8]? = nil) {
         self.route = route
+        noteCaller()
         let server = self.server
         if let seq = server.reply.retriesAfter, let retry {
             isWaiting = true
@@ -255,14 +284,19 @@ final class Connection: ByteStreamHandler {
             isWaiting = true
             var bytes = ByteBuffer(capacity: 512)
             let status = server.reply.status
-            server.write(&exchange, route: route, into: &bytes)
+            write(into: &bytes)
             server.park(
                 Parked(connection: self, seq: seq, content: .reply(bytes.array, status.rawValue))
             )
             return
         }
-        stream.write { server.write(&exchange, route: route, into: &$0) }
+        stream.write { write(into: &$0) }
         count(server.reply.status.rawValue)
+    }
+
+    /// Writes the loop's reply.
+    private func write(into out: inout ByteBuffer) {
+        server.write(&exchange, requestID.view, route: route, into: &out)
     }
 
     /// The request is answered later, from outside its turn.
@@ -281,6 +315,7 @@ final class Connection: ByteStreamHandler {
     /// The request is answered later, by `answer`.
     func wait(_ route: Route) {
         self.route = route
+        noteCaller()
         isWaiting = true
     }
 
@@ -288,7 +323,7 @@ final class Connection: ByteStreamHandler {
     func answer() {
         guard !isClosed else { return }
         isWaiting = false
-        stream.write { server.write(&exchange, route: route, into: &$0) }
+        stream.write { write(into: &$0) }
         count(server.reply.status.rawValue)
         afterReply()
         stream.resumeReading()
@@ -299,7 +334,7 @@ final class Connection: ByteStreamHandler {
         guard !isClosed else { return }
         isWaiting = false
         head.withView { bytes in
-            var parser = RequestParser()
+            var parser = server.makeParser()
             var offset = 0
             if case .head = parser.step(bytes, &offset) {
                 parser.accept(.whole(byteCountMax: 0))
@@ -316,11 +351,18 @@ final class Connection: ByteStreamHandler {
     /// Sends the head of the loop's reply, then a body that is produced as the client takes it.
     func send(_ route: Route, producing producer: any BodyProducer) {
         self.route = route
+        noteCaller()
         let server = self.server
         var body = ResponseBody.none
         let length = producer.byteCount.map { ResponseLength.bytes($0) } ?? .unknown
         stream.write { out in
-            body = server.writeHead(length, &exchange, route: route, into: &out)
+            body = server.writeHead(
+                length,
+                &exchange,
+                requestID.view,
+                route: route,
+                into: &out
+            )
         }
         guard body != .none else {
             producer.end()
@@ -345,7 +387,7 @@ final class Connection: ByteStreamHandler {
         }
         let isChunked = self.isChunked
         var step = ProducerStep.more
-        while case .more = step, stream.unsentByteCount < Limits.outputByteCountHigh / 4 {
+        while case .more = step, stream.hasRoom {
             stream.write { out in
                 let chunk = isChunked ? out.beginChunk() : 0
                 step = producer.produce(into: &out)
@@ -354,7 +396,7 @@ final class Connection: ByteStreamHandler {
         }
         switch step {
         case .waits: break
-        case .pauses where stream.unsentByteCount < Limits.outputByteCountHigh / 4:
+        case .pauses where stream.hasRoom:
             stream.setDeadline(seconds: server.configuration.stallSeconds)
             server.loop.schedule(afterMilliseconds: 0) { [weak self] in self?.produceMore() }
         case .more, .pauses:
@@ -382,11 +424,25 @@ final class Connection: ByteStreamHandler {
     }
 
     private func count(_ status: Int) {
-        let elapsed = server.time.monotonicNanoseconds() - started
-        server.metrics.request(route, status: status, nanoseconds: started == 0 ? 0 : elapsed)
+        let now = server.time.monotonicNanoseconds()
+        let elapsed = started == 0 ? 0 : now - started
+        server.metrics.request(route, status: status, nanoseconds: elapsed)
+        if let entry, let log = server.shared.accessLog {
+            let outcome = AccessLog.Outcome(
+                peer: stream.peer,
+                status: status,
+                byteCount: stream.writtenByteCount - entry.byteCountBefore,
+                nanoseconds: elapsed,
+                requestID: requestID.view.text,
+                milliseconds: server.time.wallMilliseconds()
+            )
+            log.log(entry, outcome)
+            self.entry = nil
+        }
     }
 
     private func afterReply() {
+        isNamed = false
         if exchange.keepsAlive, !server.isStopping {
             stream.setDeadline(seconds: server.configuration.idleSeconds)
         } else {
@@ -407,16 +463,24 @@ final class Connection: ByteStreamHandler {
     /// Speaks WebSocket from here on.
     func upgrade(to session: any WebSocketSession, _ handshake: WebSocketHandshake) {
         let server = self.server
+        noteCaller()
         stream.write { out in
-            server.writeUpgrade(handshake, into: &out)
+            server.writeUpgrade(handshake, requestID.view, into: &out)
         }
         self.session = session
         count(101)
         session.opened()
+        server.welcome()
     }
 }
 
 extension ByteStream {
     /// Sets the time by which the present work must be done.
     func setDeadline(seconds: Double) { setDeadline(milliseconds: Int(seconds * 1000)) }
+
+    /// Whether a producer may make more.
+    var hasRoom: Bool { unsentByteCount < options.outputByteCountLow }
+
+    /// Bytes written in all, those that wait to be sent too.
+    var writtenByteCount: UInt64 { sentByteCount + UInt64(unsentByteCount) }
 }

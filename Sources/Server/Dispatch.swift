@@ -13,6 +13,7 @@ extension LoopServer {
         let head = request.head
         reply.reset()
         access = nil
+        caller = nil
         var route: Route?
         do throws(RequestRefusal) {
             try checkIsMethod(head)
@@ -66,6 +67,7 @@ extension LoopServer {
         else { return nil }
         reply.reset()
         access = nil
+        caller = nil
         do throws(RequestRefusal) {
             try limit(connection, .changes)
             try checkAtomic(isJob: true)
@@ -75,6 +77,7 @@ extension LoopServer {
             try limit(access)
             try Later.check(head, .changes)
             let call = try Call(head, body: .empty, route: .changes, access: access)
+            caller = call.caller
             let isRehearsal = try Parameters.flag(target, "dryRun")
             return ChangeJob(call, connection, isRehearsal: isRehearsal)
         } catch {
@@ -121,6 +124,7 @@ extension LoopServer {
             )
         }
         let call = try Call(head, body: .empty, route: route, access: access)
+        caller = call.caller
         guard route == .mirror else {
             let session = FeedSession(server: self, connection: connection, access: access)
             connection.upgrade(to: session, handshake)
@@ -188,7 +192,7 @@ extension LoopServer {
     /// rebinding, cross-site requests).
     private func checkHost(_ head: RequestHead) throws(RequestRefusal) {
         let isKnown = acceptedHost.withView { $0 == head.host }
-        if !isKnown, !head.host.isEmpty, !shared.hostNames.contains(Self.name(head.host.text)),
+        if !isKnown, !head.host.isEmpty, !hostNames.contains(Self.name(head.host.text)),
             !Self.isLoopback(Self.name(head.host.text))
         {
             throw RequestRefusal(

@@ -20,7 +20,7 @@ final class FeedSession: WebSocketSession, LogFollower {
     private let server: LoopServer
     let access: Access?
     private unowned let connection: Connection
-    private var decoder = WebSocketDecoder(role: .server)
+    private var decoder: WebSocketDecoder
     private var phase = Phase.waitsForStart
     private var wish = FeedHub.Wish()
     /// The last commit that was looked at for this client.
@@ -41,6 +41,12 @@ final class FeedSession: WebSocketSession, LogFollower {
         self.server = server
         self.access = access
         self.connection = connection
+        let configuration = server.configuration
+        decoder = WebSocketDecoder(
+            role: .server,
+            messageByteCountMax: configuration.messageByteCountMax,
+            frameByteCountMax: configuration.frameByteCountMax
+        )
     }
 
     private var stream: ByteStream { connection.stream }

@@ -35,9 +35,14 @@ final class LoopServer {
     private var clock: HTTPDate
     private var requestCount: UInt64
     private let requestPrefix: String
+    /// How it serves now; the limits in it may change while it runs.
+    private(set) var configuration: ServerConfiguration
+    /// What counts the requests of addresses and of tokens; nil where nobody counts.
+    private(set) var limiters: RateLimiters
+    /// Names a request's Host field may carry, besides addresses of loopback.
+    private(set) var hostNames: Set<String> = []
 
     var store: Store { shared.store }
-    var configuration: ServerConfiguration { shared.configuration }
     var metrics: Metrics { shared.metrics }
     var time: any TimeSource { shared.time }
 
@@ -47,8 +52,11 @@ final class LoopServer {
         clock = HTTPDate(milliseconds: shared.time.wallMilliseconds())
         requestCount = 0
         requestPrefix = String(shared.random.next() >> 24, radix: 36) + "-\(index)-"
+        configuration = shared.configuration
+        limiters = shared.limiters
         feeds = FeedHub(shared: shared, loop: loop)
         tokensSeen = shared.tokens.table()
+        hostNames = Self.hostNames(configuration)
         loop.schedule(afterMilliseconds: 1000, isRepeating: true) { [weak self] in
             self?.endUnwelcome()
         }
@@ -113,7 +121,7 @@ final class LoopServer {
         )
         var bytes = ByteBuffer()
         var exchange = Exchange(isHead: false, isVersion11: true, keepsAlive: true)
-        write(&exchange, route: .records, into: &bytes)
+        write(&exchange, connection.requestID.view, route: .records, into: &bytes)
         connection.release(bytes.array, status: HTTPStatus.gatewayTimeout.rawValue)
     }
 
@@ -184,8 +192,14 @@ final class LoopServer {
     }
 
     /// Writes the loop's reply whole.
-    func write(_ exchange: inout Exchange, route: Route, into out: inout ByteBuffer) {
-        let body = writeHead(.bytes(reply.body.count), &exchange, route: route, into: &out)
+    func write(
+        _ exchange: inout Exchange,
+        _ requestID: ByteView,
+        route: Route,
+        into out: inout ByteBuffer
+    ) {
+        let length = ResponseLength.bytes(reply.body.count)
+        let body = writeHead(length, &exchange, requestID, route: route, into: &out)
         if body != .none { out.append(reply.body.view) }
     }
 
@@ -193,16 +207,15 @@ final class LoopServer {
     func writeHead(
         _ length: ResponseLength,
         _ exchange: inout Exchange,
+        _ requestID: ByteView,
         route: Route,
         into out: inout ByteBuffer
     ) -> ResponseBody {
         if isStopping { exchange.keepsAlive = false }
         out.startResponse(reply.status, date: date)
         out.append(reply.fields.view)
-        requestCount += 1
         out.append("request-id: ")
-        out.append(text: requestPrefix)
-        out.append(decimal: requestCount)
+        out.append(requestID)
         out.append("\r\n")
         if route.hasPosition {
             out.append("holdfast-position: ")
@@ -213,28 +226,92 @@ final class LoopServer {
     }
 
     /// Writes the reply that makes a connection a WebSocket.
-    func writeUpgrade(_ handshake: WebSocketHandshake, into out: inout ByteBuffer) {
-        requestCount += 1
-        out.appendUpgrade(handshake, date: date, fields: upgradeFields())
-    }
-
-    private func upgradeFields() -> [UInt8] {
+    func writeUpgrade(
+        _ handshake: WebSocketHandshake,
+        _ requestID: ByteView,
+        into out: inout ByteBuffer
+    ) {
         var fields = ByteBuffer(capacity: 96)
         fields.append("request-id: ")
-        fields.append(text: requestPrefix)
-        fields.append(decimal: requestCount)
+        fields.append(requestID)
         fields.append("\r\nholdfast-position: ")
         shared.durablePosition().append(to: &fields)
         fields.append("\r\n")
-        return fields.array
+        out.appendUpgrade(handshake, date: date, fields: fields.array)
+    }
+
+    // MARK: What requests are called
+
+    /// Names a request: as its sender did, where that is a name; else anew.
+    ///
+    /// - Parameters:
+    ///   - head: Its head; nil when there is none that can be read.
+    ///   - name: Is replaced.
+    func nameRequest(_ head: RequestHead?, in name: inout ByteBuffer) {
+        name.removeAll()
+        if let given = try? head?.single("request-id"), Self.isRequestID(given) {
+            name.append(given)
+            return
+        }
+        requestCount += 1
+        name.append(text: requestPrefix)
+        name.append(decimal: requestCount)
+    }
+
+    /// Whether a text may stand in a log as it is: 1 to 64 letters, digits, dots, colons, hyphens
+    /// and underscores.
+    private static func isRequestID(_ text: ByteView) -> Bool {
+        guard (1...64).contains(text.count) else { return false }
+        for index in 0..<text.count {
+            switch text[index] {
+            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+                UInt8(ascii: "0")...UInt8(ascii: ":"), UInt8(ascii: "."), UInt8(ascii: "-"),
+                UInt8(ascii: "_"):
+                continue
+            default: return false
+            }
+        }
+        return true
+    }
+
+    /// A parser of requests under the limits that hold now.
+    func makeParser() -> RequestParser {
+        RequestParser(
+            headByteCountMax: configuration.headByteCountMax,
+            targetByteCountMax: configuration.targetByteCountMax,
+            headerCountMax: configuration.headerCountMax,
+            bodyByteCountMax: configuration.bodyByteCountMax
+        )
+    }
+
+    /// Serves under other limits from now on; what has begun goes on under the old ones.
+    func reconfigure(_ configuration: ServerConfiguration, _ limiters: RateLimiters) {
+        self.configuration = configuration
+        self.limiters = limiters
+        hostNames = Self.hostNames(configuration)
+        acceptedHost = []
+    }
+
+    private static func hostNames(_ configuration: ServerConfiguration) -> Set<String> {
+        let own = configuration.addresses.map(\.host).filter { !$0.isEmpty }
+        return Set(["localhost"] + own + configuration.hostNames)
     }
 
     // MARK: Stopping
 
-    /// Ends feeds and idle connections; replies under way are finished.
+    /// Ends feeds and idle connections; replies under way are finished, and who waits for a
+    /// position is told that it is not reached.
     func beginStopping() {
         isStopping = true
         feeds.closeAll(.restart)
+        for parked in parking.takeRetries(of: Set(patient.keys)) {
+            if case .retry(let head) = parked.content { parked.connection.retry(head) }
+        }
         for connection in Array(connections.values) { connection.endIfIdle() }
+    }
+
+    /// A feed or a mirror has begun: where the server stops, it ends at once.
+    func welcome() {
+        if isStopping { feeds.closeAll(.restart) }
     }
 }

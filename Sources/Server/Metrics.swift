@@ -65,7 +65,8 @@ final class Histogram: Sendable {
 /// Everything the server counts.
 final class Metrics: Sendable {
     private struct RouteMetrics {
-        let durations = Histogram()
+        /// By class of the status, 1xx to 5xx.
+        let durations = (1...5).map { _ in Histogram() }
         /// By status code, for the codes in use.
         let codes: [(code: Int, counter: Counter)]
     }
@@ -99,7 +100,7 @@ final class Metrics: Sendable {
 
     func request(_ route: Route, status: Int, nanoseconds: UInt64) {
         guard let index = Self.order[route] else { return }
-        routes[index].durations.record(nanoseconds: nanoseconds)
+        routes[index].durations[min(max(status / 100, 1), 5) - 1].record(nanoseconds: nanoseconds)
         routes[index].codes.first { $0.code == status }?.counter.add()
     }
 
@@ -118,12 +119,14 @@ final class Metrics: Sendable {
             "From the complete request to the reply handed to the connection.",
             &out
         )
-        for (route, metrics) in zip(Route.allCases, routes) where metrics.durations.count > 0 {
-            metrics.durations.write(
-                "holdfast_http_request_duration_seconds",
-                labels: "route=\"\(route.rawValue)\"",
-                into: &out
-            )
+        for (route, metrics) in zip(Route.allCases, routes) {
+            for (index, durations) in metrics.durations.enumerated() where durations.count > 0 {
+                durations.write(
+                    "holdfast_http_request_duration_seconds",
+                    labels: "route=\"\(route.rawValue)\",status=\"\(index + 1)xx\"",
+                    into: &out
+                )
+            }
         }
         header("holdfast_sync_duration_seconds", "histogram", "Writing and syncing a batch.", &out)
         syncs.write("holdfast_sync_duration_seconds", labels: "", into: &out)

@@ -13,10 +13,7 @@ final class MirrorSession: WebSocketSession, LogFollower, MirrorOutput {
     private unowned let connection: Connection
     private let named: Caller?
     let access: Access?
-    private var decoder = WebSocketDecoder(
-        role: .server,
-        messageByteCountMax: Limits.mirrorMessageByteCountMax
-    )
+    private var decoder: WebSocketDecoder
     private var peer: MirrorPeer?
     private var isClosing = false
     private var heartbeat: LoopTimer?
@@ -26,6 +23,11 @@ final class MirrorSession: WebSocketSession, LogFollower, MirrorOutput {
         self.connection = connection
         named = caller
         self.access = access
+        // What a mirror has to say is as long as the largest change, whatever others may send.
+        decoder = WebSocketDecoder(
+            role: .server,
+            messageByteCountMax: Limits.mirrorMessageByteCountMax
+        )
     }
 
     private var stream: ByteStream { connection.stream }

@@ -42,6 +42,17 @@ struct Parking {
         return ready
     }
 
+    /// Takes out the requests of some connections that are to be answered anew.
+    mutating func takeRetries(of connections: Set<ObjectIdentifier>) -> [Parked] {
+        func isTaken(_ parked: Parked) -> Bool {
+            guard case .retry = parked.content else { return false }
+            return connections.contains(ObjectIdentifier(parked.connection))
+        }
+        let taken = waiting.filter(isTaken)
+        waiting.removeAll(where: isTaken)
+        return taken
+    }
+
     mutating func forget(_ connection: Connection) {
         waiting.removeAll { $0.connection === connection }
     }

@@ -34,7 +34,7 @@ public struct RequestRate: Sendable, Equatable {
 
 /// Counts the requests of everybody at one rate; for all loops.
 final class RateLimiter: Sendable {
-    private let rate: RequestRate
+    let rate: RequestRate
     /// Two rows of times, in nanoseconds of the loops' clock, at which a bucket is full again.
     private let times: Lock<[UInt64]>
 
@@ -68,12 +68,33 @@ final class RateLimiter: Sendable {
     }
 }
 
+/// What counts requests; nil where nobody counts.
+struct RateLimiters: Sendable {
+    private(set) var address: RateLimiter?
+    private(set) var token: RateLimiter?
+
+    /// Those of a configuration.
+    ///
+    /// - Parameters:
+    ///   - configuration: Says how many.
+    ///   - others: Whose counts go on where the rate is the same.
+    init(_ configuration: ServerConfiguration, after others: RateLimiters? = nil) {
+        address = Self.limiter(configuration.addressRate, others?.address)
+        token = Self.limiter(configuration.tokenRate, others?.token)
+    }
+
+    private static func limiter(_ rate: RequestRate?, _ other: RateLimiter?) -> RateLimiter? {
+        guard let rate else { return nil }
+        return other?.rate == rate ? other : RateLimiter(rate)
+    }
+}
+
 extension LoopServer {
     /// Counts a request of an address.
     ///
     /// - Throws: `tooManyRequests`.
     func limit(_ connection: Connection, _ route: Route) throws(RequestRefusal) {
-        guard let limiter = shared.addressLimiter, route != .live, route != .ready else { return }
+        guard let limiter = limiters.address, route != .live, route != .ready else { return }
         try limit(limiter.charge(connection.network, at: loop.nowNanoseconds), "This address")
     }
 
@@ -81,7 +102,7 @@ extension LoopServer {
     ///
     /// - Throws: `tooManyRequests`.
     func limit(_ access: Access?) throws(RequestRefusal) {
-        guard let limiter = shared.tokenLimiter, let access else { return }
+        guard let limiter = limiters.token, let access else { return }
         try limit(limiter.charge(access.token.id, at: loop.nowNanoseconds), "This token")
     }
 

@@ -19,7 +19,10 @@ public final class Server: Sendable {
     private let shared: SharedServer
     private let loops: [EventLoop]
     private let servers: [LoopBound<LoopServer>]
-    private let listener: Listener
+    private let listeners: [Listener]
+    private let room: ConnectionRoom
+    /// What counts requests now.
+    private let current: Lock<RateLimiters>
 
     /// Listens and answers from now on.
     ///
@@ -48,31 +51,17 @@ public final class Server: Sendable {
             logger: logger,
             version: version
         )
+        current = Lock(shared.limiters)
         do throws(NetworkError) {
             loops = try Self.makeLoops(configuration.loopCount)
             servers = Self.bind(loops, shared)
-            let servers = servers
-            let metrics = shared.metrics
-            var options = Listener.Options()
-            options.connectionCountMax = configuration.connectionCountMax
-            options.stream.stallMilliseconds = Int(configuration.stallSeconds * 1000)
-            options.tls = configuration.tls
-            options.handshakeMilliseconds = Int(configuration.headSeconds * 1000)
-            options.plainFarewell = Self.plainFarewell
-            options.noteInsecure = { metrics.failedHandshakes.add() }
-            listener = try Listener(
-                on: SocketAddress(Self.text(configuration)),
-                loops: loops,
-                options: options,
-                logger: logger
-            ) { stream in
-                let server = servers.first { $0.loop === stream.loop }?.value
-                guard let server else { preconditionFailure("a stream of another server's loop") }
-                return Connection(server: server, stream: stream)
-            }
+            room = ConnectionRoom(countMax: configuration.connectionCountMax)
+            listeners = try Self.listen(shared, loops, servers, room)
         } catch {
             throw .network(error)
         }
+        let listeners = listeners
+        shared.acceptPauses.withLock { $0 = { listeners.reduce(0) { $0 + $1.pauseCount } } }
         let syncs = shared.metrics.syncs
         // Weak: the store, which keeps the observer, is kept by the server.
         store.observe { [weak self] progress, nanoseconds in
@@ -85,8 +74,11 @@ public final class Server: Sendable {
         shared.compactor.start()
     }
 
-    /// Where it listens, `HOST:PORT`.
-    public var address: String { listener.address.description }
+    /// Where it listens first, `HOST:PORT` or `unix:PATH`.
+    public var address: String { listeners[0].address.description }
+
+    /// Where it listens, ports of the system's choice included.
+    public var addresses: [SocketAddress] { listeners.map(\.address) }
 
     /// What who speaks HTTP is sent where TLS begins: the only thing it can read.
     private static let plainFarewell: [UInt8] = {
@@ -100,31 +92,73 @@ public final class Server: Sendable {
         return reply.array
     }()
 
-    /// Ends: accepts no more, tells the feeds, finishes replies under way, then ends the loops.
+    /// Serves under other limits from now on; returns when every loop does.
+    ///
+    /// - Parameter wanted: Of what `ServerConfiguration` does not call changeable the server keeps
+    ///   what it began with.
+    /// - Returns: What holds now.
+    @discardableResult
+    public func reconfigure(_ wanted: ServerConfiguration) -> ServerConfiguration {
+        let configuration = wanted.keepingFixed(of: shared.configuration)
+        room.setCountMax(configuration.connectionCountMax)
+        let (count, seconds) = (configuration.pinCountMax, configuration.pinSeconds)
+        shared.store.limitPins(to: count, idleSeconds: seconds)
+        shared.compactor.setPolicy(configuration.compaction)
+        let limiters = current.withLock { current in
+            current = RateLimiters(configuration, after: current)
+            return current
+        }
+        // Who connects after this has returned is served under the new limits.
+        let missing = Condition(servers.count)
+        for server in servers {
+            let isTaken = server.execute { server in
+                server.reconfigure(configuration, limiters)
+                missing.signal { $0 -= 1 }
+            }
+            if !isTaken { missing.signal { $0 -= 1 } }
+        }
+        missing.wait(until: { $0 == 0 }) { _ in }
+        return configuration
+    }
+
+    /// Whether every loop gets to what it is given within some time.
+    public func isResponsive(withinSeconds seconds: Double) -> Bool {
+        let missing = Condition(loops.count)
+        for loop in loops where !loop.execute({ missing.signal { $0 -= 1 } }) { return false }
+        return missing.wait(until: { $0 == 0 }, nanosecondsMax: UInt64(seconds * 1e9))
+    }
+
+    /// Ends: accepts no more, ends feeds and mirrors, finishes replies under way, then ends the
+    /// loops.
     ///
     /// - Parameter seconds: How long replies under way may take.
-    public func stop(withinSeconds seconds: Double = 5) {
-        listener.close()
-        shared.compactor.stop()
+    /// - Returns: How many connections were cut, their replies not finished.
+    @discardableResult
+    public func stop(withinSeconds seconds: Double = 5) -> Int {
+        for listener in listeners { listener.close() }
         for server in servers { server.execute { $0.beginStopping() } }
-        waitForConnections(seconds)
+        let cutCount = waitForConnections(seconds)
+        shared.compactor.stop()
         for loop in loops { loop.stop() }
         for loop in loops { loop.join() }
+        return cutCount
     }
 
     /// Waits until the last connection has gone, or the time is over.
-    private func waitForConnections(_ seconds: Double) {
+    ///
+    /// - Returns: How many are there still.
+    private func waitForConnections(_ seconds: Double) -> Int {
         let done = Condition(false)
-        let (listener, loop, time) = (self.listener, loops[0], shared.time)
+        let (room, loop, time) = (self.room, loops[0], shared.time)
         let deadline = time.monotonicNanoseconds() + UInt64(seconds * 1e9)
         let isTaken = loop.execute {
             loop.schedule(afterMilliseconds: 10, isRepeating: true) {
-                guard listener.connectionCount == 0 || time.monotonicNanoseconds() >= deadline
-                else { return }
+                guard room.count == 0 || time.monotonicNanoseconds() >= deadline else { return }
                 done.signal { $0 = true }
             }
         }
         if isTaken { done.wait(until: { $0 }) { _ in } }
+        return room.count
     }
 
     // MARK: Starting
@@ -138,6 +172,49 @@ public final class Server: Sendable {
         } catch {
             throw .files(error)
         }
+    }
+
+    /// Listens on all addresses, or on none.
+    private static func listen(
+        _ shared: SharedServer,
+        _ loops: [EventLoop],
+        _ servers: [LoopBound<LoopServer>],
+        _ room: ConnectionRoom
+    ) throws(NetworkError) -> [Listener] {
+        let configuration = shared.configuration
+        let metrics = shared.metrics
+        var options = Listener.Options()
+        options.room = room
+        options.socketMode = configuration.socketMode
+        options.stream.stallMilliseconds = Int(configuration.stallSeconds * 1000)
+        options.stream.outputByteCountHigh = configuration.outputByteCountMax
+        options.stream.outputByteCountLow = configuration.outputByteCountMax / 4
+        options.tls = configuration.tls
+        options.handshakeMilliseconds = Int(configuration.headSeconds * 1000)
+        options.plainFarewell = Self.plainFarewell
+        options.noteInsecure = { metrics.failedHandshakes.add() }
+        var listeners: [Listener] = []
+        do throws(NetworkError) {
+            for address in configuration.addresses {
+                let listener = try Listener(
+                    on: address,
+                    loops: loops,
+                    options: options,
+                    logger: shared.logger
+                ) { stream in
+                    let server = servers.first { $0.loop === stream.loop }?.value
+                    guard let server else {
+                        preconditionFailure("a stream of another server's loop")
+                    }
+                    return Connection(server: server, stream: stream)
+                }
+                listeners.append(listener)
+            }
+        } catch {
+            for listener in listeners { listener.close() }
+            throw error
+        }
+        return listeners
     }
 
     private static func makeLoops(_ count: Int) throws(NetworkError) -> [EventLoop] {
@@ -163,11 +240,6 @@ public final class Server: Sendable {
                 return bound
             }
         }
-    }
-
-    private static func text(_ configuration: ServerConfiguration) -> String {
-        let isIPv6 = configuration.host.contains(":")
-        return (isIPv6 ? "[\(configuration.host)]" : configuration.host) + ":\(configuration.port)"
     }
 
     /// Time-based rules run on the first loop, once a second.

@@ -7,6 +7,7 @@ internal import HoldfastStore
 /// What all loops of a server share; immutable but for counters and the store.
 final class SharedServer: Sendable {
     let store: Store
+    /// What the server began with; loops have what holds now.
     let configuration: ServerConfiguration
     let metrics = Metrics()
     let files: StaticFiles
@@ -16,11 +17,14 @@ final class SharedServer: Sendable {
     let compactor: Compactor
     let tokens: Tokens
     let tickets = Tickets()
-    let addressLimiter: RateLimiter?
-    let tokenLimiter: RateLimiter?
+    /// Those the server began with; loops have their own.
+    let limiters: RateLimiters
+    let accessLog: AccessLog?
     let version: String
-    /// Names a request's Host field may carry, besides addresses of loopback.
-    let hostNames: Set<String>
+    /// When the server began, on the monotonic clock.
+    let startNanoseconds: UInt64
+    /// How often listeners stopped accepting; those it listens on say.
+    let acceptPauses = Lock<@Sendable () -> Int>({ 0 })
 
     init(
         store: Store,
@@ -47,9 +51,10 @@ final class SharedServer: Sendable {
         )
         self.version = version
         tokens = Tokens(store, logger)
-        addressLimiter = configuration.addressRate.map { RateLimiter($0) }
-        tokenLimiter = configuration.tokenRate.map { RateLimiter($0) }
-        hostNames = Set(["localhost", configuration.host] + configuration.hostNames)
+        limiters = RateLimiters(configuration)
+        accessLog = configuration.accessLog
+        startNanoseconds = time.monotonicNanoseconds()
+        store.limitPins(to: configuration.pinCountMax, idleSeconds: configuration.pinSeconds)
     }
 
     /// The position replies without one of their own name.

@@ -12,11 +12,12 @@ public struct Pin: Hashable, Sendable {
 
 /// The pins of a store: counted, limited, and ended when nobody moves them.
 struct PinTable {
-    static let countMax = 1000
+    /// Most pins at one time; those above a limit that was lowered stay.
+    var countMax = Limits.pinCountMax
     /// A pin whose reader makes no progress for so long ends.
     ///
     /// Unit: nanoseconds.
-    static let idleNanoseconds: UInt64 = 60_000_000_000
+    var idleNanoseconds = UInt64(Limits.pinSeconds * 1e9)
 
     private var pins: [UInt64: (seq: UInt64, touched: UInt64)] = [:]
     private var next: UInt64 = 0
@@ -27,7 +28,7 @@ struct PinTable {
     var oldest: UInt64? { pins.values.map(\.seq).min() }
 
     mutating func add(seq: UInt64, position state: EngineState, now: UInt64) -> Pin? {
-        guard pins.count < Self.countMax else { return nil }
+        guard pins.count < countMax else { return nil }
         next += 1
         pins[next] = (seq, now)
         return Pin(id: next, position: state.position(of: seq))
@@ -45,6 +46,6 @@ struct PinTable {
     mutating func removeAll() { pins.removeAll() }
 
     mutating func expire(now: UInt64) {
-        pins = pins.filter { now < $0.value.touched + Self.idleNanoseconds }
+        pins = pins.filter { now < $0.value.touched + idleNanoseconds }
     }
 }

@@ -100,11 +100,24 @@ extension Store {
     /// - Throws: `tooManyPins`.
     public func pin() throws(StoreError) -> Pin {
         let now = time.monotonicNanoseconds()
-        let pin = core.withLock { core in
-            core.pins.add(seq: core.log.durable, position: core.state, now: now)
+        let (pin, limit) = core.withLock { core in
+            let pin = core.pins.add(seq: core.log.durable, position: core.state, now: now)
+            return (pin, core.pins.countMax)
         }
-        guard let pin else { throw .tooManyPins(limit: PinTable.countMax) }
+        guard let pin else { throw .tooManyPins(limit: limit) }
         return pin
+    }
+
+    /// Sets the limits of pins.
+    ///
+    /// - Parameters:
+    ///   - count: Most at one time; those that are there stay.
+    ///   - seconds: For how long the reader of one may make no progress.
+    public func limitPins(to count: Int, idleSeconds seconds: Double) {
+        core.withLock { core in
+            core.pins.countMax = count
+            core.pins.idleNanoseconds = UInt64(seconds * 1e9)
+        }
     }
 
     /// Whether a pin still holds; says also that its reader goes on.

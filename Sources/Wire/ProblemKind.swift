@@ -90,6 +90,7 @@ extension RefusalCode {
         case .unknownSnapshot: ProblemKind(404, "No such snapshot")
         case .notYet: ProblemKind(503, "That position is not reached")
         case .busy: ProblemKind(503, "Too many readers")
+        case .stopping: ProblemKind(503, "The server stops")
         case .badRequest: ProblemKind(400, "Not an HTTP request this server takes")
         case .badJSON: ProblemKind(400, "Not JSON")
         case .badBody: ProblemKind(422, "Not the shape this route takes")

@@ -5,17 +5,48 @@ internal import HoldfastBasics
 
 /// One value and where it came from.
 struct Setting {
+    enum Source: String {
+        case flag, environment, file
+        /// Nobody gave it.
+        case `default`
+    }
+
     let text: String
-    /// `--listen`, `HOLDFAST_LISTEN`, or the member of a configuration file.
+    let source: Source
+    /// `--listen`, `HOLDFAST_LISTEN`, or the file with its member.
     let origin: String
-    let isFromFile: Bool
+
+    init(_ text: String, _ source: Source, origin: String) {
+        self.text = text
+        self.source = source
+        self.origin = origin
+    }
 
     /// The failure that this value is, with what would be right.
     func failure(_ wanted: String) -> CommandFailure {
         CommandFailure(
-            isFromFile ? .configuration : .usage,
+            source == .flag ? .usage : .configuration,
             "\(origin) '\(text)': \(wanted)"
         )
+    }
+
+    /// A whole number inside bounds.
+    func integer(_ bounds: ClosedRange<UInt64>) throws(CommandFailure) -> UInt64 {
+        guard let number = UInt64(text), bounds.contains(number) else {
+            throw failure("give a number from \(bounds.lowerBound) to \(bounds.upperBound)")
+        }
+        return number
+    }
+
+    /// A number that may have a fraction, inside bounds.
+    func decimal(
+        _ bounds: ClosedRange<Double>,
+        unit: String
+    ) throws(CommandFailure) -> Double {
+        guard let number = Double(text), bounds.contains(number) else {
+            throw failure("give \(unit), from \(bounds.lowerBound) to \(bounds.upperBound)")
+        }
+        return number
     }
 }
 
@@ -74,7 +105,7 @@ struct Arguments {
             throw usage("--\(name) was given twice")
         }
         settings[name, default: []].append(
-            Setting(text: text, origin: "--" + name, isFromFile: false)
+            Setting(text, .flag, origin: "--" + name)
         )
     }
 
@@ -86,7 +117,7 @@ struct Arguments {
             let texts = flag.kind == .list ? text.split(separator: ",").map(String.init) : [text]
             guard !text.isEmpty else { continue }
             settings[flag.name] = texts.map { text in
-                Setting(text: text, origin: name, isFromFile: false)
+                Setting(text, .environment, origin: name)
             }
         }
     }
@@ -94,9 +125,9 @@ struct Arguments {
     /// Adds what a configuration file says, below flags and environment.
     mutating func add(_ file: ConfigurationFile, path: String) {
         for flag in command.flags where settings[flag.name] == nil {
-            guard let texts = file.values[flag.memberName] else { continue }
+            guard let texts = file.values[flag.memberName], !texts.isEmpty else { continue }
             settings[flag.name] = texts.map { text in
-                Setting(text: text, origin: "\(path): \(flag.memberName)", isFromFile: true)
+                Setting(text, .file, origin: "\(path): \(flag.memberName)")
             }
         }
     }
@@ -141,12 +172,7 @@ extension Arguments {
         _ bounds: ClosedRange<UInt64>
     ) throws(CommandFailure) -> UInt64? {
         guard let setting = setting(name) else { return nil }
-        guard let number = UInt64(setting.text), bounds.contains(number) else {
-            throw setting.failure(
-                "give a number from \(bounds.lowerBound) to \(bounds.upperBound)"
-            )
-        }
-        return number
+        return try setting.integer(bounds)
     }
 
     /// A number that may have a fraction, inside bounds; nil when it is not given.
@@ -156,11 +182,6 @@ extension Arguments {
         unit: String = "seconds"
     ) throws(CommandFailure) -> Double? {
         guard let setting = setting(name) else { return nil }
-        guard let number = Double(setting.text), bounds.contains(number) else {
-            throw setting.failure(
-                "give \(unit), from \(bounds.lowerBound) to \(bounds.upperBound)"
-            )
-        }
-        return number
+        return try setting.decimal(bounds, unit: unit)
     }
 }

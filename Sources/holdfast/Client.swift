@@ -8,7 +8,7 @@ internal import HoldfastNetworking
 
 /// A server as the client commands see it.
 struct Client {
-    private let address: ServerAddress
+    private let address: ServerURL
     private let security: TLSContext?
     private let identity: [(name: String, value: String)]
 
@@ -18,7 +18,7 @@ struct Client {
             .text,
             "URL",
             environment: true,
-            "the server (http://127.0.0.1:7070)"
+            "the server (http://127.0.0.1:7070), or unix:/PATH of its socket"
         ),
         Flag(
             "ca",
@@ -54,10 +54,11 @@ struct Client {
     init(_ arguments: Arguments) throws(CommandFailure) {
         let setting =
             arguments.setting("url")
-            ?? Setting(text: "http://127.0.0.1:7070", origin: "--url", isFromFile: false)
-        guard let address = ServerAddress(setting.text) else {
+            ?? Setting("http://127.0.0.1:7070", .default, origin: "--url")
+        guard let address = ServerURL(setting.text) else {
             throw setting.failure(
-                "give http://HOST:PORT or https://HOST:PORT, an IPv6 address in brackets"
+                "give http://HOST:PORT or https://HOST:PORT, an IPv6 address in brackets, or "
+                    + "unix:/PATH"
             )
         }
         self.address = address
@@ -65,8 +66,7 @@ struct Client {
         var identity = [("holdfast-app", "holdfast")]
         if let token = try Self.token(arguments) {
             guard
-                address.isSecure || SocketAddress.isLoopback(address.host)
-                    || arguments.has("without-tls")
+                address.isSecure || address.isLoopback || arguments.has("without-tls")
             else {
                 throw setting.failure(
                     "whoever is on the way there could read the token; give an https URL, or "

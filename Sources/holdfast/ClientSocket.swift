@@ -19,11 +19,13 @@ final class ClientSocket {
     private static let readByteCount = 64 << 10
 
     /// Connects to the first address of a host that answers, and with TLS has it show who it is.
-    init(to address: ServerAddress, _ context: TLSContext?) throws(CommandFailure) {
-        let host = address.host
-        let port = "\(address.port)"
-        descriptor = try Self.connect(host, port)
-        if let context { security = try Self.secure(descriptor, address, context) }
+    init(to url: ServerURL, _ context: TLSContext?) throws(CommandFailure) {
+        switch url {
+        case .local(let path): descriptor = try Self.connect(path: path)
+        case .network(let address):
+            descriptor = try Self.connect(address.host, "\(address.port)")
+            if let context { security = try Self.secure(descriptor, address, context) }
+        }
     }
 
     deinit {
@@ -82,17 +84,48 @@ final class ClientSocket {
         throw Self.failure(host, port, reason)
     }
 
+    private static func connect(path: String) throws(CommandFailure) -> Int32 {
+        var address = sockaddr_un()
+        address.sun_family = sa_family_t(AF_UNIX)
+        let length = socklen_t(MemoryLayout<sockaddr_un>.size)
+        // The path was measured when it was read.
+        withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8) }
+        let opened = socket(
+            AF_UNIX,
+            Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue),
+            0
+        )
+        let isConnected = withUnsafePointer(to: &address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                opened >= 0 && limitTimes(opened) && Glibc.connect(opened, $0, length) == 0
+            }
+        }
+        if isConnected { return opened }
+        let reason = String(cString: strerror(errno))
+        if opened >= 0 { close(opened) }
+        throw CommandFailure(
+            .unreachable,
+            "cannot reach unix:\(path): \(reason); is `holdfast serve` listening there? "
+                + "--url or HOLDFAST_URL names another server"
+        )
+    }
+
+    /// Bounds connecting, and every read and write.
+    private static func limitTimes(_ opened: Int32) -> Bool {
+        var limit = timeval(tv_sec: timeoutSeconds, tv_usec: 0)
+        let length = socklen_t(MemoryLayout<timeval>.size)
+        // On Linux the limit of sending counts for connecting too: socket(7).
+        return setsockopt(opened, SOL_SOCKET, SO_RCVTIMEO, &limit, length) == 0
+            && setsockopt(opened, SOL_SOCKET, SO_SNDTIMEO, &limit, length) == 0
+    }
+
     private static func connect(_ address: addrinfo, _ reason: inout String) -> Int32? {
         let opened = socket(
             address.ai_family,
             address.ai_socktype | Int32(SOCK_CLOEXEC.rawValue),
             address.ai_protocol
         )
-        var limit = timeval(tv_sec: timeoutSeconds, tv_usec: 0)
-        let length = socklen_t(MemoryLayout<timeval>.size)
-        // On Linux the limit of sending counts for connecting too: socket(7).
-        if opened >= 0, setsockopt(opened, SOL_SOCKET, SO_RCVTIMEO, &limit, length) == 0,
-            setsockopt(opened, SOL_SOCKET, SO_SNDTIMEO, &limit, length) == 0,
+        if opened >= 0, limitTimes(opened),
             Glibc.connect(opened, address.ai_addr, address.ai_addrlen) == 0
         {
             return opened

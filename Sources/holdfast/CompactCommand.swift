@@ -58,8 +58,16 @@ enum CompactCommand {
         if let days = try arguments.decimal("history-days", 0...36_500, unit: "days") {
             policy.historySeconds = Int64(days * 86_400)
         }
-        policy.memorySeconds = try ServeSettings.memorySeconds(arguments)
-        policy.tombstoneSeconds = try ServeSettings.tombstoneSeconds(arguments)
+        if let days = try arguments.decimal("memory-days", ServeFlags.memoryDays, unit: "days") {
+            policy.memorySeconds = Int64(days * 86_400)
+        }
+        if let days = try arguments.decimal(
+            "tombstone-days",
+            ServeFlags.tombstoneDays,
+            unit: "days"
+        ) {
+            policy.tombstoneSeconds = Int64(days * 86_400)
+        }
         try compact(DatabaseFolder(path), policy)
     }
 

@@ -5,7 +5,7 @@ internal import HoldfastJSONCoding
 
 /// What a configuration file says, as the texts flags would have.
 struct ConfigurationFile: Decodable {
-    /// By member name; several texts for a list.
+    /// By member name; several texts for a list, none for a toggle that is off.
     let values: [String: [String]]
 
     static let byteCountMax = 1 << 20
@@ -40,9 +40,16 @@ struct ConfigurationFile: Decodable {
             }
             values[member.stringValue] =
                 switch flag.kind {
-                case .list: try members.decode([String].self, forKey: member)
+                case .list:
+                    // One need not stand in brackets.
+                    if let text = try? members.decode(String.self, forKey: member) {
+                        [text]
+                    } else {
+                        try members.decode([String].self, forKey: member)
+                    }
                 case .number: [Self.text(try members.decode(Double.self, forKey: member))]
-                case .text, .toggle: [try members.decode(String.self, forKey: member)]
+                case .text: [try members.decode(String.self, forKey: member)]
+                case .toggle: try members.decode(Bool.self, forKey: member) ? [""] : []
                 }
         }
         self.values = values

@@ -20,20 +20,26 @@ enum ServeCommand {
         flags: ServeFlags.all,
         notes: """
             Each flag that takes a value may stand in the environment (--head-timeout is HOLDFAST_HEAD_TIMEOUT,
-            lists are separated by commas) and in the file of --config (headTimeout, lists are arrays). Flags
-            win over the environment, the environment over the file.
+            lists are separated by commas) and in the file of --config (headTimeout, lists are arrays, flags without
+            a value true or false). Flags win over the environment, the environment over the file.
+            `holdfast config` prints what results.
 
             While the database has no token, callers are taken at their word; as soon as there is one
             (`holdfast token create`), every route but GET /v1, /livez, /readyz and the viewer asks for it.
 
-            With TLS, SIGHUP reads certificate, key and authorities again: connections that begin from then on
-            get the new certificate, others stay; of a broken file it says why, and keeps what it has. Without
-            TLS, SIGHUP ends the server as SIGTERM does. Clients may name the server as in its certificate when
-            that name is given with --host-name.
+            SIGTERM and SIGINT: it accepts no more, /readyz is 503, feeds and mirrors are closed with 1012, and what
+            is under way is answered, for --drain-seconds at most. The exit code is 0. A second signal ends it at
+            once; what was acknowledged is kept.
+
+            SIGHUP: it reads the file of --config, the certificate, its key and the authorities again, and opens the
+            access log anew. What cannot change while it runs (`holdfast config` says which can) is named in the
+            log; of a file with a mistake it says why, and keeps what it has. Connections stay. Where it was started in
+            a terminal that is closed, it ends.
 
             When it is ready it prints one line on standard output:
               ready http://HOST:PORT databaseID=... epoch=... head=...
-            (https:// with TLS). Its log goes to standard error.
+            (https:// with TLS, http+unix:///PATH for a Unix socket; with several, the first). Its log goes to
+            standard error. Started by systemd as Type=notify, it tells that it is ready, reloads, stops and lives.
             """,
         run: run
     )
@@ -41,13 +47,17 @@ enum ServeCommand {
     @Sendable
     private static func run(_ arguments: Arguments) throws(CommandFailure) {
         var settings = try ServeSettings(arguments)
-        let logger = Logger(level: settings.level)
+        let folder = try settings.folder(arguments)
+        settings.configuration.tls = try settings.acceptor()
+        let logger = Logger(level: settings.level, format: settings.format)
+        let manager = ServiceManager()
         Signals.block()
-        settings.configuration.connectionCountMax = raiseDescriptorLimit(
-            settings.configuration.connectionCountMax,
+        settings.configuration.connectionCountMax = Descriptors.raiseLimit(
+            for: settings.configuration.connectionCountMax,
             logger
         )
-        let store = try DatabaseFolder(settings.data).open(
+        settings.configuration.accessLog = try openAccessLog(settings)
+        let store = try DatabaseFolder(folder).open(
             application: settings.application,
             syncing: settings.syncing,
             segmentByteCount: settings.segmentByteCount,
@@ -63,7 +73,7 @@ enum ServeCommand {
                 version: Tool.version
             )
         } catch {
-            try close(runner, settings)
+            try close(runner, folder)
             throw CommandFailure(error)
         }
         if let healing = store.read(\.healing) {
@@ -74,14 +84,36 @@ enum ServeCommand {
             )
         }
         tellWhoMayCall(store, settings, logger)
-        let tls = settings.configuration.tls
-        if let tls { tellCertificate("serve.tls", tls, logger) }
-        announce(server, isSecure: tls != nil, store, logger)
-        let signal = waitForTheEnd(tls, logger)
-        logger.log(.info, "serve.stopping", ["signal": signal])
-        server.stop()
-        try close(runner, settings)
+        if let tls = settings.configuration.tls { tls.tellCertificate("serve.tls", logger) }
+        for address in server.addresses.dropFirst() {
+            logger.log(.info, "serve.listening", ["address": "\(address)"])
+        }
+        var running = RunningServer(server, settings, arguments, manager, logger)
+        announce(server, isSecure: settings.configuration.tls != nil, store, logger)
+        manager.ready("Serving \(server.address)")
+        let signal = running.waitForTheEnd()
+        Signals.endAtOnce()
+        let seconds = running.settings.configuration.drainSeconds
+        logger.log(.info, "serve.stopping", ["signal": signal, "drainSeconds": "\(seconds)"])
+        manager.stopping(seconds: seconds)
+        let cutCount = server.stop(withinSeconds: seconds)
+        if cutCount > 0 {
+            logger.log(.warning, "serve.cut", ["connections": "\(cutCount)"])
+        }
+        settings.configuration.accessLog?.file.close()
+        try close(runner, folder)
         logger.log(.info, "serve.stopped")
+    }
+
+    private static func openAccessLog(
+        _ settings: ServeSettings
+    ) throws(CommandFailure) -> AccessLog? {
+        guard let path = settings.accessLog else { return nil }
+        do throws(LogFileError) {
+            return AccessLog(try LogFile(path: path), format: settings.format)
+        } catch {
+            throw CommandFailure(.configuration, "--access-log: \(error)")
+        }
     }
 
     /// Says who may call: everybody on this machine, or whoever has a token.
@@ -113,8 +145,11 @@ enum ServeCommand {
         _ logger: Logger
     ) {
         let position = store.read { $0.state.position(of: $0.progress.durable) }
+        let url =
+            server.addresses[0].path.map { "http+unix://\($0)" }
+            ?? "http\(isSecure ? "s" : "")://\(server.address)"
         let line =
-            "ready http\(isSecure ? "s" : "")://\(server.address) databaseID=\(store.identity.databaseID) "
+            "ready \(url) databaseID=\(store.identity.databaseID) "
             + "epoch=\(position.epoch) head=\(position)\n"
         do throws(CommandFailure) {
             try Console.print(line)
@@ -123,70 +158,11 @@ enum ServeCommand {
         }
     }
 
-    /// Waits for a signal to stop, and reads the certificate again at others.
-    private static func waitForTheEnd(_ tls: TLSAcceptor?, _ logger: Logger) -> String {
-        while true {
-            let signal = Signals.wait()
-            guard signal == Signals.reload, let tls else { return signal }
-            do throws(TLSError) {
-                try tls.reload()
-                tellCertificate("serve.tls.reloaded", tls, logger)
-            } catch {
-                logger.log(.error, "serve.tls.kept", ["reason": error.description])
-            }
-        }
-    }
-
-    /// Says how long the certificate in use is good for.
-    private static func tellCertificate(_ event: String, _ tls: TLSAcceptor, _ logger: Logger) {
-        let days = Double(tls.secondsLeft) / 86_400
-        logger.log(
-            days < certificateDaysFew ? .warning : .info,
-            event,
-            ["daysLeft": "\(Int(days.rounded(.down)))"]
-        )
-    }
-
-    /// A certificate that ends sooner ought to have been renewed.
-    private static let certificateDaysFew = 7.0
-
-    private static func close(
-        _ runner: StoreRunner,
-        _ settings: ServeSettings
-    ) throws(CommandFailure) {
+    private static func close(_ runner: StoreRunner, _ folder: String) throws(CommandFailure) {
         do throws(StoreError) {
             try runner.close()
         } catch {
-            throw CommandFailure(error, directory: settings.data)
+            throw CommandFailure(error, directory: folder)
         }
     }
-
-    /// Every connection takes a descriptor; the soft limit of most systems is 1024.
-    ///
-    /// Where the hard one is low too, fewer connections are taken: the log needs descriptors for
-    /// its next segment, or clients could end all writing.
-    ///
-    /// - Returns: How many connections there may be.
-    private static func raiseDescriptorLimit(_ connectionCount: Int, _ logger: Logger) -> Int {
-        let wanted = rlim_t(connectionCount + descriptorReserve)
-        var limit = rlimit()
-        guard getrlimit(__rlimit_resource_t(7), &limit) == 0, limit.rlim_cur < wanted else {
-            return connectionCount
-        }
-        let before = limit.rlim_cur
-        limit.rlim_cur = min(wanted, limit.rlim_max)
-        let had = setrlimit(__rlimit_resource_t(7), &limit) == 0 ? limit.rlim_cur : before
-        guard had < wanted else { return connectionCount }
-        let left = Int(had)
-        let count = max(1, left - min(descriptorReserve, left / 2))
-        logger.log(
-            .warning,
-            "serve.descriptors.few",
-            ["limit": "\(left)", "wanted": "\(wanted)", "connections": "\(count)"]
-        )
-        return count
-    }
-
-    /// Descriptors that are not for connections.
-    private static let descriptorReserve = 256
 }

@@ -6,7 +6,8 @@ enum Tool {
 
     /// In the order in which help lists them.
     static let commands = [
-        ServeCommand.command, GetCommand.command, PutCommand.command, ListCommand.command,
+        ServeCommand.command, ConfigCommand.command, GetCommand.command, PutCommand.command,
+        ListCommand.command,
         ImportCommand.command, ExportCommand.command, TailCommand.command,
         VerifyCommand.command, LogCommand.command, SalvageCommand.command,
         CompactCommand.command, BackupCommand.command, RestoreCommand.command,

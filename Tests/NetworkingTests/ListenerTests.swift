@@ -86,26 +86,32 @@ private func setDescriptorLimit(_ count: Int) {
         loop.join()
     }
 
-    @Test("a connection above the limit is told so and closed, until there is room")
+    @Test("above the limit nobody is accepted, and who waits gets in when there is room")
     func limit() throws {
         var options = Listener.Options()
-        options.connectionCountMax = 2
-        options.farewell = Array("full".utf8)
+        options.room = ConnectionRoom(countMax: 2)
+        options.pauseMilliseconds = 10
         let service = try Service(options)
         let first = service.client
+        let third: Client
         do {
             let second = service.client
             for client in [first, second] {
                 client.send("x")
                 #expect(client.receiveText(1) == "x")
             }
-            let third = service.client
-            #expect(third.receiveText() == "full")
+            third = service.client
+            third.send("z")
+            waitUntil { service.listener.pauseCount >= 2 }
+            #expect(service.listener.connectionCount == 2)
         }
-        #expect(service.listener.refusedCount == 1)
-        waitUntil { service.listener.connectionCount == 1 }
+        #expect(third.receiveText(1) == "z")
         let fourth = service.client
         fourth.send("y")
+        let count = service.listener.pauseCount
+        waitUntil { service.listener.pauseCount > count }
+        #expect(service.listener.connectionCount == 2)
+        options.room.setCountMax(3)
         #expect(fourth.receiveText(1) == "y")
         service.stop()
     }

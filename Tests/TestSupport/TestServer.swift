@@ -2,6 +2,7 @@
 import Foundation
 public import HoldfastBasics
 public import HoldfastCommitLog
+import HoldfastNetworking
 public import HoldfastServer
 public import HoldfastStorage
 public import HoldfastStore
@@ -32,7 +33,7 @@ public final class TestServer: Sendable {
             logger: logger
         )
         runner = StoreRunner(store)
-        var configuration = ServerConfiguration(port: 0)
+        var configuration = ServerConfiguration(addresses: [.loopback(port: 0)])
         configuration.loopCount = 1
         configure(&configuration)
         server = try Server(
@@ -66,6 +67,14 @@ public final class TestServer: Sendable {
     ) throws -> TestReply {
         let client = try TestClient(address)
         return try client.send(method, target, headers: headers, body: body)
+    }
+}
+
+extension ServerConfiguration {
+    /// The port of loopback on which a test's server listens; 0 picks one.
+    public var port: UInt16 {
+        get { addresses[0].port }
+        set { addresses = [.loopback(port: newValue)] }
     }
 }
 

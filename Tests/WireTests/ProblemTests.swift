@@ -52,7 +52,7 @@ import Testing
         (431, [.headTooLarge]),
         (500, [.internalError]),
         (501, [.unknownMethod]),
-        (503, [.readOnly, .healing, .notYet, .busy]),
+        (503, [.readOnly, .healing, .notYet, .busy, .stopping]),
         (504, [.outcomeUnknown]),
         (507, [.full, .keysExhausted]),
     ]
