@@ -26,7 +26,7 @@ extension LoopServer {
         case (.history, _): try readHistory(call)
         case (.change, _): try readChange(call)
         case (.undo, _): return try undo(call, connection)
-        case (.changes, true): return try readChanges(call)
+        case (.changes, true): return try readChanges(call, connection)
         case (.changes, false): try submitChange(call)
         case (.borrows, _): try listBorrows(call)
         case (.borrow, true): try readBorrow(call)
