@@ -13,7 +13,7 @@ enum Later {
         let rest = target.segmentCount - 2
         if rest < 2 {
             for whole: StaticString in [
-                "files", "devices", "backups", "cluster",
+                "files", "backups", "cluster",
             ] where name.equals(whole) { return true }
         }
         let last = target.segment(target.segmentCount - 1)

@@ -16,6 +16,7 @@ final class SharedServer: Sendable {
     let compactor: Compactor
     let tokens: Tokens
     let tickets = Tickets()
+    let sightings = DeviceSightings()
     let addressLimiter: RateLimiter?
     let tokenLimiter: RateLimiter?
     let version: String

@@ -184,6 +184,9 @@ def operations():
         ("postTicket", "POST", "/v1/feed/tickets", token(201), {
             "has": {"ticket": re.compile("^hft_[0-9a-f]{64}$"), "expiresAt": ANY},
             "save": {"ticket:%s": "ticket"}, "reply": {"Cache-Control": "no-store"}}),
+        ("listDevices", "GET", "/v1/devices", everywhere("read", 200), {}),
+        ("getOwnDevice", "GET", "/v1/devices/me", token((404, "not-found")), {}),
+        ("deleteDevice", "DELETE", "/v1/devices/nobody", everywhere("admin", (404, "not-found")), {}),
         ("listTokens", "GET", "/v1/tokens", everywhere("admin", 200), {}),
         ("postToken", "POST", "/v1/tokens", everywhere("admin", 201), {
             "json": {"user": "carl", "device": "PC-3", "rights": {"parts": ["read"]}},

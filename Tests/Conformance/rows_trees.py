@@ -156,7 +156,7 @@ SERVER = [
     *[Row(f"{method} {path} comes later", method, path, 422, "unsupported") for method, path in (
         ("GET", "/v1/openapi.json"),
         ("POST", "/v1/files"), ("PUT", "/v1/files/ab"),
-        ("GET", "/v1/devices/me"), ("POST", "/v1/backups"),
+        ("POST", "/v1/backups"),
         ("POST", "/v1/backups/x/verify"), ("POST", "/v1/cluster/stepDown"))],
     Row("a method nobody knows, nowhere", "BREW", "/v1/nothing", 501, "unknown-method"),
     Row("a token where there are none", "GET", "/v1", 401, "token-unknown",
