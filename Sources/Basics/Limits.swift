@@ -89,6 +89,11 @@ public enum Limits {
     public static let candidateCountMax = 4096
     /// Entries read under one taking of the store's lock.
     public static let lockedEntryCountMax = 256
+    /// Longest time a request may ask to wait for a commit, as proxies cut what is silent longer.
+    public static let waitSecondsMax: UInt64 = 60
+    /// Output held for one connection below which more is made for it: less than a feed, a stream
+    /// or a mirror fills it up to, or whoever has filled it is asked again at once, and for ever.
+    public static let outputByteCountLow = 16 << 10
     /// Commits a page of changes passes over that its reader may not see, before it ends early.
     public static let passedOverCountMax = 10_000
     /// Message a WebSocket client may send, and each frame of one.

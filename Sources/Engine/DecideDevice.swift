@@ -18,6 +18,72 @@ extension EngineState {
         }
     }
 
+    /// All devices, by id.
+    ///
+    /// - Throws: `badSystemRecord` for a record this version cannot read.
+    public func devices() throws(ApplyError) -> [DeviceRecord] {
+        guard let tree = tree(.devices) else { return [] }
+        var devices: [DeviceRecord] = []
+        var failed = false
+        tree.index.scan(from: nil, inclusive: true) { _, name, _, location in
+            let key = RecordKey(.name(name.array))
+            source.withEffect(at: location) { effect, _ in
+                guard effect.isSet else { return }
+                do throws(FormError) {
+                    devices.append(try DeviceRecord(key: key, json: effect.value))
+                } catch {
+                    failed = true
+                }
+            }
+            return !failed
+        }
+        if failed { throw .badSystemRecord(tree: "_devices", seq: tree.lastSeq, what: "a value") }
+        return devices
+    }
+
+    /// Decides what becomes of a device that is to be forgotten.
+    ///
+    /// Its ids stay its own: they are never given to anybody else, and a device that comes back
+    /// goes on with them. How far it had confirmed its outcomes is forgotten, and with it that what
+    /// its changes did must be remembered until it has: from then on the horizon alone counts.
+    ///
+    /// The state is not touched: the caller logs the commit and then applies it.
+    ///
+    /// - Parameters:
+    ///   - id: The device.
+    ///   - isForced: Whether borrows that it holds or waits for are taken away; each as by `seize`,
+    ///     with that right and a reason.
+    ///   - change: Its id, digest and reason; it has no operations.
+    ///   - context: Who asks, and when.
+    /// - Returns: A commit, or why there is none: `notFound`, `borrowed`, `forbidden`,
+    ///   `reasonRequired`.
+    public func decideRemoval(
+        ofDevice id: String,
+        isForced: Bool,
+        _ change: Change,
+        _ context: DecisionContext
+    ) -> Decision {
+        precondition(change.operations.isEmpty, "a device is forgotten by a change of its own")
+        if let offset = frameOffset(ofChange: change.id) {
+            return replay(change, at: offset, context)
+        }
+        var draft = Draft(state: self, change: change, context: context)
+        do throws(Refused) {
+            try draft.checkLimits()
+            guard context.rights?.hasEverywhere(.admin) ?? true else {
+                throw Refused(.forbidden, "Devices are forgotten by whoever has 'admin' on *.")
+            }
+            guard device(id) != nil else {
+                throw Refused(.notFound, "There is no device \(id).")
+            }
+            try draft.forget(id, isForced: isForced)
+        } catch {
+            return .refused(error.refusal)
+        }
+        guard let commit = draft.commit() else { return .unchanged(draft.results) }
+        return .commit(commit, draft.results)
+    }
+
     /// Decides what becomes of a device's introduction.
     ///
     /// The state is not touched: the caller logs the commit and then applies it.
@@ -75,5 +141,26 @@ extension EngineState {
         draft.system(.devices, about: nil, RecordKey(name: record.id), .device, record.json)
         guard let commit = draft.commit() else { return .unchanged([]) }
         return .commit(commit, [])
+    }
+}
+
+extension Draft {
+    fileprivate mutating func forget(_ device: String, isForced: Bool) throws(Refused) {
+        let borrows = state.allTrees
+            .flatMap { tree in tree.borrows.map { (tree, $0) } }
+            .filter { $0.1.device == device }
+            .sorted { $0.1.id < $1.1.id }
+        if let (tree, first) = borrows.first, !isForced {
+            throw Refused(
+                .borrowed,
+                "Device \(device) has \(borrows.count) of the borrows, \(first.id) for one. Have them "
+                    + "returned, or take them away by force=true and a reason.",
+                borrow: facts(first, of: tree)
+            )
+        }
+        for (_, borrow) in borrows { try seize(borrow.id) }
+        let key = RecordKey(name: device)
+        system(.devices, about: nil, key, .delete, nil)
+        results.append(.deleted(.devices, key))
     }
 }

@@ -68,6 +68,27 @@ public final class TreeState {
     /// Its key ranges, ascending.
     public var keyRanges: [RangeRecord] { ranges.ranges }
 
+    /// How many ids of each device's ranges nothing has borne yet.
+    ///
+    /// Complexity: that of all ranges of the tree and all runs of ids ever used in it.
+    public var idsLeft: [String: UInt64] {
+        let used = usedIDs.intervals
+        var left: [String: UInt64] = [:]
+        var next = 0
+        for range in ranges.ranges {
+            var count = range.end - range.first
+            while next < used.count, used[next].upperBound <= range.first { next += 1 }
+            var index = next
+            while index < used.count, used[index].lowerBound < range.end {
+                let end = min(used[index].upperBound, range.end)
+                count -= end - max(used[index].lowerBound, range.first)
+                index += 1
+            }
+            left[range.device, default: 0] += count
+        }
+        return left
+    }
+
     /// The borrow that holds a record, or was granted it.
     public func holder(of key: RecordKey) -> BorrowRecord? { lines.holder(of: key) }
 

@@ -145,8 +145,15 @@ extension RequestParser {
         facts.hasAuthority = true
     }
 
-    /// Whether bytes are made of the characters of a host with an optional port.
+    /// Whether bytes are made of the characters of a host with an optional port; a bracket opens
+    /// an IPv6 address, and closes it.
     private static func isHost(_ bytes: ByteView) -> Bool {
+        if bytes.firstIndex(of: UInt8(ascii: "[")) != nil {
+            guard bytes[0] == UInt8(ascii: "["),
+                let end = bytes.firstIndex(of: UInt8(ascii: "]")),
+                end + 1 == bytes.count || bytes[end + 1] == UInt8(ascii: ":")
+            else { return false }
+        }
         for index in 0..<bytes.count {
             let byte = bytes[index]
             if ASCII.isLetter(byte) || ASCII.isDigit(byte) { continue }

@@ -65,7 +65,7 @@ public struct ByteStreamOptions: Sendable {
     /// Above this much waiting output no input is read.
     public var outputByteCountHigh = Limits.outputByteCountHigh
     /// At this much waiting output input is read again, and `outputDrained` called.
-    public var outputByteCountLow = Limits.outputByteCountHigh / 4
+    public var outputByteCountLow = Limits.outputByteCountLow
     /// A peer that takes nothing of waiting output for so long is cut.
     public var stallMilliseconds = 60_000
     /// How long a finished stream waits for the peer to end its side.

@@ -25,10 +25,10 @@ extension Route {
         case .history, .change, .undo: .token
         case .changes, .borrows, .borrow, .borrowReturn, .borrowCancel, .ranges: .token
         case .borrowRecall, .borrowSeize, .borrowSetHolder: .token
-        case .part, .feed, .tickets, .mirror: .token
+        case .part, .feed, .tickets, .mirror, .ownDevice: .token
         case .snapshot: isRead ? .token : .everywhere(.admin)
-        case .metrics: .everywhere(.read)
-        case .heal, .tokens, .token: .everywhere(.admin)
+        case .metrics, .devices: .everywhere(.read)
+        case .heal, .tokens, .token, .device: .everywhere(.admin)
         }
     }
 }

@@ -13,6 +13,9 @@ internal import HoldfastWire
 protocol BodyProducer: AnyObject {
     /// How long the body is; nil when that shows at its end.
     var byteCount: Int? { get }
+    /// Whether the body goes on for as long as its client stays: it looks itself whether whoever
+    /// asked may go on, may rest, and is over when the client ends its side.
+    var isEndless: Bool { get }
     /// Appends more of the body; false when it is complete.
     func produce(into out: inout ByteBuffer) -> ProducerStep
     /// The client is gone, or the body is complete.
@@ -21,6 +24,7 @@ protocol BodyProducer: AnyObject {
 
 extension BodyProducer {
     var byteCount: Int? { nil }
+    var isEndless: Bool { false }
 }
 
 /// What a producer did.
@@ -29,6 +33,8 @@ enum ProducerStep {
     case more
     /// There is nothing now; `produceMore` will be called.
     case waits
+    /// There is more, once the client has taken what waits for it.
+    case full
     /// There is more, after the loop's other work.
     case pauses
     /// The body is complete.
@@ -110,7 +116,8 @@ final class Connection: ByteStreamHandler {
         }
         if endsAfterReply || isClosed { return bytes.count }
         // What has arrived waits in the stream until the reply has left.
-        stream.pauseReading()
+        let isWatched = producer?.isEndless == true && offset == bytes.count
+        if !isWatched { stream.pauseReading() }
         return offset
     }
 
@@ -127,9 +134,12 @@ final class Connection: ByteStreamHandler {
             session.deadlineExpired()
         } else if parser.isIdle && !isWaiting && producer == nil {
             stream.close(.deadline)
-        } else if producer != nil {
-            // Nothing has come or gone for so long: nobody is there.
-            stream.close(.deadline)
+        } else if let producer {
+            // Nothing has come or gone for so long: nobody is there, or there was nothing to say.
+            guard producer.isEndless, stream.unsentByteCount == 0 else {
+                return stream.close(.deadline)
+            }
+            stream.setDeadline(seconds: server.configuration.stallSeconds)
         } else if !isWaiting {
             if !isNamed { begin(nil) }
             let refusal = Refusal(
@@ -147,6 +157,7 @@ final class Connection: ByteStreamHandler {
             stream.finish()
             return
         }
+        if producer?.isEndless == true { return stream.close() }
         // A client may end its side and still wait for its reply.
         guard !isWaiting, producer == nil else { return }
         stream.finish()
@@ -380,7 +391,7 @@ final class Connection: ByteStreamHandler {
     private func produce() {
         guard let producer else { return }
         // A body may take hours: whoever asked for it must still be somebody.
-        guard server.mayGoOn(producerAccess) else {
+        guard producer.isEndless || server.mayGoOn(producerAccess) else {
             endProduction()
             stream.close()
             return
@@ -399,7 +410,7 @@ final class Connection: ByteStreamHandler {
         case .pauses where stream.hasRoom:
             stream.setDeadline(seconds: server.configuration.stallSeconds)
             server.loop.schedule(afterMilliseconds: 0) { [weak self] in self?.produceMore() }
-        case .more, .pauses:
+        case .more, .pauses, .full:
             stream.setDeadline(seconds: server.configuration.stallSeconds)
             stream.notifyWhenDrained()
         case .complete:
@@ -416,6 +427,17 @@ final class Connection: ByteStreamHandler {
 
     /// Lets a producer that waited for something go on.
     func produceMore() { if producer != nil { produce() } }
+
+    /// Writes a piece of a long body between two calls of its producer.
+    func write(_ piece: (inout ByteBuffer) -> Void) {
+        guard producer != nil else { return }
+        let isChunked = self.isChunked
+        stream.write { out in
+            let chunk = isChunked ? out.beginChunk() : 0
+            piece(&out)
+            if isChunked { out.endChunk(chunk) }
+        }
+    }
 
     private func endProduction() {
         producer?.end()

@@ -161,7 +161,7 @@ extension LoopServer {
     }
 
     private func checkIsMethod(_ head: RequestHead) throws(RequestRefusal) {
-        let known: Set = ["CONNECT", "TRACE"]
+        let known: Set = ["CONNECT", "TRACE", "QUERY"]
         guard head.method != .other || known.contains(head.methodText.text) else {
             throw RequestRefusal(.unknownMethod, "Nobody here knows \(head.methodText.text).")
         }

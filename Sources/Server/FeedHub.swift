@@ -18,6 +18,16 @@ final class FeedHub {
         var filter = CommitFilter.all
         /// Whether effects carry what stood before.
         var before = false
+        /// What commits are wrapped in.
+        var form = Form.frames
+    }
+
+    /// What a commit is wrapped in.
+    enum Form {
+        /// A message of a WebSocket.
+        case frames
+        /// An event of a stream of events.
+        case events
     }
 
     /// Commits encoded for all who wish the same.
@@ -118,6 +128,10 @@ final class FeedHub {
         guard var cursor = try reader.cursor(before: seq + 1) else { return last }
         while out.count < Self.byteCountMax, let frame = try cursor.next() {
             last = frame.seq
+            if wish.form == .events {
+                try append(frame, to: &out, wish.filter, reader)
+                continue
+            }
             payload.removeAll()
             let store = shared.store
             let before: CommitMessage.Before? =
@@ -131,6 +145,17 @@ final class FeedHub {
             if isMessage { out.appendFrame(.text, payload.view) }
         }
         return last
+    }
+
+    private func append(
+        _ frame: Frame,
+        to out: inout ByteBuffer,
+        _ filter: CommitFilter,
+        _ reader: LogReader
+    ) throws {
+        let start = reader.lineage.last { $0.firstSeq <= frame.seq } ?? reader.lineage[0]
+        let position = Position(epoch: start.epoch, seq: frame.seq)
+        try EventMessages.appendCommit(CommitView(frame.content), at: position, filter, to: &out)
     }
 
     private static func value(

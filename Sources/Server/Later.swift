@@ -13,7 +13,7 @@ enum Later {
         let rest = target.segmentCount - 2
         if rest < 2 {
             for whole: StaticString in [
-                "files", "devices", "backups", "cluster",
+                "files", "backups", "cluster",
             ] where name.equals(whole) { return true }
         }
         let last = target.segment(target.segmentCount - 1)
@@ -42,8 +42,8 @@ enum Later {
     }
 
     private static func checkRead(_ head: RequestHead, _ route: Route) throws(RequestRefusal) {
-        if head.first("last-event-id") != nil {
-            throw refusal("Last-Event-ID", "There is no event stream yet; give since instead.")
+        if route != .changes, head.first("last-event-id") != nil {
+            throw refusal("Last-Event-ID", "\(route.rawValue) has no stream of events.")
         }
         if head.first("if-match") != nil {
             throw refusal("If-Match", "A read takes If-None-Match, not If-Match.")
@@ -53,10 +53,13 @@ enum Later {
         guard case .refused = Accept.answer(head, "application", subtype) else { return }
         let hasLines = route == .records || route == .changes
         if hasLines, case .named = Accept.answer(head, "application", "x-ndjson") { return }
+        let hasEvents = route == .changes
+        if hasEvents, case .named = Accept.answer(head, "text", "event-stream") { return }
         throw refusal(
             "Accept",
             "\(route.rawValue) gives application/\(subtype)"
                 + (hasLines ? " or application/x-ndjson" : "")
+                + (hasEvents ? " or text/event-stream" : "")
                 + "; what this Accept asks for is not supported."
         )
     }

@@ -31,6 +31,8 @@ final class LoopServer {
     private var connections: [ObjectIdentifier: Connection] = [:]
     /// Connections whose request waits for a position, and until when.
     private var patient: [ObjectIdentifier: LoopTimer] = [:]
+    /// Connections whose request waits for a commit.
+    private var polls: [ObjectIdentifier: LongPoll] = [:]
     private(set) var isStopping = false
     private var clock: HTTPDate
     private var requestCount: UInt64
@@ -139,6 +141,7 @@ final class LoopServer {
         connections[ObjectIdentifier(connection)] = nil
         parking.forget(connection)
         patient.removeValue(forKey: ObjectIdentifier(connection))?.cancel()
+        removePoll(of: connection)
     }
 
     // MARK: Waiting for a position
@@ -159,6 +162,21 @@ final class LoopServer {
     /// Whether a request has waited for its position already; it is then not waited for again.
     func hasWaited(_ connection: Connection) -> Bool {
         patient.removeValue(forKey: ObjectIdentifier(connection)).map { $0.cancel() } != nil
+    }
+
+    // MARK: Waiting for a commit
+
+    /// Has a request told of commits.
+    func add(_ poll: LongPoll, of connection: Connection) {
+        polls[ObjectIdentifier(connection)] = poll
+        feeds.add(poll)
+    }
+
+    /// The request of a connection waits no more.
+    func removePoll(of connection: Connection) {
+        guard let poll = polls.removeValue(forKey: ObjectIdentifier(connection)) else { return }
+        poll.end()
+        _ = feeds.remove(poll)
     }
 
     // MARK: Replies

@@ -109,6 +109,12 @@ public final class MirrorPeer {
     /// Whether the mirror has introduced itself and the connection goes on.
     public var isRunning: Bool { phase == .running }
 
+    /// The device of a mirror that has introduced itself.
+    var deviceID: String { caller.device }
+
+    /// The last commit that was sent.
+    var sentSeq: UInt64 { seq }
+
     /// Whether answers wait for the store to sync.
     public var hasWaitingAnswers: Bool { !answers.isEmpty }
 

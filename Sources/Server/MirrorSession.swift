@@ -16,6 +16,8 @@ final class MirrorSession: WebSocketSession, LogFollower, MirrorOutput {
     private var decoder: WebSocketDecoder
     private var peer: MirrorPeer?
     private var isClosing = false
+    /// What is shown of its device.
+    private var sighting: DeviceSighting?
     private var heartbeat: LoopTimer?
 
     init(server: LoopServer, connection: Connection, caller: Caller?, access: Access?) {
@@ -79,6 +81,8 @@ final class MirrorSession: WebSocketSession, LogFollower, MirrorOutput {
         guard let peer, peer.isRunning else { return }
         if peer.hasWaitingAnswers { server.feeds.awaitSync(self) }
         guard !wasRunning else { return }
+        sighting = server.shared.sightings.enter(peer.deviceID)
+        see()
         touch()
         follow(server.store.logReader())
     }
@@ -88,6 +92,7 @@ final class MirrorSession: WebSocketSession, LogFollower, MirrorOutput {
         touch()
         let reader = server.store.logReader()
         peer.advance(reader)
+        sighting?.note(sent: peer.sentSeq)
         follow(reader)
     }
 
@@ -110,7 +115,19 @@ final class MirrorSession: WebSocketSession, LogFollower, MirrorOutput {
         peer?.closed()
     }
 
+    /// Notes that the mirror is there, and how far.
+    private func see() {
+        guard let peer, let sighting else { return }
+        sighting.note(at: server.time.wallMilliseconds())
+        sighting.note(sent: peer.sentSeq)
+    }
+
     private func leave() {
+        if let sighting {
+            see()
+            sighting.connections.add(-1)
+        }
+        sighting = nil
         if server.feeds.remove(self) { server.metrics.mirrorClients.add(-1) }
     }
 
@@ -121,6 +138,7 @@ final class MirrorSession: WebSocketSession, LogFollower, MirrorOutput {
         guard let peer, peer.isRunning else { return }
         let before = stream.unsentByteCount
         peer.advance(reader)
+        sighting?.note(sent: peer.sentSeq)
         if stream.unsentByteCount > 0, before == 0 { touch() }
         follow(reader)
     }
@@ -139,7 +157,10 @@ final class MirrorSession: WebSocketSession, LogFollower, MirrorOutput {
         stream.notifyWhenDrained()
     }
 
-    private func beat() { peer?.beat() }
+    private func beat() {
+        see()
+        peer?.beat()
+    }
 
     /// The mirror makes progress.
     private func touch() { stream.setDeadline(seconds: server.configuration.stallSeconds) }

@@ -30,6 +30,9 @@ enum Route: String, CaseIterable, Sendable {
     case heal = "/v1/heal"
     case tokens = "/v1/tokens"
     case token = "/v1/tokens/{id}"
+    case devices = "/v1/devices"
+    case ownDevice = "/v1/devices/me"
+    case device = "/v1/devices/{id}"
     case feed = "/v1/feed"
     case tickets = "/v1/feed/tickets"
     case mirror = "/v1/mirror"
@@ -42,7 +45,7 @@ enum Route: String, CaseIterable, Sendable {
     var methods: [HTTPMethod] {
         switch self {
         case .about, .trees, .live, .ready, .metrics, .files, .feed, .mirror, .part, .history,
-            .change:
+            .change, .devices, .ownDevice:
             [.get, .head]
         case .tree: [.get, .head, .put]
         case .records: [.get, .head, .post, .delete]
@@ -53,7 +56,7 @@ enum Route: String, CaseIterable, Sendable {
         case .borrows: [.get, .head]
         case .borrow: [.get, .head, .put, .patch]
         case .ranges, .snapshot, .tokens: [.get, .head, .post]
-        case .token: [.delete]
+        case .token, .device: [.delete]
         case .tickets: [.post]
         }
     }
@@ -131,6 +134,9 @@ enum Route: String, CaseIterable, Sendable {
         if name.equals("changes"), rest == 1 { return .change }
         if name.equals("changes"), rest == 2 {
             return target.segment(3).equals("undo") ? .undo : nil
+        }
+        if name.equals("devices"), rest < 2 {
+            return rest == 0 ? .devices : target.segment(2).equals("me") ? .ownDevice : .device
         }
         guard rest == 0 else { return nil }
         if name.equals("changes") { return .changes }

@@ -20,6 +20,7 @@ final class SharedServer: Sendable {
     /// Those the server began with; loops have their own.
     let limiters: RateLimiters
     let accessLog: AccessLog?
+    let sightings = DeviceSightings()
     let version: String
     /// When the server began, on the monotonic clock.
     let startNanoseconds: UInt64

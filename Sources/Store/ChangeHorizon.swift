@@ -31,7 +31,8 @@ struct ChangeHorizon {
 
     private mutating func confirmed(_ device: String) -> UInt64 {
         if let known = confirmed[device] { return known }
-        let found = store.device(device)?.confirmedDeviceSeq ?? 0
+        // Nobody waits for the outcomes of a device that was forgotten.
+        let found = store.device(device)?.confirmedDeviceSeq ?? .max
         confirmed[device] = found
         return found
     }

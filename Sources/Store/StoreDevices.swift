@@ -31,6 +31,27 @@ extension Store {
         }
     }
 
+    /// Forgets a device.
+    ///
+    /// - Parameters:
+    ///   - id: The device.
+    ///   - isForced: Whether its borrows are taken away.
+    ///   - change: Its id, digest and reason; it has no operations.
+    ///   - caller: Who asks.
+    ///   - rights: What the caller may do; nil for everything.
+    /// - Returns: The answer; `accepted` counts when its position is durable.
+    public func forgetDevice(
+        _ id: String,
+        isForced: Bool,
+        _ change: Change,
+        by caller: Caller,
+        rights: Rights?
+    ) -> Submission {
+        settle(change, by: caller, rights: rights) {
+            $0.decideRemoval(ofDevice: id, isForced: isForced, change, $1)
+        }
+    }
+
     /// What is known of a device; nil when it was never seen.
     public func device(_ id: String) -> DeviceRecord? { core.withLock { $0.state.device(id) } }
 }

@@ -20,6 +20,8 @@ public struct ListPage {
         case trees
         /// Tokens.
         case tokens
+        /// Devices.
+        case devices
         /// Versions of a record.
         case history
     }

@@ -13,6 +13,7 @@ import unittest
 
 import raw
 import rows_bytes
+import rows_rfc
 from rows_trees import ANNA, BEN
 from server import Server
 from table import Row, Table
@@ -212,6 +213,15 @@ class BadInputTest(Table):
                 if name.startswith("HEAD"):
                     self.assertNotIn(b"\r\n\r\n<", found[2])
                 self.unchanged(before)
+
+    def test_4a_the_rfcs_section_by_section(self):
+        before = self.head()
+        for section, name, sent, statuses, fate in rows_rfc.RFC:
+            name = f"RFC {section}: {name}"
+            with self.subTest(name):
+                found = raw.exchange(self.server, [sent], is_recorded=False)
+                self.assertEqual(found[:2], (statuses, fate), found[2][:400])
+        self.unchanged(before)
 
     def test_4b_bytes_one_at_a_time(self):
         sent = rows_bytes.get()

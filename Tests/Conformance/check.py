@@ -268,6 +268,8 @@ class Checker:
         schema = content.get("schema", {})
         if kind == "application/x-ndjson":
             return self.line_complaints(exchange, schema, body, is_request)
+        if kind == "text/event-stream":
+            return self.event_complaints(schema, body)
         if kind.endswith("json"):
             if exchange.truncated and not is_request:
                 return []
@@ -297,6 +299,21 @@ class Checker:
             if isinstance(value, dict) and "problem" in value and "status" in value:
                 self.see_problem(exchange, operation, value["problem"], value["status"])
                 self.statuses[operation.id, value["status"]] += 1
+        return found
+
+    def event_complaints(self, schema, body):
+        """What is wrong with server-sent events: blocks of known lines, commits of their shape."""
+        found = []
+        for number, block in enumerate(body.decode().split("\n\n")[:-1], 1):
+            lines = dict(line.split(":", 1) for line in block.split("\n"))
+            kind = lines.get("event", " none").strip()
+            for wrong in set(lines) - {"", "id", "event", "data"}:
+                found.append(f"event {number}: the field {wrong}")
+            if kind not in ("commit", "bye", "none") or ("data" in lines) != (kind != "none"):
+                found.append(f"event {number}: {kind} with the fields {', '.join(lines)}")
+            if kind == "commit":
+                complaints = self.contract.complaints(schema, parse(lines["data"].encode()))
+                found += [f"event {number}: {wrong}" for wrong in complaints]
         return found
 
     def problem_code(self, exchange):

@@ -168,6 +168,9 @@ def operations():
             **token(NO_TREE), "watcher": FORBIDDEN, "admin": 200}, {}),
         ("listChanges", "GET", "/v1/changes", token(200),
          {"headers": {"Accept": "application/x-ndjson"}}),
+        ("listChanges", "GET", "/v1/changes?wait=1", token(200), {}),
+        ("listChanges", "HEAD", "/v1/changes", token(200),
+         {"headers": {"Accept": "text/event-stream"}}),
         ("listRanges", "GET", "/v1/ranges", token(200), {}),
         ("listRanges", "GET", "/v1/ranges?tree=parts", reading(200), {}),
         ("postRange", "POST", "/v1/ranges", writing(201),
@@ -181,6 +184,9 @@ def operations():
         ("postTicket", "POST", "/v1/feed/tickets", token(201), {
             "has": {"ticket": re.compile("^hft_[0-9a-f]{64}$"), "expiresAt": ANY},
             "save": {"ticket:%s": "ticket"}, "reply": {"Cache-Control": "no-store"}}),
+        ("listDevices", "GET", "/v1/devices", everywhere("read", 200), {}),
+        ("getOwnDevice", "GET", "/v1/devices/me", token((404, "not-found")), {}),
+        ("deleteDevice", "DELETE", "/v1/devices/nobody", everywhere("admin", (404, "not-found")), {}),
         ("listTokens", "GET", "/v1/tokens", everywhere("admin", 200), {}),
         ("postToken", "POST", "/v1/tokens", everywhere("admin", 201), {
             "json": {"user": "carl", "device": "PC-3", "rights": {"parts": ["read"]}},

@@ -156,7 +156,7 @@ SERVER = [
     *[Row(f"{method} {path} comes later", method, path, 422, "unsupported") for method, path in (
         ("GET", "/v1/openapi.json"),
         ("POST", "/v1/files"), ("PUT", "/v1/files/ab"),
-        ("GET", "/v1/devices/me"), ("POST", "/v1/backups"),
+        ("POST", "/v1/backups"),
         ("POST", "/v1/backups/x/verify"), ("POST", "/v1/cluster/stepDown"))],
     Row("a method nobody knows, nowhere", "BREW", "/v1/nothing", 501, "unknown-method"),
     Row("a token where there are none", "GET", "/v1", 401, "token-unknown",
@@ -238,13 +238,13 @@ def everywhere(contract):
         else:
             rows += [
                 row("a body", 422, "bad-body", body=b"{}"),
-                row("an event stream", 400, "unsupported-parameter",
-                    headers={"Accept": "text/event-stream"}, has={"field": "Accept"}),
+                row("a media type it does not give", 400, "unsupported-parameter",
+                    headers={"Accept": "image/png"}, has={"field": "Accept"}),
+                row("Last-Event-ID without events", 400, "unsupported-parameter",
+                    headers={"Last-Event-ID": "${head}"}, has={"field": "Last-Event-ID"}),
                 row("If-Match of a read", 400, "unsupported-parameter",
                     headers={"If-Match": '"${head}"'}, has={"field": "If-Match"}),
             ]
             rows.append(row("a position not reached", 503, "not-yet", headers={
                 "Holdfast-Min-Position": "${epoch}:9007199254740991"}, reply={"Retry-After": ANY}))
-    rows.append(Row("the long poll comes later", "GET", "/v1/changes?wait=5", 400,
-                    "unsupported-parameter"))
     return rows
