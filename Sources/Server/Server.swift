@@ -188,7 +188,8 @@ public final class Server: Sendable {
         options.socketMode = configuration.socketMode
         options.stream.stallMilliseconds = Int(configuration.stallSeconds * 1000)
         options.stream.outputByteCountHigh = configuration.outputByteCountMax
-        options.stream.outputByteCountLow = configuration.outputByteCountMax / 4
+        let low = min(Limits.outputByteCountLow, configuration.outputByteCountMax / 4)
+        options.stream.outputByteCountLow = low
         options.tls = configuration.tls
         options.handshakeMilliseconds = Int(configuration.headSeconds * 1000)
         options.plainFarewell = Self.plainFarewell
