@@ -95,7 +95,11 @@ final class Connection: ByteStreamHandler {
     func received(_ stream: ByteStream, _ bytes: ByteView) -> Int {
         if let session { return session.received(bytes) }
         var offset = 0
-        while !isWaiting, producer == nil || consumer != nil, !endsAfterReply, !isClosed {
+        // Who sends requests and reads no replies costs the limit of output and one reply, not all
+        // replies to what one read has brought.
+        while !isWaiting, producer == nil || consumer != nil, !endsAfterReply, !isClosed,
+            stream.canTakeOutput
+        {
             let wasIdle = parser.isIdle
             switch parser.step(bytes, &offset) {
             case .needsMore:
@@ -115,6 +119,7 @@ final class Connection: ByteStreamHandler {
             }
         }
         if endsAfterReply || isClosed { return bytes.count }
+        guard isWaiting || producer != nil && consumer == nil else { return offset }
         // What has arrived waits in the stream until the reply has left.
         let isWatched = producer?.isEndless == true && offset == bytes.count
         if !isWatched { stream.pauseReading() }

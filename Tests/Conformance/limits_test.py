@@ -248,6 +248,94 @@ class LimitsTest(unittest.TestCase):
         stream.close()
 
 
+class TimesTest(unittest.TestCase):
+    def serve(self, *flags):
+        server = Server("--loops", "1", *flags)
+        self.addCleanup(server.stop)
+        return server
+
+    def connect(self, server, buffer=None):
+        stream = socket.socket()
+        self.addCleanup(stream.close)
+        if buffer:
+            stream.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
+        stream.settimeout(WAIT)
+        stream.connect((server.host, server.port))
+        return stream
+
+    def ask(self, server, method, path, body=None, **headers):
+        connection = server.connection()
+        connection.request(method, path, body=body,
+                           headers={"Content-Type": "application/json", **headers})
+        reply = connection.getresponse()
+        content = reply.read().decode()
+        connection.close()
+        return content
+
+    def count(self, server, series):
+        text = self.ask(server, "GET", "/metrics")
+        found = [line for line in text.splitlines() if line.startswith(series + " ")]
+        return int(found[0].rpartition(" ")[2]) if found else 0
+
+    def fill(self, server, count):
+        self.ask(server, "PUT", "/v1/trees/long", '{"keys":"name"}')
+        for number in range(count):
+            self.ask(server, "PUT", f"/v1/records/long/n{number}", json.dumps("x" * 2000),
+                     **{"If-None-Match": "*"})
+
+    def test_idle_connections_end(self):
+        server = self.serve("--idle-timeout", "0.2")
+        fresh, used = self.connect(server), self.connect(server)
+        used.sendall(b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        self.assertTrue(used.recv(4096).startswith(b"HTTP/1.1 200"))
+        self.assertEqual((fresh.recv(1), used.recv(1)), (b"", b""))
+
+    def test_a_long_read_that_does_not_go_on_ends(self):
+        server = self.serve("--pin-timeout", "0.1")
+        self.fill(server, 400)
+        reader = self.connect(server, buffer=4096)
+        reader.sendall(b"GET /v1/records/long HTTP/1.1\r\nHost: localhost\r\n"
+                       b"Accept: application/x-ndjson\r\n\r\n")
+        self.assertIn(b" 200 ", reader.recv(15))
+        end = time.monotonic() + WAIT
+        while self.count(server, "holdfast_pins") > 0:
+            self.assertLess(time.monotonic(), end)
+            time.sleep(0.01)
+        # What it had been given comes, and no end that would make it look whole.
+        received = b""
+        try:
+            while part := reader.recv(1 << 20):
+                received += part
+        except ConnectionResetError:
+            pass
+        self.assertFalse(received.endswith(b"0\r\n\r\n"))
+
+    def answered(self, output, at_least=0):
+        """How many of 3000 pipelined requests are answered to one who reads nothing."""
+        server = self.serve("--max-output", str(output))
+        self.fill(server, 1)
+        reader = self.connect(server, buffer=4096)
+        reader.setblocking(False)
+        requests = b"GET /v1/records/long/n0 HTTP/1.1\r\nHost: localhost\r\n\r\n" * 3000
+        end = time.monotonic() + 2
+        while requests and time.monotonic() < end:
+            try:
+                requests = requests[reader.send(requests):]
+            except BlockingIOError:
+                time.sleep(0.05)
+        series = 'holdfast_http_requests_total{route="/v1/records/{tree}/{key}",code="200"}'
+        end = time.monotonic() + WAIT
+        while (count := self.count(server, series)) < at_least:
+            self.assertLess(time.monotonic(), end, count)
+            time.sleep(0.01)
+        return count
+
+    def test_who_does_not_read_is_not_read_from(self):
+        # Besides the limit there is what the system holds for the connection, some 300 kB.
+        self.assertLess(self.answered(16_384), 400)
+        self.assertLess(self.answered(2_097_152, 2_097_152 // 2400), 1500)
+
+
 class ConnectionsTest(unittest.TestCase):
     def pauses(self, stream):
         """The counter, asked for on a connection that is there already."""
