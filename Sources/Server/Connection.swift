@@ -499,7 +499,7 @@ extension ByteStream {
     func setDeadline(seconds: Double) { setDeadline(milliseconds: Int(seconds * 1000)) }
 
     /// Whether a producer may make more.
-    var hasRoom: Bool { unsentByteCount < options.outputByteCountLow }
+    var hasRoom: Bool { unsentByteCount <= options.outputByteCountLow }
 
     /// Bytes written in all, those that wait to be sent too.
     var writtenByteCount: UInt64 { sentByteCount + UInt64(unsentByteCount) }
