@@ -88,6 +88,7 @@ test-autobahn: $(BUILD_FIRST)
 # A real browser against the real server.
 test-web: $(BUILD_FIRST)
 	HOLDFAST_BIN="$(CURDIR)/$(DEBUG)" $(PYTHON) Tests/Web/viewer_test.py
+	HOLDFAST_BIN="$(CURDIR)/$(DEBUG)" $(PYTHON) Tests/Web/events_test.py
 
 # 17,569 real parts, borrows, kill -9, slow and frozen readers, over real processes.
 test-scenario: $(BUILD_FIRST)

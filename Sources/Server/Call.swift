@@ -45,7 +45,7 @@ extension Call {
                 "Users and devices that begin with _ are the system's."
             )
         }
-        why = try Self.text(head, "holdfast-why", "")
+        why = try Self.text(head, "holdfast-why", "", byteCountMax: Limits.whyByteCountMax)
         idempotencyKey = try Self.key(head)
         do throws(HTTPError) {
             wantsRepresentation = try Preferences(head).returns == .representation
@@ -100,15 +100,16 @@ extension Call {
     private static func text(
         _ head: RequestHead,
         _ name: StaticString,
-        _ fallback: String
+        _ fallback: String,
+        byteCountMax: Int = Limits.identityByteCountMax
     ) throws(RequestRefusal) -> String {
         guard let value = try single(head, name) else { return fallback }
+        let text: String
         do throws(HTTPError) {
-            let text = try PercentEncoding.text(value)
+            text = try PercentEncoding.text(value)
             guard !text.isEmpty, text.unicodeScalars.allSatisfy({ $0.value >= 32 }) else {
                 throw HTTPError.badField(name: "\(name)")
             }
-            return text
         } catch {
             throw RequestRefusal(
                 .badHeader,
@@ -116,6 +117,10 @@ extension Call {
                     + "characters."
             )
         }
+        guard text.utf8.count <= byteCountMax else {
+            throw RequestRefusal(.tooLarge, "\(name) may have \(byteCountMax) bytes, decoded.")
+        }
+        return text
     }
 
     /// The value of `Idempotency-Key`.

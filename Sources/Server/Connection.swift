@@ -140,11 +140,9 @@ final class Connection: ByteStreamHandler {
         } else if parser.isIdle && !isWaiting && producer == nil {
             stream.close(.deadline)
         } else if let producer {
-            // Nothing has come or gone for so long: nobody is there, or there was nothing to say.
-            guard producer.isEndless, stream.unsentByteCount == 0 else {
-                return stream.close(.deadline)
-            }
-            stream.setDeadline(seconds: server.configuration.stallSeconds)
+            // Nothing has come or gone for so long: nobody is there. A body without end may have
+            // had nothing to say; the stream itself ends for a peer that takes nothing.
+            if !producer.isEndless { stream.close(.deadline) }
         } else if !isWaiting {
             if !isNamed { begin(nil) }
             let refusal = Refusal(
@@ -506,7 +504,7 @@ extension ByteStream {
     func setDeadline(seconds: Double) { setDeadline(milliseconds: Int(seconds * 1000)) }
 
     /// Whether a producer may make more.
-    var hasRoom: Bool { unsentByteCount < options.outputByteCountLow }
+    var hasRoom: Bool { unsentByteCount <= options.outputByteCountLow }
 
     /// Bytes written in all, those that wait to be sent too.
     var writtenByteCount: UInt64 { sentByteCount + UInt64(unsentByteCount) }

@@ -34,6 +34,7 @@ extension LoopServer {
             caller = call.caller
             if call.isRead, route.hasPosition { try requireNoBody(call) }
             if call.isRead, try awaitsPosition(head, connection) { return }
+            if !isRetry { tellActivity(call) }
             if let producer = try answer(call, connection) {
                 connection.send(route, producing: producer)
                 return
@@ -126,7 +127,7 @@ extension LoopServer {
         let call = try Call(head, body: .empty, route: route, access: access)
         caller = call.caller
         guard route == .mirror else {
-            let session = FeedSession(server: self, connection: connection, access: access)
+            let session = FeedSession(server: self, connection: connection, call.caller, access)
             connection.upgrade(to: session, handshake)
             return
         }

@@ -16,6 +16,7 @@ final class EventStream: BodyProducer, LogFollower {
     let isEndless = true
     private let server: LoopServer
     private unowned let connection: Connection
+    private let caller: Caller?
     private let wish: FeedHub.Wish
     /// The last commit that was looked at for this client.
     private var seq: UInt64
@@ -28,9 +29,11 @@ final class EventStream: BodyProducer, LogFollower {
         self.seq = seq
         server = connection.server
         access = server.access
+        caller = server.caller
         wish = FeedHub.Wish(filter: filter, form: .events)
         server.feeds.add(self)
         server.metrics.feedClients.add(1)
+        tell(.connect)
         let milliseconds = Int(server.configuration.heartbeatSeconds * 1000)
         heartbeat = server.loop.schedule(afterMilliseconds: milliseconds, isRepeating: true) {
             [weak self] in self?.beat()
@@ -78,6 +81,7 @@ final class EventStream: BodyProducer, LogFollower {
         guard connection.stream.unsentByteCount == 0 else { return }
         let position = server.position(of: seq)
         connection.write { EventMessages.appendHeartbeat(position, to: &$0) }
+        tell(.heartbeat)
     }
 
     // MARK: End
@@ -90,6 +94,17 @@ final class EventStream: BodyProducer, LogFollower {
     func end() {
         heartbeat?.cancel()
         heartbeat = nil
-        if server.feeds.remove(self) { server.metrics.feedClients.add(-1) }
+        guard server.feeds.remove(self) else { return }
+        server.metrics.feedClients.add(-1)
+        tell(.disconnect)
+    }
+
+    private func tell(_ kind: ActivityMessage.Kind) {
+        server.tellActivity(
+            kind,
+            caller,
+            path: Route.changes.rawValue,
+            seq: kind == .heartbeat ? seq : nil
+        )
     }
 }

@@ -5,6 +5,7 @@
 // loop for all clients that are at the head and want the same of them.
 internal import HoldfastBasics
 internal import HoldfastCommitLog
+internal import HoldfastEngine
 internal import HoldfastHTTP
 internal import HoldfastNetworking
 internal import HoldfastRecords
@@ -44,6 +45,8 @@ final class FeedHub {
     /// Mirrors with answers that wait for the store to sync.
     private var waiting: [ObjectIdentifier: MirrorSession] = [:]
     private var encoded: [Encoded] = []
+    /// Heartbeats of the last commit they were made for.
+    private var heads: (seq: UInt64, byFilter: [CommitFilter: ByteBufferBox]) = (0, [:])
     private var payload = ByteBuffer()
     /// Whether clients were given commits a moment ago, and whether there are new ones since.
     private var isResting = false
@@ -117,6 +120,35 @@ final class FeedHub {
         if through == reader.head { encoded.append(made) }
         return made
     }
+
+    /// The heartbeat at a commit, made once for all who are shown the same.
+    ///
+    /// The state may be ahead of what is durable; its hashes are then another position's, and are
+    /// left out.
+    func head(at seq: UInt64, _ filter: CommitFilter) -> ByteBufferBox {
+        if heads.seq == seq, let ready = heads.byFilter[filter] { return ready }
+        if heads.seq != seq || heads.byFilter.count == Self.headCountMax { heads = (seq, [:]) }
+        let (chain, hashes) = shared.store.read { reader in
+            (
+                reader.chain(atSeq: seq) ?? .zero,
+                reader.state.head == seq ? reader.state.hashes : nil
+            )
+        }
+        var shown: [BlockName: Hash128]?
+        if let hashes, filter.prefix == nil {
+            shown = [:]
+            for (block, hash) in hashes where hash != .zero && filter.permits(block) {
+                shown?[block] = hash
+            }
+        }
+        let box = ByteBufferBox()
+        FeedMessages.appendHead(seq: seq, chain: chain, hashes: shown, to: &box.bytes)
+        heads.byFilter[filter] = hashes == nil ? nil : box
+        return box
+    }
+
+    /// Heartbeats that are kept; filters of more kinds are made anew.
+    private static let headCountMax = 64
 
     private func encode(
         after seq: UInt64,

@@ -19,6 +19,7 @@ final class FeedSession: WebSocketSession, LogFollower {
 
     private let server: LoopServer
     let access: Access?
+    private let caller: Caller
     private unowned let connection: Connection
     private var decoder: WebSocketDecoder
     private var phase = Phase.waitsForStart
@@ -28,6 +29,8 @@ final class FeedSession: WebSocketSession, LogFollower {
     private var isLive = false
     private var isCatchingUp = false
     private var heartbeat: LoopTimer?
+    /// By which it is told of activity.
+    private var watcher: Activity.Watcher?
 
     /// The epoch hello named; nil before it.
     private var epoch: Epoch?
@@ -37,8 +40,9 @@ final class FeedSession: WebSocketSession, LogFollower {
     /// Unit: commits.
     private static let lagMin: UInt64 = 100
 
-    init(server: LoopServer, connection: Connection, access: Access?) {
+    init(server: LoopServer, connection: Connection, _ caller: Caller, _ access: Access?) {
         self.server = server
+        self.caller = caller
         self.access = access
         self.connection = connection
         let configuration = server.configuration
@@ -112,8 +116,11 @@ final class FeedSession: WebSocketSession, LogFollower {
     }
 
     func closed() {
+        if heartbeat != nil { tell(.disconnect) }
         heartbeat?.cancel()
         heartbeat = nil
+        if let watcher { server.shared.activity.remove(watcher) }
+        watcher = nil
         if server.feeds.remove(self) { server.metrics.feedClients.add(-1) }
     }
 
@@ -125,6 +132,10 @@ final class FeedSession: WebSocketSession, LogFollower {
             request = try FeedStart(message)
         } catch {
             bye(.badStart, error.refusal.detail)
+            return
+        }
+        guard !request.activity || access?.rights.hasEverywhere(.admin) ?? true else {
+            bye(.rightsChanged, "Activity is told to whoever has 'admin' on *.")
             return
         }
         let reader = server.store.logReader()
@@ -144,6 +155,12 @@ final class FeedSession: WebSocketSession, LogFollower {
         phase = .running
         let seq = self.seq
         send { FeedMessages.appendStarted(seq: seq, to: &$0) }
+        tell(.connect)
+        if request.activity {
+            let watcher = Activity.Watcher(LoopBound(self, to: server.loop))
+            server.shared.activity.add(watcher)
+            self.watcher = watcher
+        }
         touch()
         let milliseconds = Int(server.configuration.heartbeatSeconds * 1000)
         heartbeat = server.loop.schedule(afterMilliseconds: milliseconds, isRepeating: true) {
@@ -208,10 +225,30 @@ final class FeedSession: WebSocketSession, LogFollower {
     /// The heartbeat: how far this client is, for one whose filter lets nothing through too.
     private func beat() {
         guard phase == .running, isLive, stream.unsentByteCount == 0 else { return }
-        let chain = server.store.chain(atSeq: seq)
-        let seq = self.seq
-        send { FeedMessages.appendHead(seq: seq, chain: chain, to: &$0) }
+        let head = server.feeds.head(at: seq, wish.filter)
+        stream.write { $0.appendFrame(.text, head.bytes.view) }
+        tell(.heartbeat)
         touch()
+    }
+
+    // MARK: Activity
+
+    /// Shows what somebody did, unless the client reads too slowly for it.
+    func show(_ message: [UInt8]) {
+        guard phase == .running, let watcher else { return }
+        guard stream.unsentByteCount < FeedHub.byteCountMax else { return watcher.miss() }
+        let missed = watcher.takeMissed()
+        if missed > 0 { send { ActivityMessage.appendMissed(missed, to: &$0) } }
+        message.withView { view in stream.write { $0.appendFrame(.text, view) } }
+    }
+
+    private func tell(_ kind: ActivityMessage.Kind) {
+        server.tellActivity(
+            kind,
+            caller,
+            path: Route.feed.rawValue,
+            seq: kind == .heartbeat ? seq : nil
+        )
     }
 
     /// The client makes progress.

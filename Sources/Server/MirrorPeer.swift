@@ -109,8 +109,8 @@ public final class MirrorPeer {
     /// Whether the mirror has introduced itself and the connection goes on.
     public var isRunning: Bool { phase == .running }
 
-    /// The device of a mirror that has introduced itself.
-    var deviceID: String { caller.device }
+    /// Who a mirror is that has introduced itself.
+    var identity: Caller { caller }
 
     /// The last commit that was sent.
     var sentSeq: UInt64 { seq }

@@ -81,8 +81,9 @@ final class MirrorSession: WebSocketSession, LogFollower, MirrorOutput {
         guard let peer, peer.isRunning else { return }
         if peer.hasWaitingAnswers { server.feeds.awaitSync(self) }
         guard !wasRunning else { return }
-        sighting = server.shared.sightings.enter(peer.deviceID)
+        sighting = server.shared.sightings.enter(peer.identity.device)
         see()
+        tell(.connect)
         touch()
         follow(server.store.logReader())
     }
@@ -125,6 +126,7 @@ final class MirrorSession: WebSocketSession, LogFollower, MirrorOutput {
     private func leave() {
         if let sighting {
             see()
+            tell(.disconnect)
             sighting.connections.add(-1)
         }
         sighting = nil
@@ -159,7 +161,18 @@ final class MirrorSession: WebSocketSession, LogFollower, MirrorOutput {
 
     private func beat() {
         see()
+        if sighting != nil { tell(.heartbeat) }
         peer?.beat()
+    }
+
+    private func tell(_ kind: ActivityMessage.Kind) {
+        guard let peer else { return }
+        server.tellActivity(
+            kind,
+            peer.identity,
+            path: Route.mirror.rawValue,
+            seq: kind == .heartbeat ? peer.sentSeq : nil
+        )
     }
 
     /// The mirror makes progress.

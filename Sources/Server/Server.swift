@@ -188,8 +188,10 @@ public final class Server: Sendable {
         options.socketMode = configuration.socketMode
         options.stream.stallMilliseconds = Int(configuration.stallSeconds * 1000)
         options.stream.outputByteCountHigh = configuration.outputByteCountMax
-        let low = min(Limits.outputByteCountLow, configuration.outputByteCountMax / 4)
-        options.stream.outputByteCountLow = low
+        options.stream.outputByteCountLow = min(
+            Limits.outputByteCountLow,
+            configuration.outputByteCountMax / 4
+        )
         options.tls = configuration.tls
         options.handshakeMilliseconds = Int(configuration.headSeconds * 1000)
         options.plainFarewell = Self.plainFarewell

@@ -21,6 +21,7 @@ final class SharedServer: Sendable {
     let limiters: RateLimiters
     let accessLog: AccessLog?
     let sightings = DeviceSightings()
+    let activity = Activity()
     let version: String
     /// When the server began, on the monotonic clock.
     let startNanoseconds: UInt64

@@ -35,6 +35,17 @@ public struct CommitFilter: Hashable, Sendable {
     /// Whether every commit passes, also one with no effect to show: then seqs are dense.
     public var isEverything: Bool { trees == nil && prefix == nil }
 
+    /// Whether every effect of a block passes, so that the hash of all of it tells the reader of
+    /// nothing else.
+    ///
+    /// - Parameter block: Its name.
+    /// - Returns: Whether a reader who starts from everything holds exactly that block.
+    public func permits(_ block: BlockName) -> Bool {
+        guard prefix == nil, block.tree != .tokens else { return false }
+        guard let trees else { return true }
+        return trees.contains(block.tree) || block.subject.map(trees.contains) ?? false
+    }
+
     /// Whether effects of a block pass, as far as the block's name tells.
     ///
     /// - Parameters:

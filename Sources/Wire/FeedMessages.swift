@@ -70,12 +70,28 @@ public enum FeedMessages {
         return isMessage
     }
 
-    /// Appends `{"head":{"seq","chain"}}`: heartbeat and progress.
-    public static func appendHead(seq: UInt64, chain: Hash128, to buffer: inout ByteBuffer) {
+    /// Appends `{"head":{"seq","chain","hashes"?}}`: heartbeat and progress.
+    ///
+    /// - Parameters:
+    ///   - seq: Everything up to it that passes has been sent.
+    ///   - chain: The chain after it.
+    ///   - hashes: Hashes of the blocks the reader is shown whole, at exactly `seq`; nil when they
+    ///     are not known there.
+    ///   - buffer: Gets the message.
+    public static func appendHead(
+        seq: UInt64,
+        chain: Hash128,
+        hashes: [BlockName: Hash128]? = nil,
+        to buffer: inout ByteBuffer
+    ) {
         buffer.append("{\"head\":{\"seq\":")
         buffer.append(decimal: seq)
         buffer.append(",\"chain\":")
         buffer.appendQuoted(chain)
+        if let hashes {
+            buffer.append(",\"hashes\":")
+            buffer.append(hashes: hashes)
+        }
         buffer.append("}}")
     }
 

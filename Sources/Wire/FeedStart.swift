@@ -5,7 +5,7 @@ public import HoldfastRecords
 
 /// What a client wants of the feed.
 ///
-/// Shape: `{"start":{"since"?,"chain"?,"trees"?,"prefix"?,"before"?}}`.
+/// Shape: `{"start":{"since"?,"chain"?,"trees"?,"prefix"?,"before"?,"activity"?}}`.
 public struct FeedStart: Hashable, Sendable {
     /// The commit after which to begin; nil begins live.
     public let since: Position?
@@ -15,14 +15,15 @@ public struct FeedStart: Hashable, Sendable {
     public let filter: CommitFilter
     /// Whether effects carry what stood before.
     public let before: Bool
+    /// Whether it is told who reads what, connects and is there.
+    public let activity: Bool
 
     /// Reads the message.
     ///
     /// - Parameter message: The text of the client's first message.
-    /// - Throws: `badJSON`; `badBody` or `unsupported` with the member; the feed then ends with
-    ///   4001.
+    /// - Throws: `badJSON`; `badBody` with the member; the feed then ends with 4001.
     public init(_ message: ByteView) throws(ShapeRefusal) {
-        self = try Body.read(message, later: ["activity"]) { reader throws(FormError) in
+        self = try Body.read(message) { reader throws(FormError) in
             let expected = "an object with the one member start"
             let start = try reader.enterObject(expected)
             guard let name = try reader.nextMember(), name.equals("start") else {
@@ -40,6 +41,7 @@ public struct FeedStart: Hashable, Sendable {
         var trees: Set<TreeName>?
         var prefix: [UInt8]?
         var before = false
+        var activity = false
         let start = try reader.enterObject()
         while let name = try reader.nextMember() {
             guard try !reader.null() else { continue }
@@ -56,6 +58,7 @@ public struct FeedStart: Hashable, Sendable {
                     (1...Limits.nameByteCountMax).contains($0.count) ? $0.array : nil
                 }
             case "before": before = try reader.bool()
+            case "activity": activity = try reader.bool()
             default: try reader.unknownMember()
             }
         }
@@ -64,5 +67,6 @@ public struct FeedStart: Hashable, Sendable {
         self.chain = chain
         self.filter = CommitFilter(trees: trees, prefix: prefix)
         self.before = before
+        self.activity = activity
     }
 }

@@ -169,7 +169,7 @@ FRAMES = [
     ("a start with a member twice", raw.masked(1, b'{"start":{"before":true,"before":true}}'),
      4001),
     ("a start with an unknown member", start(colour="red"), 4001),
-    ("activity comes later", start(activity=True), 4001),
+    ("activity that is neither", start(activity="yes"), 4001),
     ("a since that is no position", start(since=5), 4001),
     ("a since without its epoch", start(since="5"), 4001),
     ("trees that are no list", start(trees="parts"), 4001),

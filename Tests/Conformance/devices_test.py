@@ -8,6 +8,7 @@ import urllib.parse
 
 import websockets.sync.client
 
+import raw
 from rows_rights import schema
 from server import Server
 from table import ANY, Row, Table
@@ -31,10 +32,9 @@ class DevicesTest(Table):
 
     def mirror(self, device, user="anna", settled=0):
         """A mirror that has said hello, and reads nothing more."""
-        socket = websockets.sync.client.connect(
+        socket = self.enterContext(websockets.sync.client.connect(
             f"ws://{self.server.host}:{self.server.port}/v1/mirror", max_size=None,
-            subprotocols=["holdfast.mirror.v1"], compression=None)
-        self.addCleanup(socket.close)
+            subprotocols=["holdfast.mirror.v1"], compression=None))
         hello = {
             "protocol": 1, "databaseID": self.server.database_id, "application": "conformance",
             "device": device, "deviceName": "the desk", "user": user, "app": "stockroom",
@@ -42,6 +42,37 @@ class DevicesTest(Table):
         socket.send(b"\x01" + json.dumps(hello).encode())
         self.assertEqual(socket.recv()[:1], b"\x81")
         return socket
+
+    def test_6_the_feed_and_mirrors_are_told_the_same_hashes(self):
+        """A feed's heartbeat has the hashes a mirror's has, at the same seq, of what it is shown."""
+        seq, _ = self.head()
+        mirror = self.mirror("hashes")
+        self.until("hashes", connected=True)
+        feeds = {name: raw.WebSocket(self.server) for name in ("all", "parts", "prefix")}
+        for name, members in (
+                ("all", {}), ("parts", {"trees": ["parts"]}), ("prefix", {"prefix": "a"})):
+            self.addCleanup(feeds[name].close)
+            feeds[name].send({"start": members})
+        heads = {name: feed.wait_for("head")[0] for name, feed in feeds.items()}
+        told = None
+        while told is None or "hashes" not in told:
+            message = mirror.recv()
+            told = json.loads(message[1:]) if message[:1] == b"\x83" else None
+        self.assertGreater(told["seq"], seq)
+        self.assertEqual(heads["all"], told)
+        self.assertIn("_devices", told["hashes"])
+        self.assertEqual(heads["parts"]["hashes"], {
+            block: value for block, value in told["hashes"].items()
+            if block.rpartition("/")[2] == "parts"})
+        self.assertNotIn("hashes", heads["prefix"])
+        self.run_rows([Row("a change", "POST", "/v1/records/parts", 201, json={"n": "more"},
+                           commits=1)])
+        commit = feeds["parts"].wait_for("commit")[0]
+        after = feeds["parts"].wait_for("head")[0]
+        self.assertEqual((after["seq"], after["chain"]), (commit["seq"], commit["chain"]))
+        self.assertNotEqual(after["hashes"]["parts"], heads["parts"]["hashes"]["parts"])
+        self.assertEqual(after["hashes"]["_ranges/parts"],
+                         heads["parts"]["hashes"]["_ranges/parts"])
 
     def until(self, device, **members):
         """Waits until a device is told of so; what is told."""
@@ -100,6 +131,7 @@ class DevicesTest(Table):
     def test_3_pages(self):
         self.mirror("a").close()
         self.mirror("b").close()
+        self.until("b")
         self.run_rows([
             Row("one", "GET", "/v1/devices?limit=1", 200, has={"devices/#": 1, "devices/0/id": PC},
                 save={"next": "next"}, reply={"Link": ANY}),
@@ -140,7 +172,7 @@ class DevicesTest(Table):
 
     def test_5_a_device_that_comes_back_goes_on(self):
         self.mirror(PC, settled=9)
-        device = self.until(PC, connected=True)
+        device = self.until(PC, connected=True, confirmed=9)
         self.assertEqual((device["confirmed"], device["keysLeft"]), (9, {"parts": 9}))
         self.run_rows([
             Row("an id it had", "PUT", "/v1/records/parts/${second}?revision=0", 201, commits=1,

@@ -443,11 +443,34 @@ class SlowTest(EventsTest):
         found = [line[4:].decode() for line in received.split(b"\n") if line.startswith(b"id: ")]
         self.assertEqual([position for position in dict.fromkeys(found)], positions)
 
-    def test_it_is_told_when_the_log_was_cut(self):
+    def again(self, *flags):
+        """Another server in the place of the first."""
         self.server.stop()
-        self.server = Server("--segment-bytes", "65536", "--history-days", "0")
+        self.server = Server(*flags)
         self.url = f"http://{self.server.host}:{self.server.port}"
+        self.epoch = self.server.epoch
         self.send("PUT", "/v1/trees/notes", 201, {"keys": "name"})
+
+    def test_a_steady_one_is_not_cut_and_a_frozen_one_is(self):
+        """Whoever takes some of what waits, always, may be slower than all deadlines."""
+        self.again("--stall-timeout", "1", "--heartbeat", "0.3")
+        frozen, steady = self.frozen(), self.frozen()
+        positions = [self.note(f"n{number}", "x" * 20_000) for number in range(300)]
+        received, began = b"", time.monotonic()
+        while positions[-1].encode() not in received[-100_000:]:
+            # Three deadlines pass before the first half is read.
+            if len(received) < 3_000_000:
+                time.sleep(max(0, began + 3 * len(received) / 3_000_000 - time.monotonic()))
+            part = steady.recv(64 << 10)
+            self.assertTrue(part)
+            received += part
+        self.assertGreater(time.monotonic() - began, 3)
+        with contextlib.suppress(ConnectionResetError):
+            while part := frozen.recv(1 << 20):
+                self.assertNotIn(positions[-1].encode(), part)
+
+    def test_it_is_told_when_the_log_was_cut(self):
+        self.again("--segment-bytes", "65536", "--history-days", "0")
         stream = self.frozen()
         for number in range(40):
             self.note(f"n{number}", "x" * 500_000)

@@ -187,7 +187,7 @@ import Testing
         (#"{"start":{},"more":{}}"#, .badBody, nil),
         (#"{"start":[]}"#, .badBody, "start"),
         (#"{"start":{"leave":true}}"#, .badBody, "start.leave"),
-        (#"{"start":{"activity":true}}"#, .unsupported, "start.activity"),
+        (#"{"start":{"activity":1}}"#, .badBody, "start.activity"),
         (#"{"start":{"since":48190}}"#, .badBody, "start.since"),
         (#"{"start":{"since":"48190"}}"#, .badBody, "start.since"),
         (#"{"start":{"chain":"5f0d1c9be2a84736a1b0c9d8e7f60512"}}"#, .badBody, "start.since"),
