@@ -15,6 +15,20 @@ public enum Limits {
     public static let revisionMax: UInt32 = .max
     /// Largest value by default: mirrors hold every value, files are for the rest.
     public static let valueByteCountMax = 1 << 20
+    /// Largest file by default: far above what anybody attaches, far below what overflows.
+    public static let fileByteCountMax = 1 << 40
+    /// Longest name and longest media type of a file, as file systems and RFC 6838 have them.
+    public static let fileNameByteCountMax = 255
+    /// Bytes of a file that are read, hashed or written at once.
+    public static let fileBlockByteCount = 256 << 10
+    /// For how long a file that nothing names stays, and its uploader may read it.
+    public static let fileMilliseconds: Int64 = 7 * 86_400_000
+    /// For how long an upload that was cut waits to be resumed.
+    public static let uploadMilliseconds: Int64 = 86_400_000
+    /// Uploads that were cut and whose files stay open; of more the hash is taken anew.
+    public static let openUploadCountMax = 64
+    /// Files one commit of a collection takes away.
+    public static let collectedCountMax = 1000
     /// Largest commit, so that a frame always fits a buffer and a WebSocket message.
     public static let commitByteCountMax = 16 << 20
     /// Most effects of one commit: an effect's ordinal has 17 bits in a location.

@@ -11,7 +11,7 @@ extension Backup {
     /// What the making of a database may have left behind, besides the mark.
     private static let unfinishedNames: Set = [
         Healing.path, Healing.path + ".new", CommitLog.lockPath, PartReference.directory,
-        Manifest.directory, Segment.directory, Identity.path + ".new", "lost+found",
+        Manifest.directory, Segment.directory, Identity.path + ".new", "lost+found", "files",
     ]
 
     /// Makes a database of it, in a new epoch that begins behind its commit, marked for healing.
@@ -22,6 +22,7 @@ extension Backup {
     ///   - options: How its log is laid out.
     ///   - random: Gives the epoch and salts.
     ///   - visit: Is told after each part how many bytes it has.
+    ///   - prepare: Puts in place what stands beside the log, before there is a database.
     /// - Returns: The database.
     /// - Throws: `damaged` for a part of the backup; `notEmpty`, `alreadyPresent`, `inUse`,
     ///   `unsupportedFormat`, `disk`. There is no database then.
@@ -30,7 +31,8 @@ extension Backup {
         to target: any Disk,
         options: LogOptions = LogOptions(),
         random: any RandomSource,
-        visit: (Int) -> Void = { _ in }
+        visit: (Int) -> Void = { _ in },
+        prepare: () throws(CommitLogError) -> Void = {}
     ) throws(CommitLogError) -> Identity {
         try Self.refuseUsed(target)
         let lock = try onDisk { () throws(DiskError) in try target.lock(CommitLog.lockPath) }
@@ -44,6 +46,7 @@ extension Backup {
                 visit(part.byteCount)
             }
             try writer.finish(manifest)
+            try prepare()
         } catch {
             lock.release()
             throw error

@@ -78,6 +78,8 @@ extension Refusal.Code {
     public static let unsupported = Refusal.Code(rawValue: "unsupported")
     /// The change id was used for another request.
     public static let idempotencyMismatch = Refusal.Code(rawValue: "idempotency-mismatch")
+    /// A value names a file that is not here.
+    public static let fileMissing = Refusal.Code(rawValue: "file-missing")
     /// A change this one builds on was not accepted.
     public static let requirementMissing = Refusal.Code(rawValue: "requirement-missing")
 
@@ -117,6 +119,12 @@ extension Refusal.Code {
     public static let compacted = Refusal.Code(rawValue: "compacted")
     /// There is no snapshot, or it has no such part any more.
     public static let unknownSnapshot = Refusal.Code(rawValue: "unknown-snapshot")
+    /// No such file, or none the caller may know of.
+    public static let unknownFile = Refusal.Code(rawValue: "unknown-file")
+    /// The bytes of a file are not those of its name.
+    public static let hashMismatch = Refusal.Code(rawValue: "hash-mismatch")
+    /// The bytes do not go on where the upload stands.
+    public static let offsetMismatch = Refusal.Code(rawValue: "offset-mismatch")
     /// The server is not there yet: the position asked for was not reached in time.
     public static let notYet = Refusal.Code(rawValue: "not-yet")
     /// Too many pinned readers.

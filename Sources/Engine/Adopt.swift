@@ -84,5 +84,6 @@ extension EngineState {
         head = seq
         self.chain = chain
         lastTime = time
+        files?.forgetVersions(upTo: seq)
     }
 }

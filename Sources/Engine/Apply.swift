@@ -169,7 +169,10 @@ extension EngineState {
             if !step.tree.fieldIndexes.isEmpty {
                 for index in step.tree.fieldIndexes { index.remove(effect) }
             }
-            guard step.tree.isSystem else { return }
+            guard step.tree.isSystem else {
+                files?.remove(effect.value, of: step.tree.name, seq: head + 1)
+                return
+            }
             try leaveSystem(step, effect, seq: commit.seq)
         }
     }
@@ -191,7 +194,10 @@ extension EngineState {
         if !step.tree.fieldIndexes.isEmpty {
             for index in step.tree.fieldIndexes { index.add(effect) }
         }
-        guard step.tree.isSystem else { return }
+        guard step.tree.isSystem else {
+            files?.add(effect.value, of: step.tree.name)
+            return
+        }
         try enterSystem(step, effect, seq: seq)
     }
 
@@ -228,6 +234,13 @@ extension EngineState {
                 step.subject?.lines.insert(try BorrowRecord(key: effect.key, json: effect.value))
             case .ranges:
                 step.subject?.ranges.insert(try RangeRecord(key: effect.key, json: effect.value))
+            case .files:
+                guard let digest = Digest256(effect.name) else {
+                    throw malformed(step, seq, "its key")
+                }
+                // The first file: from here on it is known who names which.
+                if files == nil { files = namedFiles() }
+                files?.setKnown(digest, true, seq: seq)
             default: return
             }
         } catch let error as FormError {
@@ -244,6 +257,8 @@ extension EngineState {
             case .ranges:
                 let range = try RangeRecord(key: effect.key, json: effect.value)
                 step.subject?.ranges.remove(first: range.first)
+            case .files:
+                if let digest = Digest256(effect.name) { files?.setKnown(digest, false, seq: seq) }
             default: return
             }
         } catch let error as FormError {

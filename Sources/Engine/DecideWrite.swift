@@ -203,9 +203,15 @@ extension Draft {
         _ schema: SchemaVersion?
     ) throws(Refused) -> SchemaVersion {
         let validator = tree.validator
-        if validator.takesAnything(writtenWith: schema) { return .none }
+        // A mirror's preview leaves it to the authority, which may have the file by then.
+        let namesFiles = context.keepsFiles && validator.mayNameFiles
+        if validator.takesAnything(writtenWith: schema) {
+            if namesFiles { try checkFiles(value) }
+            return .none
+        }
         let refusal = value.withView { validator.validate($0, writtenWith: schema) }
         if let refusal { throw Refused(refusal) }
+        if namesFiles { try checkFiles(value) }
         return schema ?? validator.current ?? .none
     }
 }

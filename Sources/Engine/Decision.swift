@@ -27,6 +27,8 @@ public struct DecisionContext {
     public let visibleTrees: Set<TreeName>?
     /// What the caller may do; nil for everything.
     public let rights: Rights?
+    /// Whether values may name only files that are here; where no files are kept they name any.
+    public let keepsFiles: Bool
 
     /// Gathers the context.
     public init(
@@ -35,13 +37,15 @@ public struct DecisionContext {
         random: any RandomSource,
         role: Role = .authority,
         visibleTrees: Set<TreeName>? = nil,
-        rights: Rights? = nil
+        rights: Rights? = nil,
+        keepsFiles: Bool = false
     ) {
         self.caller = caller
         self.now = now
         self.random = random
         self.role = role
         self.rights = rights
+        self.keepsFiles = keepsFiles
         guard let readable = rights?.readable else {
             self.visibleTrees = visibleTrees
             return

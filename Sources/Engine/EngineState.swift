@@ -23,6 +23,8 @@ public final class EngineState {
     var treesByName = ByteMap<Int>()
     var trees: [TreeState] = []
     var changes = ChangeTable()
+    /// Who names which files; nil before the first file.
+    var files: FileTable?
     /// The tree the last effects were on, by its index: most often also the next one's.
     var recentTree = 0
     /// The tree that was looked up last: most often also the next one.

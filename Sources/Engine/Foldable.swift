@@ -94,6 +94,9 @@ extension EngineState {
                 } else {
                     _ = try RangeRecord(key: effect.key, json: effect.value)
                 }
+            case .files:
+                guard Digest256(effect.name) != nil else { throw malformed("its key") }
+                if effect.isSet { _ = try FileRecord(key: effect.key, json: effect.value) }
             case .tokens where effect.isSet:
                 _ = try TokenRecord(key: effect.key, json: effect.value)
             default: return

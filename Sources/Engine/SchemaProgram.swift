@@ -83,6 +83,12 @@ final class SchemaProgram: Sendable {
         }
     }
 
+    /// Whether a value may have a member `$file`.
+    var mayNameFiles: Bool {
+        nodes.contains { $0.kind == .dictionary || $0.kind == .any }
+            || members.indices.contains { name(of: $0) == "$file" }
+    }
+
     /// Whether an integer is among the cases of an integer enum.
     func hasCase(_ value: Int64, of range: Range<Int>) -> Bool {
         var low = range.lowerBound

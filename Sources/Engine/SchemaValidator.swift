@@ -17,6 +17,8 @@ public final class SchemaValidator: Sendable {
     let current: SchemaVersion?
     /// Compiled from the current version; nil without schema.
     private let program: SchemaProgram?
+    /// Whether a value may name files.
+    let mayNameFiles: Bool
     /// The unique fields of the current version.
     public let uniqueFields: UniqueFields
 
@@ -27,6 +29,7 @@ public final class SchemaValidator: Sendable {
         versions = declaration.schemas.map(\.version)
         current = versions.last
         program = declaration.current.map { SchemaProgram($0) }
+        mayNameFiles = program?.mayNameFiles ?? true
         uniqueFields = UniqueFields(declaration.current)
     }
 

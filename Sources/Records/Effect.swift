@@ -53,6 +53,10 @@ public enum Label: UInt8, Sendable, CaseIterable {
     case revokeToken = 23
     /// What a commit did to a record was taken back.
     case undo = 24
+    /// A file was uploaded.
+    case storeFile = 25
+    /// A file that nothing names any more was taken away.
+    case collectFile = 26
 
     /// The word used in the feed and in `holdfast log`.
     public var name: String { String(describing: self) }

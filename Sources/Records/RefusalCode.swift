@@ -72,6 +72,8 @@ public enum RefusalCode: String, Sendable, Hashable, CaseIterable {
     /// The change id was used for another request.
     case idempotencyMismatch = "idempotency-mismatch"
 
+    /// A value names a file that is not here.
+    case fileMissing = "file-missing"
     /// A change this one builds on was not accepted.
     case requirementMissing = "requirement-missing"
 
@@ -110,6 +112,12 @@ public enum RefusalCode: String, Sendable, Hashable, CaseIterable {
     case compacted = "compacted"
     /// There is no snapshot, or it has no such part any more.
     case unknownSnapshot = "unknown-snapshot"
+    /// No such file, or none the caller may know of.
+    case unknownFile = "unknown-file"
+    /// The bytes of a file are not those of its name.
+    case hashMismatch = "hash-mismatch"
+    /// The bytes do not go on where the upload stands.
+    case offsetMismatch = "offset-mismatch"
     /// The server is not there yet: the position asked for was not reached in time.
     case notYet = "not-yet"
     /// Too many pinned readers.

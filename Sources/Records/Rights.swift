@@ -67,6 +67,11 @@ public struct Rights: Hashable, Sendable {
     /// Whether something may be done with every tree and with the server.
     public func hasEverywhere(_ right: Right) -> Bool { everywhereBits & right.bit != 0 }
 
+    /// Whether something may be done with at least one tree.
+    public func hasAnywhere(_ right: Right) -> Bool {
+        hasEverywhere(right) || bits.values.contains { $0 & right.bit != 0 }
+    }
+
     /// Whether nothing may be done.
     public var isEmpty: Bool { everywhereBits == 0 && bits.isEmpty }
 

@@ -20,12 +20,12 @@ extension Route {
     /// The whole table: what each route asks of its callers.
     func demand(isRead: Bool) -> Demand {
         switch self {
-        case .about, .live, .ready, .files: .nothing
+        case .about, .live, .ready, .viewer: .nothing
         case .trees, .tree, .records, .record, .release, .revise, .state: .token
         case .history, .change, .undo: .token
         case .changes, .borrows, .borrow, .borrowReturn, .borrowCancel, .ranges: .token
         case .borrowRecall, .borrowSeize, .borrowSetHolder: .token
-        case .part, .feed, .tickets, .mirror, .ownDevice: .token
+        case .part, .feed, .tickets, .mirror, .ownDevice, .files, .file: .token
         case .snapshot: isRead ? .token : .everywhere(.admin)
         case .metrics, .devices: .everywhere(.read)
         case .heal, .tokens, .token, .device: .everywhere(.admin)

@@ -97,7 +97,7 @@ extension Call {
     }
 
     /// A field of percent-encoded UTF-8.
-    private static func text(
+    static func text(
         _ head: RequestHead,
         _ name: StaticString,
         _ fallback: String,

@@ -45,12 +45,18 @@ enum ProducerStep {
 
 /// Takes a long body as it comes.
 protocol BodyConsumer: AnyObject {
+    /// Whether it takes the body at all; the reply ends the connection when it does not.
+    var takesBody: Bool { get }
     /// Takes the next bytes.
     func receive(_ bytes: ByteView)
     /// The body is complete.
     func complete()
     /// The client is gone.
     func end()
+}
+
+extension BodyConsumer {
+    var takesBody: Bool { true }
 }
 
 /// The server's end of a connection.
@@ -67,7 +73,7 @@ final class Connection: ByteStreamHandler {
     private var parser: RequestParser
     private var exchange = Exchange.refusal
     private var started: UInt64 = 0
-    private var route = Route.files
+    private var route = Route.viewer
     private(set) var isWaiting = false
     private var endsAfterReply = false
     private(set) var isClosed = false
@@ -225,12 +231,17 @@ final class Connection: ByteStreamHandler {
         let configuration = server.configuration
         exchange = head.exchange
         // Should the body be refused, the reply is one of the API all the same.
-        route = head.target.count > 3 && head.target[0..<4].equals("/v1/") ? .about : .files
+        route = head.target.count > 3 && head.target[0..<4].equals("/v1/") ? .about : .viewer
         if let consumer = server.consumer(for: head, connection: self) {
-            self.consumer = consumer
             noteCaller()
             parser.accept(.stream)
             stream.setDeadline(seconds: configuration.stallSeconds)
+            if consumer.takesBody {
+                self.consumer = consumer
+            } else {
+                exchange.keepsAlive = false
+                consumer.complete()
+            }
             return
         }
         parser.accept(.whole(byteCountMax: server.bodyByteCountMax(for: head)))
@@ -326,6 +337,28 @@ final class Connection: ByteStreamHandler {
         stream.resumeReading()
     }
 
+    /// Takes the rest of a body that was made to wait.
+    func goOn() {
+        guard !isClosed, isWaiting else { return }
+        isWaiting = false
+        stream.setDeadline(seconds: server.configuration.stallSeconds)
+        stream.resumeReading()
+        // All of it may have come: then nothing more will call for its end.
+        _ = received(stream, .empty)
+    }
+
+    /// Sends the loop's reply in the middle of a body, of which nothing more is taken.
+    func cut(_ route: Route) {
+        guard !isClosed else { return }
+        isWaiting = false
+        consumer = nil
+        exchange.keepsAlive = false
+        send(route)
+        guard !isWaiting else { return }
+        afterReply()
+        stream.resumeReading()
+    }
+
     /// The request is answered later, by `answer`.
     func wait(_ route: Route) {
         self.route = route
@@ -333,12 +366,12 @@ final class Connection: ByteStreamHandler {
         isWaiting = true
     }
 
-    /// Writes the loop's reply to a request that was made to wait.
+    /// Sends the loop's reply to a request that was made to wait, once what it shows is durable.
     func answer() {
         guard !isClosed else { return }
         isWaiting = false
-        stream.write { write(into: &$0) }
-        count(server.reply.status.rawValue)
+        send(route)
+        guard !isWaiting else { return }
         afterReply()
         stream.resumeReading()
     }

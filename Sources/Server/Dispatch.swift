@@ -61,6 +61,7 @@ extension LoopServer {
 
     /// Whether a request's body is taken as it comes; nil takes it whole.
     func consumer(for head: RequestHead, connection: Connection) -> (any BodyConsumer)? {
+        if let upload = fileConsumer(for: head, connection) { return upload }
         guard head.method == .post,
             let type = head.first("content-type").flatMap({ MediaType($0) }),
             type.isType("application", "x-ndjson"), (try? target.parse(head.target)) != nil,
@@ -82,7 +83,9 @@ extension LoopServer {
             let isRehearsal = try Parameters.flag(target, "dryRun")
             return ChangeJob(call, connection, isRehearsal: isRehearsal)
         } catch {
-            return RefusedBody(error.refusal, connection)
+            return AnsweredBody(connection, .changes, takesBody: true) {
+                $0.render(error.refusal)
+            }
         }
     }
 
@@ -150,7 +153,7 @@ extension LoopServer {
         } catch {
             throw RequestRefusal(.badRequest, error.reason)
         }
-        guard !target.endsInSlash || target.segmentCount == 0 || Route(target) == .files else {
+        guard !target.endsInSlash || target.segmentCount == 0 || Route(target) == .viewer else {
             throw RequestRefusal(.noRoute, "Paths of the API do not end in a slash.")
         }
         return Route(target)
@@ -191,7 +194,7 @@ extension LoopServer {
     ///
     /// Without this a page anywhere could make a browser on this machine write to the server (DNS
     /// rebinding, cross-site requests).
-    private func checkHost(_ head: RequestHead) throws(RequestRefusal) {
+    func checkHost(_ head: RequestHead) throws(RequestRefusal) {
         let isKnown = acceptedHost.withView { $0 == head.host }
         if !isKnown, !head.host.isEmpty, !hostNames.contains(Self.name(head.host.text)),
             !Self.isLoopback(Self.name(head.host.text))
@@ -225,7 +228,7 @@ extension LoopServer {
         name == "::1" || name.hasPrefix("127.") && name.allSatisfy { $0.isNumber || $0 == "." }
     }
 
-    private func checkDatabase(_ head: RequestHead) throws(RequestRefusal) {
+    func checkDatabase(_ head: RequestHead) throws(RequestRefusal) {
         guard let value = try Call.single(head, "holdfast-database") else { return }
         guard let id = UniqueID(value), id == store.identity.databaseID else {
             throw RequestRefusal(
@@ -269,25 +272,4 @@ extension LoopServer {
         awaitPosition(wanted.seq, seconds: min(wait, 60), head.bytes.array, connection)
         return true
     }
-}
-
-/// Takes the body of a request that was refused by its head, and then says so.
-final class RefusedBody: BodyConsumer {
-    private let refusal: Refusal
-    private let connection: Connection
-
-    init(_ refusal: Refusal, _ connection: Connection) {
-        self.refusal = refusal
-        self.connection = connection
-    }
-
-    func receive(_ bytes: ByteView) {}
-
-    func complete() {
-        connection.server.render(refusal)
-        connection.send(.changes)
-        connection.finishReply()
-    }
-
-    func end() {}
 }

@@ -13,7 +13,7 @@ enum Later {
         let rest = target.segmentCount - 2
         if rest < 2 {
             for whole: StaticString in [
-                "files", "backups", "cluster",
+                "backups", "cluster",
             ] where name.equals(whole) { return true }
         }
         let last = target.segment(target.segmentCount - 1)
@@ -48,7 +48,7 @@ enum Later {
         if head.first("if-match") != nil {
             throw refusal("If-Match", "A read takes If-None-Match, not If-Match.")
         }
-        guard route != .feed, route != .mirror else { return }
+        guard route != .feed, route != .mirror, route != .file else { return }
         let subtype: StaticString = route == .part ? "octet-stream" : "json"
         guard case .refused = Accept.answer(head, "application", subtype) else { return }
         let hasLines = route == .records || route == .changes

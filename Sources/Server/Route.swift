@@ -39,12 +39,14 @@ enum Route: String, CaseIterable, Sendable {
     case live = "/livez"
     case ready = "/readyz"
     case metrics = "/metrics"
-    case files = "/"
+    case files = "/v1/files"
+    case file = "/v1/files/{sha256}"
+    case viewer = "/"
 
     /// What a path takes, for 405 and its Allow field.
     var methods: [HTTPMethod] {
         switch self {
-        case .about, .trees, .live, .ready, .metrics, .files, .feed, .mirror, .part, .history,
+        case .about, .trees, .live, .ready, .metrics, .viewer, .feed, .mirror, .part, .history,
             .change, .devices, .ownDevice:
             [.get, .head]
         case .tree: [.get, .head, .put]
@@ -57,6 +59,8 @@ enum Route: String, CaseIterable, Sendable {
         case .borrow: [.get, .head, .put, .patch]
         case .ranges, .snapshot, .tokens: [.get, .head, .post]
         case .token, .device: [.delete]
+        case .files: [.post]
+        case .file: [.get, .head, .put]
         case .tickets: [.post]
         }
     }
@@ -67,7 +71,7 @@ enum Route: String, CaseIterable, Sendable {
     /// Whether a reply names the position: everything below `/v1`.
     var hasPosition: Bool {
         switch self {
-        case .live, .ready, .metrics, .files: false
+        case .live, .ready, .metrics, .viewer: false
         default: true
         }
     }
@@ -76,7 +80,7 @@ enum Route: String, CaseIterable, Sendable {
     init?(_ target: borrowing RequestTarget) {
         let count = target.segmentCount
         guard count > 0, target.segment(0).equals("v1") else {
-            self = count == 1 ? Self.operations(target.segment(0)) : .files
+            self = count == 1 ? Self.operations(target.segment(0)) : .viewer
             return
         }
         guard count > 1 else {
@@ -90,7 +94,7 @@ enum Route: String, CaseIterable, Sendable {
     private static func operations(_ name: ByteView) -> Route {
         if name.equals("livez") { return .live }
         if name.equals("readyz") { return .ready }
-        return name.equals("metrics") ? .metrics : .files
+        return name.equals("metrics") ? .metrics : .viewer
     }
 
     private static func resource(
@@ -126,6 +130,7 @@ enum Route: String, CaseIterable, Sendable {
             }
         }
         if name.equals("snapshot") { return rest == 0 ? .snapshot : rest == 1 ? .part : nil }
+        if name.equals("files") { return rest == 0 ? .files : rest == 1 ? .file : nil }
         if name.equals("tokens") { return rest == 0 ? .tokens : rest == 1 ? .token : nil }
         if name.equals("trees") { return rest == 0 ? .trees : rest == 1 ? .tree : nil }
         if name.equals("feed"), rest == 1 {

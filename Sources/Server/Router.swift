@@ -50,7 +50,10 @@ extension LoopServer {
         case (.live, _): try readLive(call)
         case (.ready, _): try readReady(call)
         case (.metrics, _): try readMetrics(call)
-        case (.files, _): try readFile(call)
+        case (.viewer, _): try readViewer(call)
+        case (.file, true): return try readFile(call, connection)
+        case (.file, false), (.files, _):
+            throw RequestRefusal(.badRequest, "The bytes of a file are taken as they come.")
         case (.feed, _), (.mirror, _):
             throw RequestRefusal(.upgradeRequired, "\(call.route.rawValue) is a WebSocket.")
         }

@@ -71,7 +71,9 @@ public final class Server: Sendable {
             for server in self.servers { server.execute { $0.advance(progress) } }
         }
         startTimer()
+        store.keepFiles()
         shared.compactor.start()
+        shared.fileThread.start()
     }
 
     /// Where it listens first, `HOST:PORT` or `unix:PATH`.
@@ -141,6 +143,7 @@ public final class Server: Sendable {
         shared.compactor.stop()
         for loop in loops { loop.stop() }
         for loop in loops { loop.join() }
+        shared.fileThread.stop()
         return cutCount
     }
 

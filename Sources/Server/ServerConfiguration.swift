@@ -51,6 +51,10 @@ public struct ServerConfiguration: Sendable {
     public var headerCountMax = Limits.headerCountMax
     /// Largest JSON body.
     public var bodyByteCountMax = Limits.bodyByteCountMax
+    /// Largest file.
+    ///
+    /// Changeable.
+    public var fileByteCountMax = Limits.fileByteCountMax
     /// Output held for one connection before its input is paused.
     public var outputByteCountMax = Limits.outputByteCountHigh
     /// Longest message of a feed's client.

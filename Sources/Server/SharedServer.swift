@@ -15,6 +15,7 @@ final class SharedServer: Sendable {
     let random: any RandomSource
     let logger: Logger
     let compactor: Compactor
+    let fileThread: FileThread
     let tokens: Tokens
     let tickets = Tickets()
     /// Those the server began with; loops have their own.
@@ -49,6 +50,11 @@ final class SharedServer: Sendable {
             everySeconds: configuration.compactionSeconds,
             metrics: metrics,
             time: time,
+            logger: logger
+        )
+        fileThread = FileThread(
+            store,
+            everySeconds: configuration.compactionSeconds,
             logger: logger
         )
         self.version = version

@@ -65,7 +65,7 @@ extension LoopServer {
     }
 
     /// GET of the viewer's files.
-    func readFile(_ call: Call) throws(RequestRefusal) {
+    func readViewer(_ call: Call) throws(RequestRefusal) {
         var segments: [[UInt8]] = []
         for index in 0..<target.segmentCount {
             let segment = target.segment(index)

@@ -45,6 +45,11 @@ public struct DiskError: Error, Hashable, Sendable, CustomStringConvertible {
         self.code = code
     }
 
+    /// There is no room for what is to be written.
+    public static func full(_ path: String) -> DiskError {
+        DiskError(.write, path, code: ENOSPC)
+    }
+
     /// Whether there is no such file or directory.
     public var isMissing: Bool { code == ENOENT }
 

@@ -57,6 +57,8 @@ public final class Store: Sendable {
         var leases = LeaseTable()
         /// Whether the database was restored, and waits for what came after its backup.
         var healing: HealingState?
+        /// Whether the bytes of files are kept here, so that values may name no others.
+        var keepsFiles = false
         /// A mirror's pending changes; nil where this process decides.
         var overlay: Overlay?
 
@@ -80,6 +82,8 @@ public final class Store: Sendable {
     public let recovery: LogRecovery
     /// Seq of the checkpoint the state was taken up from; nil when the log alone was folded.
     public let checkpointSeq: UInt64?
+    /// The bytes of files.
+    public let files: FileStore
     let core: Condition<Core>
     /// How it was opened.
     let options: LogOptions
@@ -117,6 +121,7 @@ public final class Store: Sendable {
         self.random = random
         self.logger = logger
         self.options = options
+        files = FileStore(disk)
         let lock = options.isShared ? try Self.lockForWriting(disk, options, time) : nil
         defer { lock?.release() }
         let (log, state, source) = try Self.open(disk, application, options, random, logger)
@@ -274,7 +279,8 @@ public final class Store: Sendable {
                 now: time.wallMilliseconds(),
                 random: random,
                 visibleTrees: trees,
-                rights: rights
+                rights: rights,
+                keepsFiles: core.keepsFiles
             )
             let decision = decide(core.state, context)
             if !core.leases.isEmpty { core.renewLeases(by: change, decision, time) }
@@ -308,7 +314,8 @@ public final class Store: Sendable {
                 caller: caller,
                 now: time.wallMilliseconds(),
                 random: random,
-                visibleTrees: trees
+                visibleTrees: trees,
+                keepsFiles: core.keepsFiles
             )
             return core.state.decide(change, context)
         }

@@ -58,7 +58,8 @@ extension Store {
                 caller: caller,
                 now: time.wallMilliseconds(),
                 random: random,
-                rights: rights
+                rights: rights,
+                keepsFiles: core.keepsFiles
             )
             switch decide(core.state, context) {
             case .commit(_, let results), .unchanged(let results):

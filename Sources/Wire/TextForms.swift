@@ -130,6 +130,8 @@ extension Label? {
         case .createToken: "createToken"
         case .revokeToken: "revokeToken"
         case .undo: "undo"
+        case .storeFile: "storeFile"
+        case .collectFile: "collectFile"
         }
     }
 }

@@ -69,6 +69,7 @@ enum BackupCommand {
             }
             var writer = try folder.writer(of: store.identity)
             defer { writer.close() }
+            try folder.files.copy(of: store, from: source)
             do throws(StoreError) {
                 guard let made = try store.backUp(into: &writer) else { return Told?.none }
                 return (made.backup, made.isNew, writer.writtenCount, writer.writtenByteCount)
@@ -94,6 +95,9 @@ struct BackupFolder {
     let path: String
 
     init(_ path: String) { self.path = path }
+
+    /// The files of its database.
+    var files: BackupFiles { BackupFiles(folder: self) }
 
     /// Begins a backup; makes the directory where there is none.
     func writer(of identity: Identity) throws(CommandFailure) -> BackupWriter {
@@ -143,7 +147,7 @@ struct BackupFolder {
     func verify(_ disk: PosixDisk) throws(CommandFailure) {
         var progress = Progress("bytes read")
         var (count, byteCount) = (0, 0)
-        let damages: [CommitLogError]
+        var damages: [CommitLogError]
         do throws(CommitLogError) {
             damages = try Backup.verify(on: disk) { bytes in
                 count += 1
@@ -153,6 +157,8 @@ struct BackupFolder {
         } catch {
             throw failure(error)
         }
+        let (files, fileDamages) = try self.files.verify(disk, &progress)
+        damages += fileDamages
         guard damages.isEmpty else {
             let lines = damages.map { "\(path): \($0)" }
             throw CommandFailure(
@@ -163,7 +169,8 @@ struct BackupFolder {
         }
         try Console.print(
             Self.line("backups", "\(try backups(disk).count)")
-                + Self.line("parts", "\(count), \(byteCount) bytes") + "whole\n"
+                + Self.line("parts", "\(count), \(byteCount) bytes")
+                + (files.isEmpty ? "" : Self.line("files", files)) + "whole\n"
         )
     }
 

@@ -52,6 +52,7 @@ struct BackupFetch {
         for attempt in 1... {
             do throws(CommandFailure) {
                 let manifest = try fetch(server, &writer)
+                try folder.files.fetch(client)
                 return try finish(manifest, server, writer)
             } catch {
                 // A part that is not there any more: another snapshot is.

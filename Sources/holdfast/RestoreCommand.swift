@@ -35,6 +35,8 @@ enum RestoreCommand {
         do throws(CommitLogError) {
             identity = try backup.restore(from: source, to: disk, random: SystemRandom()) {
                 progress.add($0)
+            } prepare: { () throws(CommitLogError) in
+                try BackupFiles.restore(from: source, to: disk, &progress)
             }
         } catch {
             throw failure(error, folder, target)

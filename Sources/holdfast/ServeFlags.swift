@@ -192,6 +192,13 @@ enum ServeFlags {
             "longest body that is not a stream"
         ),
         .count(
+            "max-file",
+            "BYTES",
+            \.fileByteCountMax,
+            1...UInt64(Limits.fileByteCountMax),
+            "largest file"
+        ),
+        .count(
             "max-operations",
             "N",
             \.operationCountMax,

@@ -83,7 +83,39 @@ enum VerifyCommand {
             let parts = "of commit \(manifest.seq), in \(manifest.parts.count) parts"
             text += line("checkpoint", parts)
         }
-        text += try describe(folder.fold(disk)) + "whole\n"
+        let store = try folder.fold(disk)
+        text += describe(store)
+        text += try describeFiles(store, folder, disk) + "whole\n"
+    }
+
+    /// Every byte of every file that has a record.
+    private static func describeFiles(
+        _ store: Store,
+        _ folder: DatabaseFolder,
+        _ disk: PosixDisk
+    ) throws(CommandFailure) -> String {
+        var progress = Progress("bytes of files read")
+        var byteCount = 0
+        let digests = store.fileDigests()
+        for digest in digests {
+            do throws(CommitLogError) {
+                if let count = try store.files.verify(digest) {
+                    byteCount += count
+                    progress.add(count)
+                    continue
+                }
+            } catch {
+                throw CommandFailure(error, directory: folder.path)
+            }
+            // A server may have taken it away meanwhile, its record first.
+            guard try folder.fold(disk).hasFile(digest) else { continue }
+            throw CommandFailure(
+                .damaged,
+                "\(folder.path): \(FileStore.path(of: digest)) is missing; upload the file again, "
+                    + "or copy it there from a backup"
+            )
+        }
+        return digests.isEmpty ? "" : line("files", "\(digests.count), \(byteCount) bytes")
     }
 
     /// Every byte of the checkpoint.

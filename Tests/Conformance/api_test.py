@@ -22,6 +22,7 @@ import many
 import recorder
 import rows_borrows
 import rows_changes
+import rows_files
 import rows_history
 import rows_lists
 import rows_records
@@ -160,6 +161,12 @@ class APITest(Table):
                 headers={**headers, "Holdfast-Database": "${u:other}"}),
         ])
 
+
+    def test_17_files(self):
+        self.run_rows(rows_files.UPLOADS)
+        self.run_rows(rows_files.READS)
+        self.run_rows(rows_files.NAMED)
+        self.run_rows(rows_files.REFUSED)
 
     def test_16_every_read_waits_for_its_position(self):
         reads = [operation for operation in Contract(check.SPEC).operations

@@ -2,6 +2,7 @@
 """`holdfast backup` and `restore` with a real server and real files."""
 
 import glob
+import hashlib
 import http.client
 import http.server
 import json
@@ -15,6 +16,7 @@ import threading
 import time
 import unittest
 
+import requests
 import websockets.exceptions
 import websockets.sync.client
 
@@ -185,6 +187,46 @@ class BackupTest(unittest.TestCase):
         errors = self.refused(66, "restore", self.backups, "--data", self.path("x"), "--at", "3")
         self.assertIn("--list", errors)
         self.assertFalse(os.path.exists(self.path("x")))
+
+    def test_files_go_with_a_backup(self):
+        server, url = self.serve()
+        contents = [b"one", b"", os.urandom(9 << 20)]
+        files = f"{url}/v1/files"
+        for content in contents[:2]:
+            self.assertEqual(requests.post(files, data=content, timeout=30).status_code, 201)
+        self.succeed("backup", self.backups, "--url", url)
+        self.assertIn("files     2, 3 bytes", self.succeed("backup", self.backups, "--verify"))
+        self.assertEqual(requests.post(files, data=contents[2], timeout=30).status_code, 201)
+        for source in (["--data", self.data], ["--url", url]):
+            backups = self.path("of" + source[0])
+            self.succeed("backup", backups, *source)
+            self.assertRegex(self.succeed("backup", backups, "--verify"), r"files     3, \d+ bytes")
+            target = self.path("new" + source[0])
+            self.succeed("restore", backups, "--data", target)
+            self.assertRegex(self.succeed("verify", "--data", target), r"files        3, \d+ bytes")
+            restored = Server(data=target)
+            try:
+                for content in contents:
+                    path = f"/v1/files/{hashlib.sha256(content).hexdigest()}"
+                    reply = requests.get(f"http://{restored.host}:{restored.port}{path}", timeout=30)
+                    self.assertEqual((reply.status_code, reply.content), (200, content))
+            finally:
+                self.assertEqual(restored.stop(), 0)
+        self.assertEqual(server.stop(), 0)
+        # A byte that rots is told, and is not restored.
+        digest = hashlib.sha256(contents[2]).hexdigest()
+        rotten = os.path.join(backups, "files", digest[:2], digest)
+        with open(rotten, "r+b") as file:
+            file.seek(5)
+            file.write(bytes([contents[2][5] ^ 1]))
+        self.assertIn(digest, self.refused(65, "backup", backups, "--verify"))
+        self.assertIn(digest, self.refused(65, "restore", backups, "--data", self.path("x")))
+        os.remove(rotten)
+        lost = os.path.join(self.data, "files", digest[:2], digest)
+        os.remove(lost)
+        code, _, errors = run("verify", "--data", self.data)
+        self.assertEqual(code, 65)
+        self.assertIn(f"{digest} is missing", errors)
 
     def test_under_writes_until_the_server_is_killed(self):
         server, url = self.serve()

@@ -178,7 +178,9 @@ class RightsTest(Table):
                 self.assertTrue(cut and all(commit["effects"] for commit in cut))
                 for word in ("hidden", "secret"):
                     self.assertNotIn(word, json.dumps(cut))
-        self.assertEqual(self.commits("other")[0], [])
+        trees = [effect["set"]["tree"] for commit in self.commits("other")[0]
+                 for effect in commit["effects"]]
+        self.assertEqual(trees, ["other"])
 
     def test_8a_a_ticket_opens_one_feed_once(self):
         def opens(address):

@@ -3,6 +3,7 @@
 A server of its own, whose tree `items` has a field of every type that can be asked for.
 """
 
+import hashlib
 import re
 import urllib.parse
 
@@ -38,13 +39,14 @@ ITEMS = {"keys": "id", "versioned": True, "borrow": "optional", "schema": {
         {"name": "a.b", "type": "int32", "optional": True},
         {"name": "a:b", "type": "int32", "optional": True},
         {"name": "more", "type": "any", "optional": True}]}}
+PHOTO = hashlib.sha256(b"a photo").hexdigest()
 VALUES = {
     "A": {"number": "A", "serial": BIG, "stock": 10, "mass": 18446744073709551615, "ratio": 0.5,
           "small": 0.1, "active": True, "seen": "2026-01-01T00:00:00Z",
           "maker": "0193c2a0-5b7e-7d31-9c44-0f6b2a9e1d10", "price": "10.50",
           "link": "https://a.example/x", "print": "R.0", "raw": "AAE=", "kind": "bolt", "grade": 30,
           "tags": ["red", "round"], "size": {"width": 3, "unit": "mm"}, "prices": {"a.b": 4},
-          "photo": {"$file": "0" * 64, "size": 7, "type": "image/png", "name": "a.png"},
+          "photo": {"$file": PHOTO, "size": 7, "type": "image/png", "name": "a.png"},
           "a.b": 1, "a:b": 2, "more": {"x": 1}},
     "B": {"number": "B", "serial": BIG - 1, "stock": -3, "mass": 0, "ratio": -0.0,
           "active": False, "seen": "2026-01-01T00:00:00.001Z", "price": "9.5",
@@ -67,6 +69,8 @@ def make(name):
 
 
 PREPARE = [
+    Row("a photo", "POST", "/v1/files", 201, body=b"a photo", type="image/png",
+        has={"$file": PHOTO}, commits=1),
     declare("items", ITEMS),
     declare("names", {"keys": "name", "schema": {"version": "1.0", "fields": [
         {"name": "n", "type": "int32"}]}}),

@@ -5,6 +5,7 @@ tree), reader, writer and keeper (`read`, `write`, `admin` on parts), watcher (`
 admin (every right everywhere). A cell is the status, or the status and the code of the problem.
 """
 
+import hashlib
 import re
 
 from table import ANY, Row
@@ -81,6 +82,9 @@ AT_0 = RECORD + "?revision=0"
 def operations():
     """Operation, method, target, cells, and what more its row says; `%s` is the caller."""
     one = {"n": "bolt"}
+    mine = hashlib.sha256(b"of none").hexdigest()
+    shown = hashlib.sha256(b"shown").hexdigest()
+    uploads = {**token(FORBIDDEN), "other": 201, "writer": 201, "admin": 201}
     match = {"If-Match": '"${v:%s}"'}
     keep = {"save": {"v:%s": "version"}}
     merge = {"type": "application/merge-patch+json"}
@@ -195,6 +199,16 @@ def operations():
             "reply": {"Cache-Control": "no-store"}}),
         ("deleteToken", "DELETE", "/v1/tokens/${revoked}", everywhere("admin", 204),
          {"commits": 1}),
+        ("postFile", "POST", "/v1/files", uploads,
+         {"body": "of %s", "type": "text/plain", "commits": 1}),
+        ("putFile", "PUT", f"/v1/files/{mine}", {
+            **uploads, **dict.fromkeys(("writer", "other", "admin"), (400, "hash-mismatch"))},
+         {"body": "bytes of %s"}),
+        # Whoever may read a record that names it.
+        ("getFile", "GET", "/v1/files/${secret}", {
+            **token((404, "unknown-file")), "watcher": 200, "admin": 200}, {}),
+        ("getFile", "GET", f"/v1/files/{shown}", {
+            **token((404, "unknown-file")), "other": 200, "watcher": 200, "admin": 200}, {}),
         ("postSnapshot", "POST", "/v1/snapshot", everywhere("admin", 200), {}),
         ("postHeal", "POST", "/v1/heal?discard=true", everywhere("admin", 200), {}),
         ("getSnapshot", "GET", "/v1/snapshot", token(200),
@@ -223,6 +237,7 @@ def row(operation, method, target, cell, caller, more):
     return Row(
         f"{operation} {target} by {caller}", method, put(target), status, code,
         headers={**put(more.get("headers", {})), **as_(caller)}, json=put(body),
+        body=put(more["body"]) if "body" in more else None,
         type=more.get("type"), has=put(more.get("has", {})) if is_made else {},
         save=put(more.get("save", {})) if is_made else {}, reply=reply,
         commits=more.get("commits", 0) if is_made else 0)
@@ -236,6 +251,14 @@ OPEN = [
     Row("other", "PUT", "/v1/trees/other", 201, json={"keys": "name"}, commits=1),
     Row("a secret", "PUT", "/v1/records/hidden/secret-key?revision=0", 201, json={"n": "secret"},
         headers={"If-None-Match": "*", "Holdfast-Why": "secret"}, commits=1),
+    Row("a secret file", "POST", "/v1/files", 201, body=b"secret file", type="text/plain",
+        commits=1, save={"secret": "$file"}),
+    Row("a record names it", "PUT", "/v1/records/hidden/with-file?revision=0", 201,
+        json={"photo": {"$file": "${secret}"}}, headers={"If-None-Match": "*"}, commits=1),
+    Row("a file that is shown", "POST", "/v1/files", 201, body=b"shown", type="text/plain",
+        commits=1, save={"shown": "$file"}),
+    Row("a record of another tree names it", "PUT", "/v1/records/other/with-file", 201,
+        json={"photo": {"$file": "${shown}"}}, headers={"If-None-Match": "*"}, commits=1),
     Row("no tokens", "GET", "/v1/tokens", 200, has={"tokens/#": 0}),
     Row("a token where there are none", "GET", "/v1/trees", 401, "token-unknown",
         headers={"Authorization": "Bearer hf_" + "0" * 64},

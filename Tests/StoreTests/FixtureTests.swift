@@ -122,7 +122,8 @@ import Testing
             #expect(store.read { $0.state.chain } == chain)
             // The first three nobody writes yet; tokens came after it was made.
             let later: Set<Label> = [
-                .recall, .seize, .setHolder, .createToken, .revokeToken, .undo,
+                .recall, .seize, .setHolder, .createToken, .revokeToken, .undo, .storeFile,
+                .collectFile,
             ]
             #expect(Set(Label.allCases).subtracting(labels) == later)
             try store.close()

@@ -32,6 +32,7 @@ public func dump(
         for range in tree.keyRanges { lines.append("range \(range)") }
         lines += tree.derived.map { "\(tree.name) \($0)" }
     }
+    lines += state.derivedFiles
     for id in changes {
         lines.append("change \(id) \(state.frameOffset(ofChange: id).map(String.init) ?? "-")")
     }

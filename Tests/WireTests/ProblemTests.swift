@@ -11,7 +11,7 @@ import Testing
             400,
             [
                 .badKey, .revisionRequired, .badRequest, .badJSON, .badHeader,
-                .unsupportedParameter, .badParameter,
+                .unsupportedParameter, .badParameter, .hashMismatch,
             ]
         ),
         (401, [.tokenMissing, .tokenUnknown, .tokenEnded]),
@@ -20,6 +20,7 @@ import Testing
             404,
             [
                 .unknownTree, .notFound, .unknownBorrow, .unknownSnapshot, .noRoute, .unknownToken,
+                .unknownFile,
             ]
         ),
         (405, [.methodNotAllowed]),
@@ -30,6 +31,7 @@ import Testing
                 .idTaken, .borrowMismatch, .lineFull, .released, .notReleased, .badState, .unique,
                 .schemaTooOld, .incompatible, .diverged, .requirementMissing,
                 .lostByRestore, .notHealing, .lastAdmin, .changedSince, .notUndoable,
+                .offsetMismatch,
             ]
         ),
         (410, [.deleted, .borrowEnded, .compacted]),
@@ -42,7 +44,7 @@ import Testing
             422,
             [
                 .unknownField, .invalidField, .unknownSchema, .badDefinition, .unsupported,
-                .idempotencyMismatch, .badBody, .reasonRequired,
+                .idempotencyMismatch, .badBody, .reasonRequired, .fileMissing,
             ]
         ),
         (423, [.borrowed]),
