@@ -45,8 +45,8 @@ class ReadmeTest(unittest.TestCase):
     def test_every_example_works(self):
         self.assertGreater(len(examples()), 8)
         self.assertEqual(sum(refused for refused, _ in examples()), 2)
-        with tempfile.TemporaryFile(mode="w+") as output:
-            done = subprocess.run(["bash", "-c", self.script()], stdout=output,
+        with tempfile.TemporaryFile(mode="w+") as output, tempfile.TemporaryDirectory() as folder:
+            done = subprocess.run(["bash", "-c", self.script()], stdout=output, cwd=folder,
                                   stderr=subprocess.STDOUT, timeout=120)
             output.seek(0)
             self.assertEqual(done.returncode, 0, output.read()[-3000:])
