@@ -5,8 +5,8 @@ public import HoldfastRecords
 
 /// What is told of one device.
 ///
-/// Shape: `{"id","name","user","app","appVersion","schemas":{tree: version},"confirmed","firstSeen",
-/// "lastSeen"?,"connected","position"?,"lag"?,"keysLeft":{tree: count},"borrows"}`.
+/// Shape: `{"id","name","user","app","appVersion","schemas":{tree: version},"confirmed",
+/// "firstSeen","lastSeen"?,"connected","position"?,"lag"?,"keysLeft":{tree: count},"borrows"}`.
 public struct DeviceDocument {
     /// What is logged of it.
     public let record: DeviceRecord

@@ -455,9 +455,13 @@ class SlowTest(EventsTest):
         """Whoever takes some of what waits, always, may be slower than all deadlines."""
         self.again("--stall-timeout", "1", "--heartbeat", "0.3")
         frozen, steady = self.frozen(), self.frozen()
-        positions = [self.note(f"n{number}", "x" * 20_000) for number in range(300)]
+        positions = []
+        writer = threading.Thread(target=lambda: positions.extend(
+            self.note(f"n{number}", "x" * 20_000) for number in range(300)))
+        writer.start()
+        self.addCleanup(writer.join)
         received, began = b"", time.monotonic()
-        while positions[-1].encode() not in received[-100_000:]:
+        while writer.is_alive() or positions[-1].encode() not in received[-100_000:]:
             # Three deadlines pass before the first half is read.
             if len(received) < 3_000_000:
                 time.sleep(max(0, began + 3 * len(received) / 3_000_000 - time.monotonic()))
