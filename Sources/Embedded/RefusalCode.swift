@@ -36,6 +36,10 @@ extension Refusal.Code {
     public static let revisionRequired = Refusal.Code(rawValue: "revision-required")
     /// The record changed since the writer read it.
     public static let stale = Refusal.Code(rawValue: "stale")
+    /// What is to be undone was changed since.
+    public static let changedSince = Refusal.Code(rawValue: "changed-since")
+    /// A commit that changed no record.
+    public static let notUndoable = Refusal.Code(rawValue: "not-undoable")
     /// A write must name an expected version or a borrow.
     public static let preconditionRequired = Refusal.Code(rawValue: "precondition-required")
     /// Another holds the record or waits for it.
