@@ -158,7 +158,7 @@ import Testing
         }
     }
 
-    @Test("A server with few descriptors turns connections away, and writes and rolls on")
+    @Test("A server with few descriptors lets connections wait, and writes and rolls on")
     func serverWithFewDescriptors() throws {
         try withFolder { folder in
             let own = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
@@ -188,11 +188,18 @@ import Testing
             let first = try TestClient(address)
             let tree = try first.send("PUT", "/v1/trees/bins", body: "{\"keys\":\"name\"}")
             #expect(tree.status == 201)
-            // More than it has descriptors for; those above its number are told so and closed.
-            let others = try (0..<120).map { _ in try TestClient(address) }
-            let answers = others.map { try? $0.send("GET", "/livez").status }
-            #expect(answers.filter { $0 == 200 }.count >= 20)
-            #expect(answers.contains { $0 != 200 })
+            // More than it has descriptors for: those above its number wait outside.
+            var others = try (0..<120).map { _ in try TestClient(address) }
+            func figure(_ name: String) throws -> Int {
+                let text = try first.send("GET", "/metrics").text
+                let line = text.split(separator: "\n").first { $0.hasPrefix("\(name) ") }
+                return try #require(line.flatMap { Int($0.dropFirst(name.count + 1)) })
+            }
+            let limit = try figure("holdfast_connections_limit")
+            #expect((20...60).contains(limit))
+            while try figure("holdfast_accept_pauses_total") == 0 {}
+            #expect(try figure("holdfast_connections") == limit)
+            #expect(try others[0].send("GET", "/livez").status == 200)
             let value = "\"" + String(repeating: "x", count: 8000) + "\""
             for number in 0..<60 {
                 let reply = try first.send(
@@ -205,7 +212,11 @@ import Testing
             }
             let segments = try FileManager.default.contentsOfDirectory(atPath: folder + "/log")
             #expect(segments.count { $0.hasSuffix(".seg") } > 5)
-            #expect(try first.send("GET", "/readyz").status == 200)
+            #expect(try figure("holdfast_connections") == limit)
+            // As others go, those who wait are let in.
+            let last = others.removeLast()
+            others.removeAll()
+            #expect(try last.send("GET", "/readyz").status == 200)
         }
     }
 

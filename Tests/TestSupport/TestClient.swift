@@ -1,6 +1,7 @@
 // A plain HTTP/1.1 client over a blocking socket, which records what it sees.
 import Foundation
 import Glibc
+import HoldfastBasics
 
 /// Why a client gave up.
 public enum TestClientError: Error {
@@ -150,8 +151,15 @@ public final class TestClient {
         ]
         guard let line = try? JSONSerialization.data(withJSONObject: exchange) else { return }
         let path = folder + "/swift-\(getpid()).ndjson"
-        guard let file = fopen(path, "a") else { return }
-        (line + Data("\n".utf8)).withUnsafeBytes { _ = fwrite($0.baseAddress, 1, $0.count, file) }
-        fclose(file)
+        // A long line is written in pieces, and other tests write to the file meanwhile.
+        recording.withLock { _ in
+            guard let file = fopen(path, "a") else { return }
+            (line + Data("\n".utf8)).withUnsafeBytes {
+                _ = fwrite($0.baseAddress, 1, $0.count, file)
+            }
+            fclose(file)
+        }
     }
+
+    private static let recording = Lock(())
 }
