@@ -148,6 +148,8 @@ CUT = [
     Row("what never was is not known from what was", "GET", "/v1/records/notes/never?at=${n1}", 410,
         "compacted"),
     Row("but now it is", "GET", "/v1/records/notes/never?at=${oldest}", 404, "not-found"),
+    Row("a commit that is dropped is not undone", "POST", "/v1/changes/${n2}/undo", 410,
+        "compacted"),
     Row("an earlier version is dropped", "GET", PATH + "?at=${n1}", 410, "compacted"),
     Row("and its removal", "GET", PATH + "?at=${n3}", 410, "compacted"),
     Row("the last one stands", "GET", PATH + "?at=${n4}", 200, has={"text": "again"}),

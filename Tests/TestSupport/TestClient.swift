@@ -161,5 +161,5 @@ public final class TestClient {
         }
     }
 
-    private static let recording = Lock(())
+    private static let recording = Lock(0)
 }
