@@ -39,9 +39,12 @@ class Server:
         self.database_id, self.epoch = match[3], match[4]
 
     def errors(self):
-        """What the server wrote on stderr so far."""
-        self.log.seek(0)
-        return self.log.read()
+        """What the server wrote on stderr so far.
+
+        The place in the file is the server's too: it must not be moved.
+        """
+        file = self.log.fileno()
+        return os.pread(file, os.fstat(file).st_size, 0).decode()
 
     def connection(self, test=""):
         """A recorded connection."""
