@@ -144,6 +144,8 @@ public final class Server: Sendable {
         for loop in loops { loop.stop() }
         for loop in loops { loop.join() }
         shared.fileThread.stop()
+        // What asks the listeners holds them, and they hold the loops' servers.
+        shared.acceptPauses.withLock { $0 = { 0 } }
         return cutCount
     }
 
