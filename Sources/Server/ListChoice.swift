@@ -52,7 +52,7 @@ struct ListChoice {
             EngineState.OrderedQuestion(order, after: after, filter, revisions),
             in: tree,
             countMax: countMax,
-            lookCountMax: Limits.candidateCountMax,
+            lookCountMax: Limits.pageCountMax,
             includes: includes
         )
     }
