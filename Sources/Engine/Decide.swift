@@ -46,16 +46,7 @@ extension EngineState {
             }
             return .refused(refusal)
         }
-        guard let commit = draft.commit() else { return .unchanged(draft.results) }
-        guard commit.estimatedByteCount <= Limits.commitByteCountMax else {
-            return .refused(
-                Refusal(
-                    .tooLarge,
-                    "A commit may hold \(Limits.commitByteCountMax) bytes. Send a job instead."
-                )
-            )
-        }
-        return .commit(commit, draft.results)
+        return decision(of: draft)
     }
 
     /// Whether a change of this id was accepted; `decide` then replays it, or refuses another one.

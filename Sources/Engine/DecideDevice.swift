@@ -22,23 +22,9 @@ extension EngineState {
     ///
     /// - Throws: `badSystemRecord` for a record this version cannot read.
     public func devices() throws(ApplyError) -> [DeviceRecord] {
-        guard let tree = tree(.devices) else { return [] }
-        var devices: [DeviceRecord] = []
-        var failed = false
-        tree.index.scan(from: nil, inclusive: true) { _, name, _, location in
-            let key = RecordKey(.name(name.array))
-            source.withEffect(at: location) { effect, _ in
-                guard effect.isSet else { return }
-                do throws(FormError) {
-                    devices.append(try DeviceRecord(key: key, json: effect.value))
-                } catch {
-                    failed = true
-                }
-            }
-            return !failed
+        try systemRecords(.devices) { key, value throws(FormError) in
+            try DeviceRecord(key: key, json: value)
         }
-        if failed { throw .badSystemRecord(tree: "_devices", seq: tree.lastSeq, what: "a value") }
-        return devices
     }
 
     /// Decides what becomes of a device that is to be forgotten.
@@ -63,13 +49,7 @@ extension EngineState {
         _ change: Change,
         _ context: DecisionContext
     ) -> Decision {
-        precondition(change.operations.isEmpty, "a device is forgotten by a change of its own")
-        if let offset = frameOffset(ofChange: change.id) {
-            return replay(change, at: offset, context)
-        }
-        var draft = Draft(state: self, change: change, context: context)
-        do throws(Refused) {
-            try draft.checkLimits()
+        decideAlone(change, context) { draft throws(Refused) in
             guard context.rights?.hasEverywhere(.admin) ?? true else {
                 throw Refused(.forbidden, "Devices are forgotten by whoever has 'admin' on *.")
             }
@@ -77,11 +57,7 @@ extension EngineState {
                 throw Refused(.notFound, "There is no device \(id).")
             }
             try draft.forget(id, isForced: isForced)
-        } catch {
-            return .refused(error.refusal)
         }
-        guard let commit = draft.commit() else { return .unchanged(draft.results) }
-        return .commit(commit, draft.results)
     }
 
     /// Decides what becomes of a device's introduction.

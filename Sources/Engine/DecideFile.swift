@@ -80,19 +80,7 @@ extension EngineState {
         _ change: Change,
         _ context: DecisionContext
     ) -> Decision {
-        precondition(change.operations.isEmpty, "a file stands alone")
-        if let offset = frameOffset(ofChange: change.id) {
-            return replay(change, at: offset, context)
-        }
-        var draft = Draft(state: self, change: change, context: context)
-        do throws(Refused) {
-            try draft.checkLimits()
-            try draft.store(file)
-        } catch {
-            return .refused(error.refusal)
-        }
-        guard let commit = draft.commit() else { return .unchanged(draft.results) }
-        return .commit(commit, draft.results)
+        decideAlone(change, context) { draft throws(Refused) in try draft.store(file) }
     }
 
     /// Decides the commit that takes away files nothing needs: no live record and no version of the

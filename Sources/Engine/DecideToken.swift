@@ -17,23 +17,9 @@ extension EngineState {
     ///
     /// - Throws: `badSystemRecord` for a record this version cannot read.
     public func tokens() throws(ApplyError) -> [TokenRecord] {
-        guard let tree = tree(.tokens) else { return [] }
-        var tokens: [TokenRecord] = []
-        var failed = false
-        tree.index.scan(from: nil, inclusive: true) { _, name, _, location in
-            let key = RecordKey(.name(name.array))
-            source.withEffect(at: location) { effect, _ in
-                guard effect.isSet else { return }
-                do throws(FormError) {
-                    tokens.append(try TokenRecord(key: key, json: effect.value))
-                } catch {
-                    failed = true
-                }
-            }
-            return !failed
+        try systemRecords(.tokens) { key, value throws(FormError) in
+            try TokenRecord(key: key, json: value)
         }
-        if failed { throw .badSystemRecord(tree: "_tokens", seq: tree.lastSeq, what: "a value") }
-        return tokens
     }
 
     /// Decides what becomes of an act on tokens.
@@ -50,13 +36,7 @@ extension EngineState {
         _ change: Change,
         _ context: DecisionContext
     ) -> Decision {
-        precondition(change.operations.isEmpty, "an act on tokens stands alone")
-        if let offset = frameOffset(ofChange: change.id) {
-            return replay(change, at: offset, context)
-        }
-        var draft = Draft(state: self, change: change, context: context)
-        do throws(Refused) {
-            try draft.checkLimits()
+        decideAlone(change, context) { draft throws(Refused) in
             guard context.rights?.hasEverywhere(.admin) ?? true else {
                 throw Refused(.forbidden, "Tokens are given out by whoever has 'admin' on *.")
             }
@@ -64,11 +44,7 @@ extension EngineState {
             case .create(let token): try draft.create(token)
             case .revoke(let id): try draft.revoke(id)
             }
-        } catch {
-            return .refused(error.refusal)
         }
-        guard let commit = draft.commit() else { return .unchanged(draft.results) }
-        return .commit(commit, draft.results)
     }
 
     fileprivate func knownTokens() throws(Refused) -> [TokenRecord] {

@@ -22,23 +22,10 @@ extension EngineState {
         _ change: Change,
         _ context: DecisionContext
     ) -> Decision {
-        precondition(change.operations.isEmpty, "what is undone is read from the log")
-        if let offset = frameOffset(ofChange: change.id) {
-            return replay(change, at: offset, context)
-        }
-        var draft = Draft(state: self, change: change, context: context)
-        do throws(Refused) {
-            try draft.checkLimits()
+        decideAlone(change, context) { draft throws(Refused) in
             try draft.undo(commit)
             try draft.checkUniques()
-        } catch {
-            return .refused(error.refusal)
         }
-        guard let commit = draft.commit() else { return .unchanged(draft.results) }
-        guard commit.estimatedByteCount <= Limits.commitByteCountMax else {
-            return .refused(Refusal(.tooLarge, "What stood before does not fit a commit."))
-        }
-        return .commit(commit, draft.results)
     }
 }
 

@@ -140,12 +140,14 @@ extension MirrorAuthority {
 
     /// Where a change stands; nil while that is not known.
     private func outcome(of id: UniqueID) throws(DatabaseError) -> Position? {
+        // Asked first: it leaves the outbox after its commit came, so that one is not missed.
+        let isPending = outbox.pendingChange(id) != nil
         if let position = store.read({ $0.position(ofChange: id) }) { return position }
         if let bundle = outbox.bundle(of: id) {
             throw .refused(HoldfastEmbedded.Refusal(bundle.refusal))
         }
         // It asked for what stood already: it left no commit.
-        return outbox.pendingChange(id) == nil ? store.read(\.confirmedPosition) : nil
+        return isPending ? nil : store.read(\.confirmedPosition)
     }
 
     /// Waits until nothing pends for records that are to be borrowed, and no creation of this

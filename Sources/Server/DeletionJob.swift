@@ -37,9 +37,11 @@ final class DeletionJob: Job {
         let (operations, alone, isEnd) = next()
         if !operations.isEmpty, !delete(operations) {
             // Something came between: each for itself.
-            for operation in operations where !delete([operation]) { refuse(operation) }
+            for operation in operations where !isComplete && !delete([operation]) {
+                refuse(operation)
+            }
         }
-        for operation in alone where !delete([operation]) { refuse(operation) }
+        for operation in alone where !isComplete && !delete([operation]) { refuse(operation) }
         isComplete = isComplete || isEnd
     }
 

@@ -89,9 +89,12 @@ class Job: BodyProducer {
             server.store.read { server.appendEnvelope(reference, $0, to: &envelope) }
         }
         let current = refusal.current == nil ? nil : envelope.view
+        let problem = Problem(refusal)
         var out = ByteBuffer()
-        JobLine.append(line, subject, Problem(refusal), current: current, to: &out)
+        JobLine.append(line, subject, problem, current: current, to: &out)
         waiting.append((seq, out.array))
+        // A full disk, or a store that takes no writes, refuses whatever would follow.
+        if isSteady, problem.status >= 500 { isComplete = true }
     }
 
     /// The store is further: lines whose commits are durable may leave.

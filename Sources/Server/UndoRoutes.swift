@@ -109,7 +109,7 @@ final class UndoJob: Job {
         var undone = 0
         do {
             if cursor == nil { cursor = try reader.cursor(before: reader.head + 1) }
-            for _ in 0..<Self.sliceCount where undone < Self.sliceUndoCount {
+            for _ in 0..<Self.sliceCount where undone < Self.sliceUndoCount && !isComplete {
                 guard let frame = try cursor?.previous() else {
                     isComplete = true
                     return

@@ -96,6 +96,43 @@ private struct Label: Record, Hashable {
         try server.stop()
     }
 
+    @Test("Whoever asks where a change stands, at any moment, is told its own commit's position")
+    func positions() async throws {
+        let server = try TestServer()
+        let folder = try Folder()
+        let db = try await connect(server, folder)
+        try await db.firstSync()
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for writer in 0..<8 {
+                group.addTask {
+                    for number in 0..<40 {
+                        let made = try await db.write { tx in
+                            try tx.create(Bin(place: "\(writer)", stock: number))
+                        }
+                        try await askOften(made, db)
+                    }
+                }
+            }
+            try await group.waitForAll()
+        }
+        try await db.close()
+        try server.stop()
+    }
+
+    /// Asks again and again, so that some ask while the answer comes in.
+    private func askOften(_ made: Receipt<Key<Bin>>, _ db: Database) async throws {
+        let told = try await withThrowingTaskGroup(of: Position.self) { group in
+            for turns in 0..<8 {
+                group.addTask {
+                    for _ in 0..<turns * 4 { await Task.yield() }
+                    return try await made.accepted()
+                }
+            }
+            return try await group.reduce(into: Set()) { $0.insert($1) }
+        }
+        #expect(try told == [#require(try db.record(made.value)).meta.version])
+    }
+
     @Test("Offline edits survive a restart, and are accepted when the server is back")
     func offline() async throws {
         let disk = SimulatedDisk()
