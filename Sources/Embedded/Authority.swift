@@ -9,6 +9,7 @@
 public import HoldfastEngine
 public import HoldfastBasics
 public import HoldfastRecords
+public import HoldfastStore
 
 /// Decides changes, or speaks with whoever does.
 ///
@@ -128,6 +129,29 @@ public protocol Authority: AnyObject, Sendable {
         why: String
     ) async throws(DatabaseError) -> [OperationResult]
 
+    // MARK: Files
+
+    /// Where the contents of files lie here.
+    ///
+    /// - Throws: `closed`.
+    func files() throws(DatabaseError) -> FileStore
+
+    /// Makes a content that was written here a file that values may name.
+    ///
+    /// - Parameters:
+    ///   - upload: Ended, its bytes synced; given up when this throws.
+    ///   - file: What is known of it.
+    /// - Throws: `diskFailed`, `full`, `poisoned`, `closed`, `refused`.
+    func keep(_ upload: FileUpload, as file: FileRecord) async throws(DatabaseError)
+
+    /// Brings a content here that is not here.
+    ///
+    /// - Throws: `refused` with `unknown-file`, `offline`, `diskFailed`, `full`, `closed`.
+    func fetch(_ digest: Digest256) async throws(DatabaseError)
+
+    /// A content was asked for.
+    func used(_ digest: Digest256)
+
     // MARK: Stranded changes
 
     /// Changes that were refused after they had been made here.
@@ -146,6 +170,14 @@ extension Authority {
 
     /// No other process writes.
     public func refresh() async throws(DatabaseError) {}
+
+    /// What is not here is nowhere.
+    public func fetch(_ digest: Digest256) async throws(DatabaseError) {
+        throw .refused(Refusal(.unknownFile, "There is no file \(digest)."))
+    }
+
+    /// Contents stay for as long as their records.
+    public func used(_ digest: Digest256) {}
 }
 
 /// A tree as an application declares it.

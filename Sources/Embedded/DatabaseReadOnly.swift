@@ -194,6 +194,12 @@ final class ReadingAuthority: Authority {
         why: String
     ) async throws(DatabaseError) -> [OperationResult] { throw refusal }
 
+    func files() throws(DatabaseError) -> FileStore { store.files }
+
+    func keep(_ upload: FileUpload, as file: FileRecord) async throws(DatabaseError) {
+        throw refusal
+    }
+
     func stranded() throws(DatabaseError) -> [StrandedChange] { [] }
 
     func reoffer(_ id: UniqueID) async throws(DatabaseError) -> Proposal { throw refusal }

@@ -57,6 +57,7 @@ final class LocalAuthority: Authority {
         self.random = random
         syncsEach = durability == .each
         watch = DurableWatch(store)
+        store.keepFiles()
     }
 
     /// Drives the store from now on; called once.
@@ -78,9 +79,19 @@ final class LocalAuthority: Authority {
     /// From one look at what others wrote to the next.
     private static let lookMilliseconds: UInt64 = 50
 
+    /// From one look for files that nothing needs to the next: an hour.
+    private static let collectNanoseconds: UInt64 = 3_600_000_000_000
+
     private func ticks() -> Task<Void, Never> {
-        Task.detached { [weak self] in
+        Task.detached { [weak self, time] in
+            await self?.collectFiles(isOpening: true)
+            var collected = time.monotonicNanoseconds()
             while !Task.isCancelled, let next = self?.tick() {
+                let now = time.monotonicNanoseconds()
+                if now - collected > Self.collectNanoseconds {
+                    collected = now
+                    await self?.collectFiles(isOpening: false)
+                }
                 do {
                     try await Task.sleep(for: .milliseconds(min(max(next, 1), 1000)))
                 } catch {
@@ -326,6 +337,57 @@ final class LocalAuthority: Authority {
             .replayed(let position, let results):
             try await watch.settle(position.seq)
             return results
+        }
+    }
+
+    // MARK: Files
+
+    func files() throws(DatabaseError) -> FileStore {
+        if isClosed { throw .closed }
+        return store.files
+    }
+
+    func keep(_ upload: FileUpload, as file: FileRecord) async throws(DatabaseError) {
+        do throws(DatabaseError) {
+            try await beginWriting()
+            defer { endWriting() }
+            let (store, caller) = (store, caller)
+            let change = Change(id: newID(), madeAt: file.at, operations: [])
+            let answer = await Worker.run {
+                Result { () throws(FileError) in
+                    try store.submit(upload, as: file, change, by: caller, rights: nil)
+                }
+            }
+            switch answer {
+            case .failure(let error): throw DatabaseError(error)
+            case .success(.refused(_, let refusal)): throw error(refusal)
+            case .success(.accepted(let position, _)), .success(.unchanged(let position, _)),
+                .success(.replayed(let position, _)):
+                try await watch.settle(position.seq)
+            }
+        } catch {
+            await giveUp(upload)
+            throw error
+        }
+    }
+
+    /// Removes what came of an upload; what cannot be removed is at the next opening.
+    private func giveUp(_ upload: FileUpload) async {
+        let files = store.files
+        _ = await Worker.run { Result { () throws(FileError) in try files.giveUp(upload) } }
+    }
+
+    /// Takes files away that nothing needs.
+    ///
+    /// What cannot be done is tried again an hour later; those who share a database would take away
+    /// what another one is about to name.
+    private func collectFiles(isOpening: Bool) async {
+        let store = store
+        _ = await Worker.run {
+            Result { () throws(FileError) in
+                if isOpening { try store.openFiles() }
+                try store.collectFiles()
+            }
         }
     }
 

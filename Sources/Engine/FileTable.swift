@@ -1,13 +1,13 @@
 // Which trees name which files: what decides who may read a file, and when it may go.
 //
 // Invariants:
-// - there is a table from the first record of `_files` on, and none in a database without files,
-//   whose writes then pay one comparison;
+// - there is a table from the first record of `_files` on, or from when somebody asks which files
+//   are named, and none in other databases, whose writes then pay one comparison;
 // - a count is that of the live records' references, so that a fresh fold has the same ones;
 // - `leftSeq` is at or behind the commit in which the last reference ended: after an opening it is
 //   the opened head, as the log before a checkpoint is not folded.
-internal import HoldfastBasics
-internal import HoldfastRecords
+public import HoldfastBasics
+public import HoldfastRecords
 
 /// The files of a database, and who names them.
 final class FileTable {
@@ -25,6 +25,9 @@ final class FileTable {
     private var entries: [Digest256: Entry] = [:]
     /// Files no live record names.
     private(set) var unnamed: Set<Digest256> = []
+    /// Grows whenever a tree comes to name a file it did not name before; another table's begins
+    /// elsewhere.
+    private(set) var namingCount = UInt64.random(in: 1...UInt64.max / 2)
 
     /// The entry of a file; nil when it is neither known nor named.
     subscript(digest: Digest256) -> Entry? { entries[digest] }
@@ -45,6 +48,7 @@ final class FileTable {
                     entry.counts[index].count += 1
                 } else {
                     entry.counts.append((tree, 1))
+                    namingCount += 1
                 }
             }
         }
@@ -80,6 +84,13 @@ final class FileTable {
         }
     }
 
+    /// The files that live records of some trees name; nil means of all trees.
+    func named(in trees: Set<TreeName>?) -> [Digest256] {
+        entries.filter { _, entry in
+            entry.counts.contains { trees?.contains($0.tree) ?? true }
+        }.map(\.key)
+    }
+
     /// Who names what, as text.
     var lines: [String] {
         entries.filter(\.value.isKnown).map { digest, entry in
@@ -92,6 +103,22 @@ final class FileTable {
 extension EngineState {
     /// Who names which files and is never shown, as text: for comparing two folds of one history.
     public var derivedFiles: [String] { files?.lines ?? [] }
+
+    /// From now on it is known which files are named, be there records of them or not: a copy of
+    /// chosen trees has none.
+    public func trackFiles() {
+        if files == nil { files = namedFiles() }
+    }
+
+    /// Grows whenever a live record names a file that its tree did not name before; 0 while nobody
+    /// knows.
+    public var fileNamingCount: UInt64 { files?.namingCount ?? 0 }
+
+    /// The files that live records name, as far as that is known.
+    ///
+    /// - Parameter trees: The records' trees; nil for all.
+    /// - Returns: Each once, in no order.
+    public func namedFiles(in trees: Set<TreeName>?) -> [Digest256] { files?.named(in: trees) ?? [] }
 
     /// What all live records name.
     func namedFiles() -> FileTable {

@@ -36,6 +36,9 @@ extension Database {
     ///   - copying: Which trees are copied: all of them, or the chosen ones alone.
     ///   - user: Who writes.
     ///   - cacheByteCount: What decoded records of one tree may weigh together.
+    ///   - files: Which contents of files are kept here without being asked for.
+    ///   - fileCacheByteCount: What contents of other files may take of the disk together; the ones
+    ///     not asked for longest make room.
     ///   - security: Whom to trust at an `https` address, and what to show there.
     /// - Returns: The open database.
     /// - Throws: `offline` (the first time, and the server cannot be reached), `untrusted`,
@@ -49,10 +52,13 @@ extension Database {
         copying: MirroredTrees = .all,
         user: String = "local",
         cacheByteCount: Int = defaultCacheByteCount,
+        files keptFiles: MirroredFiles = .whenAsked,
+        fileCacheByteCount: Int = defaultFileCacheByteCount,
         security: ConnectionSecurity = ConnectionSecurity()
     ) async throws(DatabaseError) -> Database {
         let types = try RecordTrees(trees)
         let chosen = try copying.names(types)
+        let pins = try keptFiles.pins
         guard let address = ServerAddress(server) else {
             throw .unavailable(
                 directory: directory,
@@ -102,9 +108,27 @@ extension Database {
             cacheByteCount: cacheByteCount
         )
         try await authority.declare(types.proposals)
-        try authority.start(target)
+        let contents = try opening(directory) {
+            let contents = MirrorFiles(
+                FileStore(try PosixDisk(directory)),
+                store: store,
+                outbox: files.outbox,
+                target: target,
+                caller: authority.caller,
+                pins: pins,
+                byteCountMax: fileCacheByteCount,
+                time: SystemTime(),
+                random: SystemRandom()
+            )
+            try contents.open()
+            return contents
+        }
+        try authority.start(target, contents)
         return database
     }
+
+    /// What contents of files may take of a mirror's disk, unless said otherwise: 1 GiB.
+    public static let defaultFileCacheByteCount = 1 << 30
 
     /// Begins a new copy where there is none of the wanted trees.
     private static func renew(
@@ -159,7 +183,7 @@ enum ServerProbe {
                         switch event {
                         case .opened(_, let server): result = .success(server)
                         case .ended(_, let end): result = .failure(end)
-                        case .message, .fetching, .renewed: return
+                        case .message, .fetching, .renewed, .sent: return
                         }
                     }
                 }

@@ -47,6 +47,7 @@ final class MirrorAuthority: Authority {
         var bells: [UniqueID: WakeUp] = [:]
         var connection: MirrorConnection?
         var runner: StoreRunner?
+        var files: MirrorFiles?
     }
 
     let caller: Caller
@@ -97,7 +98,9 @@ final class MirrorAuthority: Authority {
 
     deinit {
         // Forgotten without being closed: no thread must outlive it.
-        state.withLock(\.connection)?.abandon()
+        let (connection, files) = state.withLock { ($0.connection, $0.files) }
+        connection?.abandon()
+        files?.abandon()
         store.beginClosing()
     }
 
@@ -108,7 +111,11 @@ final class MirrorAuthority: Authority {
     // MARK: Life
 
     /// Drives the copy and connects; called once.
-    func start(_ target: LinkTarget) throws(DatabaseError) {
+    ///
+    /// - Parameters:
+    ///   - target: Where the server is.
+    ///   - files: The contents of files; they are closed with this.
+    func start(_ target: LinkTarget, _ files: MirrorFiles) throws(DatabaseError) {
         store.observe { [weak self] _, _ in self?.wake { $0.isSynced = true } }
         let connection: MirrorConnection
         do {
@@ -123,18 +130,21 @@ final class MirrorAuthority: Authority {
         state.withLock { state in
             state.connection = connection
             state.runner = runner
+            state.files = files
         }
+        files.look()
         connection.start()
     }
 
     func close() async throws(DatabaseError) {
-        let (connection, runner, answers, bells) = state.withLock { state in
+        let (connection, runner, answers, bells, files) = state.withLock { state in
             state.isClosed = true
             state.inbox = MirrorInbox()
             state.isSynced = false
             defer { (state.answers, state.bells) = ([:], [:]) }
             let bells = Array(state.bells.values)
-            return (state.connection, state.runner, Array(state.answers.values), bells)
+            let answers = Array(state.answers.values)
+            return (state.connection, state.runner, answers, bells, state.files)
         }
         for answer in answers { answer.resume(returning: nil) }
         for bell in bells { bell.end() }
@@ -142,6 +152,7 @@ final class MirrorAuthority: Authority {
         let outbox = outbox
         let result = await Worker.run {
             connection?.stop()
+            files?.close()
             return Result { () throws(MirrorError) in
                 do throws(StoreError) {
                     try runner?.close()
@@ -181,7 +192,7 @@ final class MirrorAuthority: Authority {
     // MARK: Events
 
     /// Notes news, and starts to take them.
-    private func wake(_ note: (inout State) -> Void) {
+    func wake(_ note: (inout State) -> Void) {
         let (mustStart, mustHold) = state.withLock { state -> (Bool, MirrorConnection?) in
             guard !state.isClosed else { return (false, nil) }
             note(&state)
@@ -263,6 +274,7 @@ final class MirrorAuthority: Authority {
         }
         ring(core.withLock { $0.takeKnown() })
         held?.resume()
+        state.withLock(\.files)?.look()
     }
 
     private func perform(_ taken: MirrorInbox.Taken) throws(MirrorError) {
@@ -288,6 +300,7 @@ final class MirrorAuthority: Authority {
             guard isJudging else { return }
             let ended = time.monotonicNanoseconds()
             state.withLock { $0.pace.judged(from: started, to: ended) }
+        case .event(.sent(let digest, let outcome)): try sent(digest, outcome)
         case .event(.ended(let link, let end)):
             state.withLock { state in
                 // A link that stood was no attempt that failed: the next one tells.
@@ -342,6 +355,7 @@ final class MirrorAuthority: Authority {
             case .answered(let id, let answer): self.answer(id, answer)
             case .caughtUp: declareMissing()
             case .statusChanged: publishStatus()
+            case .upload(let digest, let file): upload(digest, file)
             case .accepted, .stranded: continue
             case .end(let mayRetry, _): connection?.end(link: link, mayRetry: mayRetry)
             }

@@ -20,6 +20,8 @@ enum ConnectionEvent: Sendable {
     case renewed(link: Int, RenewedCopy)
     /// The link ended, or could not be opened.
     case ended(link: Int, LinkEnd)
+    /// A file that was attached here was brought to the server, or not.
+    case sent(Digest256, FileOutcome)
 }
 
 /// The connection of one mirror.
@@ -64,7 +66,7 @@ final class MirrorConnection: Sendable {
         func identified(
             _ link: MirrorLink,
             _ server: ServerDocument
-        ) throws -> SnapshotFetch? {
+        ) throws -> (any LinkErrand)? {
             guard let renewal, renewal.wants(server) else {
                 fetch = nil
                 return nil
@@ -78,7 +80,8 @@ final class MirrorConnection: Sendable {
             return fetch
         }
 
-        func fetched(_ link: MirrorLink, _ fetch: SnapshotFetch) throws {
+        func done(_ link: MirrorLink) throws {
+            guard let fetch else { return }
             self.fetch = nil
             guard let copy = try renewal?.finish(fetch) else { return }
             tell(.renewed(link: number, copy))

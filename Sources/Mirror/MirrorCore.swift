@@ -6,7 +6,8 @@
 // Invariants:
 // - a change leaves the outbox when its outcome is known for ever: its commit is durable in the
 //   copy here, or it is stranded; until then it is sent again after every reconnection;
-// - changes are sent in the order of their numbers, at most `windowCount` unanswered;
+// - changes are sent in the order of their numbers, at most `windowCount` unanswered, none before
+//   the files it names;
 // - an answer that is no verdict ends the connection, so that nothing that builds on the change is
 //   judged without it;
 // - whatever does not fit the copy (a gap, another chain, other hashes) ends the connection for
@@ -21,6 +22,8 @@ internal import HoldfastWire
 enum MirrorAction {
     /// Sends a message.
     case send(MirrorUp)
+    /// Brings a file that was attached here to the server.
+    case upload(Digest256, StagedFile)
     /// A change was accepted at a position.
     case accepted(UniqueID, Position)
     /// Changes were refused and set aside.
@@ -77,7 +80,7 @@ final class MirrorCore {
     let time: any TimeSource
     let random: any RandomSource
     var phase = Phase.offline
-    private var since: Int64
+    var since: Int64
     private var failure: String?
     /// The last commit the server is known to have.
     private var serverHead: UInt64 = 0
@@ -97,6 +100,10 @@ final class MirrorCore {
     /// Changes whose outcome has become known here.
     private var known: [UniqueID] = []
     private var sentSettled: UInt64 = 0
+    /// Changes whose files were brought to the server again.
+    var resentFor: Set<UniqueID> = []
+    /// Files the server will not have, as far as this process was told.
+    var refusedFiles: [Digest256: Refusal] = [:]
     /// Ranges of this device by tree, with the hash of all ranges they were read at.
     var knownRanges: [TreeName: (hash: Hash128, ranges: [RangeRecord])] = [:]
     var requests: [Request] = []
@@ -244,7 +251,7 @@ final class MirrorCore {
     }
 
     /// Takes what has left the outbox, or is stranded, out of what is shown.
-    private func takeOut() {
+    func takeOut() {
         guard !leaving.isEmpty else { return }
         store.withdraw(leaving)
         leaving = []
@@ -260,6 +267,7 @@ final class MirrorCore {
             awaitedHead = serverHead
             actions += try caughtUp()
             actions += requests.map { .send(.change(MirrorChange($0.change))) }
+            actions += uploads()
             actions += sendMore()
             actions += try topUp()
             // What was here and durable when the process ended leaves the outbox now.
@@ -358,18 +366,22 @@ final class MirrorCore {
     /// A change was put into the outbox and shown: it is sent when its turn comes.
     func proposed() -> [MirrorAction] { sendMore() }
 
-    private func sendMore() -> [MirrorAction] {
+    func sendMore() -> [MirrorAction] {
         guard phase == .open else { return [] }
         var actions: [MirrorAction] = []
         while unanswered.count < Self.windowCount {
             let room = Self.windowCount - unanswered.count
             let next = outbox.pending(after: lastSent, count: room)
-            guard let last = next.last else { break }
-            lastSent = last.deviceSeq
-            // Accepted, or even here, but not known durable here: nothing more is asked.
-            for change in next where outcomes[change.id] == nil && undurable[change.id] == nil {
-                unanswered.insert(change.id)
-                actions.append(.send(.change(MirrorChange(change))))
+            guard !next.isEmpty else { break }
+            for change in next {
+                // Accepted, or even here, but not known durable here: nothing more is asked.
+                if outcomes[change.id] == nil, undurable[change.id] == nil {
+                    // Its files go first, and what comes after it after it.
+                    if waitsForFiles(change) { return actions }
+                    unanswered.insert(change.id)
+                    actions.append(.send(.change(MirrorChange(change))))
+                }
+                lastSent = change.deviceSeq
             }
         }
         return actions
@@ -415,23 +427,30 @@ final class MirrorCore {
             return request.isOwn ? [] : [.answered(id, .refused(refused.problem))]
         }
         guard unanswered.contains(id) else { return [] }
-        guard refused.problem.refusal.code.isVerdict else {
+        let refusal = refused.problem.refusal
+        let lacksFiles = refusal.code == .fileMissing ? try stageAnew(filesOf: id) : false
+        guard refusal.code.isVerdict, !lacksFiles else {
             phase = .offline
             since = time.wallMilliseconds()
-            return [.end(mayRetry: true, detail: refused.problem.refusal.detail)]
+            return [.end(mayRetry: true, detail: refusal.detail)]
         }
+        return try strand(id, refusal) + sendMore()
+    }
+
+    /// Sets a change aside that the authority will not have.
+    func strand(_ id: UniqueID, _ refusal: Refusal) throws(MirrorError) -> [MirrorAction] {
         unanswered.remove(id)
         if let change = outbox.pendingChange(id), isGiveBack(change) {
             // What it would have given back has ended already, some of it at least: nobody's work.
             leaving.insert(id)
             try outbox.settle([id])
-            return tellSettled() + sendMore()
+            return tellSettled()
         }
-        guard let bundle = try outbox.strand(id, refused.problem.refusal) else { return [] }
+        guard let bundle = try outbox.strand(id, refusal) else { return [] }
         // Those that were sent with it are still answered; accepted ones leave the bundle.
         leaving.formUnion(bundle.changes.map(\.id))
         known += bundle.changes.map(\.id)
-        return [.stranded(bundle)] + tellSettled() + sendMore()
+        return [.stranded(bundle)] + tellSettled()
     }
 
     // MARK: Durability

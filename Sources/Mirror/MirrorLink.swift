@@ -3,7 +3,8 @@
 // Order of a connection: connect, and where the address says so let the server show who it is by
 // TLS; `GET /v1` without any credential; compare database and
 // application with what is pinned; only then, on the same connection and with user, device and
-// token, the server's snapshot where the copy needs it, and the upgrade; then messages both ways.
+// token, errands (the server's snapshot where the copy needs it, or files) and the upgrade; then
+// messages both ways. How it gets there stands in MirrorLink+Opening.swift.
 //
 // Invariants:
 // - confined to its loop;
@@ -17,15 +18,15 @@ internal import HoldfastWire
 
 /// Who is told what happens on a link; called on the link's loop.
 protocol MirrorLinkHandler: AnyObject {
-    /// The server is the right one: what is to be fetched from it before anything else; nil for
+    /// The server is the right one: what is to be done with it before anything else; nil for
     /// nothing.
     ///
-    /// - Throws: Why it cannot be kept here; the link ends.
-    func identified(_ link: MirrorLink, _ server: ServerDocument) throws -> SnapshotFetch?
-    /// All of it is here: the link waits for `proceed`.
+    /// - Throws: Why it cannot be begun here; the link ends.
+    func identified(_ link: MirrorLink, _ server: ServerDocument) throws -> (any LinkErrand)?
+    /// The errand is done: the link waits for `proceed`, or for another one by `run`.
     ///
-    /// - Throws: Why it cannot be used; the link ends.
-    func fetched(_ link: MirrorLink, _ fetch: SnapshotFetch) throws
+    /// - Throws: Why what came of it cannot be used; the link ends.
+    func done(_ link: MirrorLink) throws
     /// The server is the right one and speaks the protocol: hello may be sent.
     func opened(_ link: MirrorLink, _ server: ServerDocument)
     /// A message came.
@@ -60,29 +61,33 @@ struct LinkTarget: Sendable {
 
 /// One connection of a mirror to its server.
 final class MirrorLink: ByteStreamHandler {
-    private enum Phase {
-        case idle, connecting, identifying, fetching, fetched, upgrading, open, ended
+    enum Phase {
+        /// Asks for what an errand needs.
+        case idle, connecting, identifying, onErrand
+        /// An errand is done: it is said from outside what is next.
+        case doneErrand
+        case upgrading, open, ended
     }
 
-    private let loop: EventLoop
-    private let target: LinkTarget
+    let loop: EventLoop
+    let target: LinkTarget
     private let random: any RandomSource
-    private weak var handler: (any MirrorLinkHandler)?
-    private var phase = Phase.idle
-    private var connector: Connector?
-    private var stream: ByteStream?
+    weak var handler: (any MirrorLinkHandler)?
+    var phase = Phase.idle
+    var connector: Connector?
+    var stream: ByteStream?
     private var responses = ResponseParser()
     private var frames = WebSocketDecoder(
         role: .client,
         messageByteCountMax: Limits.mirrorMessageByteCountMax
     )
-    private let proposal: WebSocketProposal
-    private var server: ServerDocument?
-    private var silenceMilliseconds: Int
+    let proposal: WebSocketProposal
+    var server: ServerDocument?
+    var silenceMilliseconds: Int
     private var isHeld = false
-    /// What is fetched before the upgrade.
-    private var fetch: SnapshotFetch?
-    private var opening: LoopTimer?
+    /// What is done before the upgrade, or in its place.
+    var errand: (any LinkErrand)?
+    var opening: LoopTimer?
     private var pinger: LoopTimer?
 
     /// A link that does nothing before `open`.
@@ -179,8 +184,8 @@ final class MirrorLink: ByteStreamHandler {
         var offset = 0
         while !isHeld {
             switch phase {
-            case .identifying, .fetching, .upgrading:
-                if phase == .fetching { stream.setDeadline(milliseconds: silenceMilliseconds) }
+            case .identifying, .onErrand, .upgrading:
+                if phase == .onErrand { stream.setDeadline(milliseconds: silenceMilliseconds) }
                 switch responses.step(bytes, &offset) {
                 case .needsMore: return offset
                 case .refused(let error): end(.garbled(error.reason))
@@ -189,7 +194,7 @@ final class MirrorLink: ByteStreamHandler {
             case .open:
                 stream.setDeadline(milliseconds: silenceMilliseconds)
                 guard step(bytes, &offset) else { return offset }
-            case .fetched: return offset
+            case .doneErrand: return offset
             case .idle, .connecting, .ended: return bytes.count
             }
         }
@@ -258,197 +263,6 @@ final class MirrorLink: ByteStreamHandler {
         }
     }
 
-    // MARK: Opening
-
-    private func connected(_ outcome: Result<ByteStream, NetworkError>) {
-        connector = nil
-        guard phase == .connecting else {
-            if case .success(let stream) = outcome { stream.close() }
-            return
-        }
-        switch outcome {
-        case .failure(.insecure(_, let error)): end(Self.end(error))
-        case .failure(let error): end(.unreachable(error.description))
-        case .success(let stream):
-            self.stream = stream
-            phase = .identifying
-            // Nothing here says who asks.
-            stream.write { out in
-                out.append("GET /v1 HTTP/1.1\r\n")
-                out.appendField("host", text: target.address.authority)
-                out.append("accept: application/json\r\n\r\n")
-            }
-        }
-    }
-
-    private func answered(_ response: Response) {
-        switch phase {
-        case .identifying: identify(response)
-        case .fetching: take(response)
-        default: upgrade(response)
-        }
-    }
-
-    private func identify(_ response: Response) {
-        guard response.status == 200 else {
-            end(refusal(response))
-            return
-        }
-        let document: ServerDocument
-        do {
-            document = try response.body.withView { try ServerDocument($0) }
-        } catch {
-            end(.garbled("GET /v1 did not give a Holdfast server's document."))
-            return
-        }
-        let isSame = target.databaseID.map { $0 == document.databaseID } ?? true
-        guard isSame, document.application == target.application else {
-            end(
-                .otherDatabase(found: document.databaseID, application: document.application)
-            )
-            return
-        }
-        server = document
-        do {
-            fetch = try handler?.identified(self, document)
-        } catch {
-            end(Self.end(error))
-            return
-        }
-        guard fetch == nil else {
-            phase = .fetching
-            opening?.cancel()
-            opening = nil
-            stream?.setDeadline(milliseconds: silenceMilliseconds)
-            askForMore()
-            return
-        }
-        requestUpgrade()
-    }
-
-    // MARK: Fetching
-
-    /// Asks for what is missing of the snapshot; hands it over when nothing is.
-    private func askForMore() {
-        guard let fetch else { return }
-        guard let request = fetch.next else {
-            phase = .fetched
-            stream?.setDeadline(milliseconds: nil)
-            do {
-                try handler?.fetched(self, fetch)
-            } catch {
-                end(Self.end(error))
-            }
-            return
-        }
-        let fields = identification
-        stream?.write { out in
-            out.append(text: "GET \(request.path) HTTP/1.1\r\n")
-            out.appendField("host", text: target.address.authority)
-            if let range = request.range {
-                out.append(text: "range: bytes=\(range.lowerBound)-\(range.upperBound - 1)\r\n")
-            }
-            out.append(fields)
-            out.append("\r\n")
-        }
-    }
-
-    private func take(_ response: Response) {
-        do throws(SnapshotError) {
-            try fetch?.take(response)
-        } catch {
-            end(Self.end(error))
-            return
-        }
-        askForMore()
-    }
-
-    /// What was fetched is in its place: the handshake goes on.
-    func proceed() {
-        guard phase == .fetched else { return }
-        fetch = nil
-        opening = loop.schedule(afterMilliseconds: target.openingMilliseconds) { [weak self] in
-            self?.end(.timedOut)
-        }
-        requestUpgrade()
-    }
-
-    private static func end(_ error: any Error) -> LinkEnd {
-        switch error as? SnapshotError {
-        case .gone: .notTaken("it was replaced by a newer one, or there is none.")
-        case .refused(let status): .refused(status: status, detail: "no part of the snapshot.")
-        case .garbled(let why): .garbled(why)
-        case .disk(let error): .notTaken("\(error)")
-        case nil: .notTaken("\(error)")
-        }
-    }
-
-    // MARK: Upgrading
-
-    /// Who asks, for a server that has shown that it is the right one.
-    private var identification: [UInt8] {
-        var fields = ByteBuffer()
-        if target.token == nil {
-            appendText("holdfast-user: ", target.user, to: &fields)
-            appendText("holdfast-device: ", target.device, to: &fields)
-        }
-        if let id = server?.databaseID {
-            fields.appendField("holdfast-database", text: id.description)
-        }
-        if let token = target.token { fields.appendField("authorization", text: "Bearer " + token) }
-        return fields.array
-    }
-
-    private func requestUpgrade() {
-        phase = .upgrading
-        let more = identification
-        stream?.write { out in
-            proposal.appendRequest(
-                target: "/v1/mirror",
-                host: target.address.authority,
-                fields: more,
-                to: &out
-            )
-        }
-    }
-
-    private func appendText(_ name: StaticString, _ text: String, to buffer: inout ByteBuffer) {
-        buffer.append(name)
-        Array(text.utf8).withView { PercentEncoding.append($0, to: &buffer) }
-        buffer.append("\r\n")
-    }
-
-    private func upgrade(_ response: Response) {
-        guard response.status == 101 else {
-            end(refusal(response))
-            return
-        }
-        do throws(HTTPError) {
-            try proposal.check(response)
-        } catch {
-            end(.garbled(error.reason))
-            return
-        }
-        guard let server else { return }
-        phase = .open
-        opening?.cancel()
-        opening = nil
-        stream?.setDeadline(milliseconds: silenceMilliseconds)
-        handler?.opened(self, server)
-    }
-
-    private func refusal(_ response: Response) -> LinkEnd {
-        var detail = "it is no Holdfast server's reply."
-        response.body.withView { body in
-            do throws(ShapeRefusal) {
-                detail = try ProblemDocument(body).refusal.detail
-            } catch {
-                // Not a problem of ours: the status says all there is.
-            }
-        }
-        return .refused(status: response.status, detail: detail)
-    }
-
     // MARK: The stream
 
     func inputEnded(_ stream: ByteStream) { end(.lost) }
@@ -469,12 +283,12 @@ final class MirrorLink: ByteStreamHandler {
         }
     }
 
-    private static func end(_ error: TLSError) -> LinkEnd {
+    static func end(_ error: TLSError) -> LinkEnd {
         error.isOfNetwork ? .unreachable("\(error)") : .untrusted("\(error)")
     }
 
     /// Lets go of everything and tells the handler, once.
-    private func end(_ reason: LinkEnd) {
+    func end(_ reason: LinkEnd) {
         guard phase != .ended, phase != .idle else { return }
         phase = .ended
         opening?.cancel()

@@ -29,6 +29,7 @@ extension MirrorCore {
     /// - Throws: `full`, `poisoned`, `tooLarge`; nothing happened then.
     func propose(_ change: Change) throws(MirrorError) -> MirrorProposal {
         guard outbox.hasSynced else { return .offline }
+        if let refusal = refusalOfFiles(change) { return .refused(refusal) }
         var change = change
         let holds = addHolds(to: &change)
         if let (tree, key) = recordToBorrow(change) { return .borrowNeeded(tree, key) }

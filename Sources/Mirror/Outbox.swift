@@ -30,6 +30,8 @@ final class Outbox: Sendable {
         var leaseCounts: [TreeName: UInt64] = [:]
         var holds = OutboxHolds()
         var facts: [String: [UInt8]] = [:]
+        /// Files that were attached here.
+        var files: [Digest256: StagedFile] = [:]
     }
 
     /// The application every outbox belongs to.

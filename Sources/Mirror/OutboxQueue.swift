@@ -23,6 +23,7 @@ struct OutboxQueue {
     private var makers: [Reference: [UniqueID]] = [:]
     private var records: [HoldRecord: Int] = [:]
     private var borrows: [UniqueID: Int] = [:]
+    private var files: [Digest256: Int] = [:]
 
     // MARK: Asking
 
@@ -81,6 +82,9 @@ struct OutboxQueue {
     /// Whether any change names a borrow.
     func isUsing(borrow: UniqueID) -> Bool { borrows[borrow] != nil }
 
+    /// Whether any change names a file.
+    func isUsing(file digest: Digest256) -> Bool { files[digest] != nil }
+
     // MARK: Changing
 
     /// Adds a change whose number is above all there were.
@@ -102,6 +106,7 @@ struct OutboxQueue {
         let subjects = change.subjects
         for record in subjects.records { records[record, default: 0] += 1 }
         for borrow in subjects.borrows { borrows[borrow, default: 0] += 1 }
+        for digest in change.files { files[digest, default: 0] += 1 }
     }
 
     /// Takes a change out; nil when it is not here.
@@ -126,6 +131,7 @@ struct OutboxQueue {
         let subjects = change.subjects
         for record in subjects.records { Self.decrease(&records, record) }
         for borrow in subjects.borrows { Self.decrease(&borrows, borrow) }
+        for digest in change.files { Self.decrease(&files, digest) }
         return change
     }
 

@@ -125,7 +125,15 @@ extension Outbox {
         if let last = all(.facts).first(where: { $0.name == Self.lastFact }) {
             state.last = UInt64(String(decoding: last.json, as: UTF8.self)) ?? 0
         }
-        for (name, json) in all(.facts) { state.facts[name] = json }
+        for (name, json) in all(.facts) {
+            guard let digest = Self.fileDigest(ofFact: name) else {
+                state.facts[name] = json
+                continue
+            }
+            state.files[digest] = try read(.facts, name, json) { (view) throws(FormError) in
+                try StagedFile(view)
+            }
+        }
         var kept = try loadChanges()
         for (name, json) in all(.stranded) {
             let record = try read(.stranded, name, json) { (view) throws(FormError) in

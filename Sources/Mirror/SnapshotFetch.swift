@@ -30,14 +30,7 @@ enum SnapshotError: Error, Equatable {
 /// The way of a server's snapshot into a directory.
 ///
 /// Confined to its owner.
-final class SnapshotFetch {
-    /// What to ask for.
-    struct Request: Equatable {
-        let path: String
-        /// Which bytes; nil for all.
-        let range: Range<Int>?
-    }
-
+final class SnapshotFetch: LinkErrand {
     /// What the server says of itself.
     private(set) var server: ServerDocument
     private let filter: BlockFilter
@@ -92,11 +85,11 @@ final class SnapshotFetch {
     }
 
     /// What to ask for; nil when all is here.
-    var next: Request? {
-        guard document != nil else { return Request(path: "/v1/snapshot", range: nil) }
+    func next() -> LinkRequest? {
+        guard document != nil else { return LinkRequest(path: "/v1/snapshot") }
         guard let part = missing.first else { return nil }
         let start = pieceDigest == part.digest ? piece.count : 0
-        return Request(
+        return LinkRequest(
             path: "/v1/snapshot/\(part.digest)",
             range: start..<min(part.byteCount, start + Self.pieceByteCount)
         )
@@ -109,7 +102,7 @@ final class SnapshotFetch {
         guard response.status == 206 || response.status == 200 else {
             throw .refused(status: response.status)
         }
-        guard let part = missing.first, let range = next?.range else { return }
+        guard let part = missing.first, let range = next()?.range else { return }
         if pieceDigest != part.digest {
             pieceDigest = part.digest
             piece.removeAll()

@@ -89,6 +89,31 @@ extension FileRecord {
         )
     }
 
+    /// Why a file cannot have a type or a name; nil when it can.
+    ///
+    /// Source: RFC 9110, sections 5.6.2 and 8.3.1.
+    public static func refusal(type: String, name: String) -> Refusal? {
+        let essence = type.utf8.prefix { $0 != UInt8(ascii: ";") }
+        let parts = essence.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false)
+        let isType =
+            type.utf8.count <= Limits.fileNameByteCountMax && parts.count == 2
+            && type.utf8.allSatisfy { (32..<127).contains($0) }
+            && parts.allSatisfy { part in
+                !part.isEmpty
+                    && part.allSatisfy { byte in
+                        (33..<127).contains(byte) && !"\"(),/:;<=>?@[\\]{}".utf8.contains(byte)
+                    }
+            }
+        guard isType else {
+            return Refusal(.badHeader, "'\(type)' is no media type such as image/png.")
+        }
+        guard name.utf8.count <= Limits.fileNameByteCountMax else {
+            let limit = Limits.fileNameByteCountMax
+            return Refusal(.badHeader, "The name of a file may have \(limit) bytes.")
+        }
+        return nil
+    }
+
     /// The record's value as normalised JSON: `{"size","type","name","uploadedBy","at"}`.
     public var json: [UInt8] {
         var buffer = ByteBuffer(capacity: 256)

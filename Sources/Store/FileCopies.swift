@@ -25,14 +25,24 @@ extension FileStore {
                 if bytes.isEmpty { break }
                 try turn.append(bytes)
             }
-            let found = try turn.finish()
-            guard found == digest else { throw FileError.digest(found) }
-            try place(turn.upload, digest) { true }
+            try finish(turn, as: digest)
         } catch {
             try giveUp(turn.upload)
             throw error
         }
         return turn.upload.byteCount
+    }
+
+    /// Ends an upload whose digest is known ahead, and puts it in place.
+    ///
+    /// - Parameters:
+    ///   - turn: All bytes have come.
+    ///   - digest: What they must be.
+    /// - Throws: `disk`, `superseded`; `digest` when the bytes are others, and stay where they are.
+    public func finish(_ turn: UploadTurn, as digest: Digest256) throws(FileError) {
+        let found = try turn.finish()
+        guard found == digest else { throw FileError.digest(found) }
+        try place(turn.upload, digest) { true }
     }
 
     /// Copies files from another directory, those that are not here.

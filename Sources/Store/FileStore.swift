@@ -78,8 +78,6 @@ public final class FileStore: Sendable {
     private struct State {
         /// Uploads that are not complete.
         var uploads: [UploadName: Entry] = [:]
-        /// Numbers the uploads that have no name.
-        var lastNumber: UInt64 = 0
         /// Readers that must find all files: a backup.
         var holdCount = 0
         /// Files whose records are gone, and since which commit.
@@ -182,11 +180,9 @@ public final class FileStore: Sendable {
         now: Int64
     ) throws(FileError) -> UploadTurn {
         guard let name else {
-            let number = state.withLock { state in
-                state.lastNumber += 1
-                return state.lastNumber
-            }
-            return try create("\(Self.uploadsPath)/unnamed-\(number)", nil)
+            // Processes that share a database have their own.
+            let number = UInt64.random(in: .min ... .max)
+            return try create("\(Self.uploadsPath)/unnamed-\(hexadecimal(number))", nil)
         }
         guard let offset else {
             let entry = state.withLock { $0.uploads.removeValue(forKey: name) }
@@ -282,9 +278,9 @@ public final class FileStore: Sendable {
     /// - Parameters:
     ///   - upload: Ended, its bytes synced.
     ///   - digest: Theirs.
-    ///   - body: Commits the record; false takes the file away again, unless a record stands.
+    ///   - body: Notes durably that it is needed; false takes the file away again.
     /// - Throws: `disk`.
-    func place(
+    public func place(
         _ upload: FileUpload,
         _ digest: Digest256,
         _ body: () -> Bool
@@ -338,8 +334,10 @@ public final class FileStore: Sendable {
         for digest in gone { try remove(digest, unless: stands) }
     }
 
-    /// Takes a file away that has no record.
-    func remove(_ digest: Digest256, unless stands: (Digest256) -> Bool) throws(DiskError) {
+    /// Takes a file away, unless it is needed.
+    ///
+    /// - Throws: `remove`.
+    public func remove(_ digest: Digest256, unless stands: (Digest256) -> Bool) throws(DiskError) {
         try places.withLock { (_) throws(DiskError) in
             guard !stands(digest) else { return }
             do throws(DiskError) {

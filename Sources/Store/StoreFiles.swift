@@ -47,6 +47,26 @@ extension Store {
         }
     }
 
+    /// The files that live records of some trees name.
+    ///
+    /// The first time all values are looked at.
+    ///
+    /// - Parameters:
+    ///   - trees: The trees; nil for all.
+    ///   - known: What was given with the last answer.
+    /// - Returns: The files, each once, and a number that stands for them; nil when no record names
+    ///   a file its tree did not name when `known` was given.
+    public func namedFiles(
+        in trees: Set<TreeName>?,
+        since known: UInt64?
+    ) -> (digests: [Digest256], known: UInt64)? {
+        core.withLock { core in
+            core.state.trackFiles()
+            let count = core.state.fileNamingCount
+            return count == known ? nil : (core.state.namedFiles(in: trees), count)
+        }
+    }
+
     /// Keeps files from now on: a value that names one which is not here is refused.
     public func keepFiles() { core.withLock { $0.keepsFiles = true } }
 

@@ -34,11 +34,11 @@ final class LinkProbe: Sendable {
 
         init(_ told: Condition<Told>) { self.told = told }
 
-        func identified(_ link: MirrorLink, _ server: ServerDocument) throws -> SnapshotFetch? {
+        func identified(_ link: MirrorLink, _ server: ServerDocument) throws -> (any LinkErrand)? {
             nil
         }
 
-        func fetched(_ link: MirrorLink, _ fetch: SnapshotFetch) throws {}
+        func done(_ link: MirrorLink) throws {}
 
         func opened(_ link: MirrorLink, _ server: ServerDocument) {
             told.signal { $0.server = server }

@@ -49,7 +49,7 @@ import Testing
         case .messages(_, let messages, _): messages.flatMap(words)
         case .event(.message(_, let message)): words(message)
         case .event(.ended): ["end"]
-        case .event(.opened), .event(.fetching), .event(.renewed), nil: []
+        case .event(.opened), .event(.fetching), .event(.renewed), .event(.sent), nil: []
         }
     }
 

@@ -48,7 +48,7 @@ import Testing
         }
 
         /// Answers as a server does.
-        func answer(_ request: SnapshotFetch.Request) -> Response {
+        func answer(_ request: LinkRequest) -> Response {
             if request.path == "/v1/snapshot" {
                 var body = ByteBuffer()
                 document.append(to: &body)
@@ -82,9 +82,9 @@ import Testing
 
     /// Goes on until all is here; gives what was asked for.
     @discardableResult
-    private func run(_ fetch: SnapshotFetch, _ parts: Parts) throws -> [SnapshotFetch.Request] {
-        var asked: [SnapshotFetch.Request] = []
-        while let request = fetch.next {
+    private func run(_ fetch: SnapshotFetch, _ parts: Parts) throws -> [LinkRequest] {
+        var asked: [LinkRequest] = []
+        while let request = fetch.next() {
             asked.append(request)
             try fetch.take(parts.answer(request))
         }
@@ -120,7 +120,7 @@ import Testing
         parts.add(9 << 20, 1)
         parts.add(100, 2)
         let cut = try fetch(disk)
-        for _ in 0..<3 { try cut.take(parts.answer(try #require(cut.next))) }
+        for _ in 0..<3 { try cut.take(parts.answer(try #require(cut.next()))) }
         cut.restart(server())
         let rest = try run(cut, parts)
         #expect(rest.map(\.range) == [nil, 8 << 20..<9 << 20, 0..<100])
@@ -146,7 +146,7 @@ import Testing
         #expect(fetch.manifest?.parts.count == 3)
         // The server has another snapshot meanwhile.
         let other = try self.fetch(beside: own)
-        for _ in 0..<2 { try other.take(parts.answer(try #require(other.next))) }
+        for _ in 0..<2 { try other.take(parts.answer(try #require(other.next()))) }
         parts.bytes.removeLast()
         parts.add(500, 4)
         parts.seq = 55
@@ -180,7 +180,7 @@ import Testing
         let parts = Parts()
         parts.add(1000, 1)
         let fetch = try fetch(disk)
-        try fetch.take(parts.answer(try #require(fetch.next)))
+        try fetch.take(parts.answer(try #require(fetch.next())))
         let good = parts.bytes[0].bytes
         for bad in [Array(good.dropLast()), good + [0], [], good.map { $0 ^ 1 }] {
             #expect(throws: SnapshotError.self) {
@@ -193,7 +193,7 @@ import Testing
         #expect(try disk.names(in: "parts") == [])
         // All of it, from a server that knows no ranges.
         try fetch.take(Response(status: 200, fields: [], body: good))
-        #expect(fetch.next == nil && fetch.manifest != nil)
+        #expect(fetch.next() == nil && fetch.manifest != nil)
         for (text, status) in [("{}", 200), ("no", 200), ("", 503)] {
             let other = try self.fetch()
             #expect(throws: SnapshotError.self) {
@@ -212,9 +212,9 @@ import Testing
         let parts = Parts()
         parts.add(1000, 1)
         let fetch = try fetch(disk)
-        try fetch.take(parts.answer(try #require(fetch.next)))
+        try fetch.take(parts.answer(try #require(fetch.next())))
         disk.fail(SimulatedDisk.Fault(.sync))
-        let request = try #require(fetch.next)
+        let request = try #require(fetch.next())
         #expect(throws: SnapshotError.self) { try fetch.take(parts.answer(request)) }
         #expect(try disk.names(in: "parts").filter { !$0.hasSuffix(".new") } == [])
     }

@@ -290,6 +290,8 @@ final class SimulatedMirror {
                 }
                 try ledger.accept(id, position)
                 tally.count("accepted")
+            case .upload(let digest, _):
+                throw Disagreement("\(digest) was never attached")
             case .stranded(let bundle):
                 try ledger.strand(bundle)
                 tally.count("stranded bundles")

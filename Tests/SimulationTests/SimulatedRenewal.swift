@@ -32,7 +32,7 @@ extension SimulatedServer {
     }
 
     /// Answers a request for the snapshot, or for a range of one of its parts.
-    func answer(_ request: SnapshotFetch.Request) throws -> Response {
+    func answer(_ request: LinkRequest) throws -> Response {
         guard let manifest = store.manifest else { return Response(status: 404) }
         guard let range = request.range else {
             var body = ByteBuffer()
@@ -94,9 +94,9 @@ final class SimulatedRenewal {
     ///
     /// - Returns: Whether all is here.
     func step(_ server: SimulatedServer) throws -> Bool {
-        guard let request = fetch.next else { return true }
+        guard let request = fetch.next() else { return true }
         try fetch.take(try server.answer(request))
-        return fetch.next == nil
+        return fetch.next() == nil
     }
 
     /// Makes the copy, and opens it.
