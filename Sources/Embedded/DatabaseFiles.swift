@@ -70,7 +70,9 @@ extension Database {
         _ next: @escaping @Sendable (Int) throws(DiskError) -> [UInt8]
     ) async throws(DatabaseError) -> FileRef {
         try checkOpen()
-        if let refusal = FileRecord.refusal(type: type, name: name) { throw .refused(Refusal(refusal)) }
+        if let refusal = FileRecord.refusal(type: type, name: name) {
+            throw .refused(Refusal(refusal))
+        }
         if store.isReadOnly, let refusal = store.writeRefusal { throw .refused(Refusal(refusal)) }
         let (files, authority) = (try authority.files(), authority)
         let now = time.wallMilliseconds()
@@ -145,6 +147,7 @@ extension Database {
     /// Whether a file's content is on this device.
     ///
     /// - Parameter file: As a value names it.
+    /// - Returns: Whether reading it needs no server.
     /// - Throws: `diskFailed`, `closed`.
     public func hasContent(of file: FileRef) throws(DatabaseError) -> Bool {
         try checkOpen()

@@ -64,6 +64,7 @@ final class LocalAuthority: Authority {
     ///
     /// - Parameter failed: Is called when what others write cannot be taken up any more.
     func start(failed: @escaping @Sendable () -> Void) {
+        if !store.isShared { openFiles() }
         let runner = StoreRunner(store)
         let follower =
             store.isShared
@@ -73,6 +74,15 @@ final class LocalAuthority: Authority {
             state.runner = runner
             state.follower = follower
             state.ticking = ticking
+        }
+    }
+
+    /// Removes what an ended process left of files on their way.
+    private func openFiles() {
+        do throws(FileError) {
+            try store.openFiles()
+        } catch {
+            // It takes room and does no harm: another opening tries again.
         }
     }
 
@@ -385,7 +395,7 @@ final class LocalAuthority: Authority {
         let store = store
         _ = await Worker.run {
             Result { () throws(FileError) in
-                if isOpening { try store.openFiles() }
+                if isOpening { try store.removeUnrecordedFiles() }
                 try store.collectFiles()
             }
         }

@@ -118,7 +118,9 @@ extension EngineState {
     ///
     /// - Parameter trees: The records' trees; nil for all.
     /// - Returns: Each once, in no order.
-    public func namedFiles(in trees: Set<TreeName>?) -> [Digest256] { files?.named(in: trees) ?? [] }
+    public func namedFiles(in trees: Set<TreeName>?) -> [Digest256] {
+        files?.named(in: trees) ?? []
+    }
 
     /// What all live records name.
     func namedFiles() -> FileTable {

@@ -36,7 +36,7 @@ extension Database {
     ///   - copying: Which trees are copied: all of them, or the chosen ones alone.
     ///   - user: Who writes.
     ///   - cacheByteCount: What decoded records of one tree may weigh together.
-    ///   - files: Which contents of files are kept here without being asked for.
+    ///   - keptFiles: Which contents of files are kept here without being asked for.
     ///   - fileCacheByteCount: What contents of other files may take of the disk together; the ones
     ///     not asked for longest make room.
     ///   - security: Whom to trust at an `https` address, and what to show there.

@@ -115,6 +115,7 @@ final class MirrorAuthority: Authority {
     /// - Parameters:
     ///   - target: Where the server is.
     ///   - files: The contents of files; they are closed with this.
+    /// - Throws: `unavailable` when the system gives no loop.
     func start(_ target: LinkTarget, _ files: MirrorFiles) throws(DatabaseError) {
         store.observe { [weak self] _, _ in self?.wake { $0.isSynced = true } }
         let connection: MirrorConnection

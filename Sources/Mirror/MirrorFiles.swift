@@ -118,7 +118,10 @@ final class MirrorFiles: Sendable {
 
     /// Brings a file to the server, whenever there is one.
     ///
-    /// - Parameter tell: Is told the end, once, when it is not the end of this mirror.
+    /// - Parameters:
+    ///   - digest: Which one.
+    ///   - file: What is known of it.
+    ///   - tell: Is told the end, once, when it is not the end of this mirror.
     func send(
         _ digest: Digest256,
         _ file: StagedFile,

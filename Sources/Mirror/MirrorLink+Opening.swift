@@ -91,13 +91,18 @@ extension MirrorLink {
                 out.append(text: "\(request.method) \(request.path) HTTP/1.1\r\n")
                 out.appendField("host", text: target.address.authority)
                 if let range = request.range {
-                    out.append(text: "range: bytes=\(range.lowerBound)-\(range.upperBound - 1)\r\n")
+                    let (first, last) = (range.lowerBound, range.upperBound - 1)
+                    out.append(text: "range: bytes=\(first)-\(last)\r\n")
                 }
                 out.append(fields)
                 out.append(request.fields)
-                if let body = request.body { out.appendField("content-length", decimal: body.count) }
-                out.append("\r\n")
-                if let body = request.body { out.append(body) }
+                if let body = request.body {
+                    out.appendField("content-length", decimal: body.count)
+                    out.append("\r\n")
+                    out.append(body)
+                } else {
+                    out.append("\r\n")
+                }
             }
         } catch {
             end(Self.end(error))

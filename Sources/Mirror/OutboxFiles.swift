@@ -111,6 +111,7 @@ extension Outbox {
     /// Files that are remembered for nothing any more.
     ///
     /// - Parameter now: The clock, in milliseconds since 1970.
+    /// - Returns: Their digests.
     func oldFiles(at now: Int64) -> [Digest256] {
         state.withLock { state in
             state.files.filter { digest, file in

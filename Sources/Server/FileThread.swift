@@ -52,7 +52,10 @@ final class FileThread: Sendable {
     }
 
     private func work() {
-        tidy { () throws(FileError) in try store.openFiles() }
+        tidy { () throws(FileError) in
+            try store.openFiles()
+            try store.removeUnrecordedFiles()
+        }
         while true {
             let isTold = state.wait(
                 until: { $0.isStopping || !$0.jobs.isEmpty },

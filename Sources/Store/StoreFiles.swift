@@ -70,12 +70,22 @@ extension Store {
     /// Keeps files from now on: a value that names one which is not here is refused.
     public func keepFiles() { core.withLock { $0.keepsFiles = true } }
 
-    /// Finds what an ended process left of uploads, and takes bytes away that never got a record.
+    /// Finds what an ended process left of uploads; before the first one of this process.
     ///
     /// - Throws: `disk`; what was found until then is known.
     public func openFiles() throws(FileError) {
         do throws(DiskError) {
             try files.findUploads(at: time.wallMilliseconds())
+        } catch {
+            throw .disk(error)
+        }
+    }
+
+    /// Takes bytes away that never got a record.
+    ///
+    /// - Throws: `disk`.
+    public func removeUnrecordedFiles() throws(FileError) {
+        do throws(DiskError) {
             // Records of files that are here may still be handed back.
             guard writeRefusal == nil else { return }
             for digest in try files.digests() { try files.remove(digest, unless: hasFile) }

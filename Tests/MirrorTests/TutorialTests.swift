@@ -10,6 +10,15 @@ import HoldfastStore
 import HoldfastTestSupport
 import Testing
 
+private struct Manual: Record {
+    typealias ID = Name
+    var sheet: FileRef
+
+    static func define(_ tree: inout Holdfast.TreeDefinition<Manual>) {
+        tree.name = "manuals"
+    }
+}
+
 @Suite(.serialized) struct TutorialTests {
     private static let tests = URL(filePath: #filePath).deletingLastPathComponent()
     private static let root = tests.deletingLastPathComponent().deletingLastPathComponent()
@@ -88,7 +97,7 @@ import Testing
         var run = try snippets("TutorialTests.swift")
         run.merge(try snippets("TutorialProgram.swift")) { a, _ in a }
         run.merge(try snippets("TutorialViews.swift")) { a, _ in a }
-        #expect(run.count == 10)
+        #expect(run.count == 11)
         #expect(Set(blocks.keys) == Set(run.keys))
         for (name, text) in run { #expect(blocks[name] == text, "the block \(name)") }
         let program = (run["main.swift"] ?? "") + (run["start"] ?? "")
@@ -160,6 +169,38 @@ import Testing
                 headers: [("Accept", "application/x-ndjson")]
             )
             #expect(reels.text.components(separatedBy: "R-100").count == 3, "two reels")
+            try server.stop()
+        }
+    }
+
+    @Test("Files go as the README says")
+    func files() async throws {
+        try await inFolder { directory in
+            let server = try TestServer()
+            let db = try await Database.connect(
+                to: "http://" + server.address,
+                mirror: directory + "/mirror",
+                application: "stockroom",
+                trees: [Manual.self],
+                user: "anna"
+            )
+            try await db.firstSync()
+            let bytes = Data("a sheet".utf8)
+            try bytes.write(to: URL(filePath: directory + "/r100.pdf"))
+            // README: files
+            let pdf = "application/pdf"
+            let sheet = try await db.attach(contentsOf: directory + "/r100.pdf", type: pdf)
+            try await db.write { tx in try tx.put(Manual(sheet: sheet), at: "R-100") }
+            if let known = try db.record("R-100" as Key<Manual>)?.sheet {
+                let content = try await db.content(of: known)
+                print(known.name, content.byteCount)
+                try await content.copy(to: directory + "/shown.pdf")
+            }
+            // README: end
+            let shown = try Data(contentsOf: URL(filePath: directory + "/shown.pdf"))
+            #expect(shown == bytes)
+            #expect(sheet.name == "r100.pdf")
+            try await db.close()
             try server.stop()
         }
     }

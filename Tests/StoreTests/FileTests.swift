@@ -307,6 +307,7 @@ import Testing
             if reopens {
                 try bench.reopen()
                 try bench.store.openFiles()
+                try bench.store.removeUnrecordedFiles()
             }
             let files = bench.store.files
             #expect(try files.byteCount(of: name) == 400_000)
@@ -333,6 +334,7 @@ import Testing
         #expect(left().count == 2)
         try bench.reopen()
         try bench.store.openFiles()
+        try bench.store.removeUnrecordedFiles()
         #expect(left().count == 1)
         bench.time.advance(milliseconds: Limits.uploadMilliseconds)
         _ = try bench.store.collectFiles()
@@ -348,6 +350,7 @@ import Testing
         disk.put(stray, [9])
         try disk.makeDirectory(parentDirectory(of: stray))
         try bench.store.openFiles()
+        try bench.store.removeUnrecordedFiles()
         #expect(disk.bytes(stray) == nil)
         #expect(disk.bytes(FileStore.path(of: digest)) == [1])
     }
@@ -368,6 +371,7 @@ import Testing
             for image in [disk.copy(), disk.crash(seed: UInt64(count))] {
                 let after = try StoreBench(image)
                 try after.store.openFiles()
+                try after.store.removeUnrecordedFiles()
                 let isKnown = after.store.hasFile(digest)
                 let bytes = image.bytes(FileStore.path(of: digest))
                 #expect(!isKnown || bytes == Array("abc".utf8), "after \(count) operations")
