@@ -1,6 +1,7 @@
 // Files of embedded databases: contents first, then records that name them.
 import Foundation
 import HoldfastBasics
+import HoldfastEngine
 import HoldfastRecords
 import HoldfastStorage
 import HoldfastStore
@@ -121,6 +122,8 @@ private struct Sheet: Record {
         let content = try await db.content(of: first)
         time.advance(milliseconds: 8 * 86_400_000)
         #expect(try store.collectFiles() == 1)
+        // The bytes go when it is durable that the record has gone.
+        await store.becomesDurable()
         _ = try store.collectFiles()
         #expect(try !db.hasContent(of: first))
         #expect(try content.bytes() == bytes)
@@ -207,5 +210,19 @@ private struct Sheet: Record {
         }
         try await anna.close()
         try await bert.close()
+    }
+}
+
+extension Store {
+    /// Waits until everything committed so far is durable.
+    fileprivate func becomesDurable() async {
+        let head = read { $0.state.head }
+        let synced = WakeUp()
+        observe { _, _ in synced.notify() }
+        while true {
+            let count = synced.count
+            if progress.durable >= head { return }
+            await synced.wait(past: count)
+        }
     }
 }
