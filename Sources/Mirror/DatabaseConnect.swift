@@ -34,7 +34,7 @@ extension Database {
     ///   - application: The application the database belongs to.
     ///   - trees: The record types; trees the server does not have are declared there.
     ///   - copying: Which trees are copied: all of them, or the chosen ones alone.
-    ///   - user: Who writes.
+    ///   - user: Who writes; nil is whom the token stands for, and `local` without a token.
     ///   - cacheByteCount: What decoded records of one tree may weigh together.
     ///   - keptFiles: Which contents of files are kept here without being asked for.
     ///   - fileCacheByteCount: What contents of other files may take of the disk together; the ones
@@ -50,7 +50,7 @@ extension Database {
         application: String,
         trees: [any Record.Type],
         copying: MirroredTrees = .all,
-        user: String = "local",
+        user: String? = nil,
         cacheByteCount: Int = defaultCacheByteCount,
         files keptFiles: MirroredFiles = .whenAsked,
         fileCacheByteCount: Int = defaultFileCacheByteCount,
@@ -71,12 +71,18 @@ extension Database {
             address: address,
             application: application,
             databaseID: files.pinned?.databaseID,
-            user: user,
+            user: user ?? files.user ?? "local",
             device: files.pinned?.device ?? "new",
             token: token,
             security: context
         )
-        try await renew(&files, directory, target, copying: files.selection(of: chosen))
+        let learned = try await renew(
+            &files,
+            directory,
+            target,
+            copying: files.selection(of: chosen)
+        )
+        if user == nil, let learned { target.user = learned }
         let (store, pinned) = try opening(directory) {
             try files.openCopy(application: application)
         }
@@ -91,7 +97,7 @@ extension Database {
                 application: application,
                 epoch: pinned.epoch,
                 device: pinned.device,
-                user: user,
+                user: target.user,
                 app: application,
                 appVersion: "",
                 trees: pinned.trees,
@@ -131,26 +137,30 @@ extension Database {
     public static let defaultFileCacheByteCount = 1 << 30
 
     /// Begins a new copy where there is none of the wanted trees.
+    ///
+    /// - Returns: Whom the token stands for; nil when the server was not asked, or has none.
     private static func renew(
         _ files: inout MirrorDirectory,
         _ directory: String,
         _ target: LinkTarget,
         copying trees: Set<TreeName>?
-    ) async throws(DatabaseError) {
+    ) async throws(DatabaseError) -> String? {
         let need = files.need(of: trees)
-        guard need != .nothing else { return }
-        let found: ServerDocument
+        guard need != .nothing else { return nil }
+        let found: ServerAnswer
         do throws(DatabaseError) {
             found = try await ServerProbe.ask(target)
         } catch .offline where need == .fewerTrees {
             // What is there has more: the next opening with a server makes it smaller.
-            return
+            return nil
         }
         do {
-            try files.pin(found, copying: trees)
+            try files.pin(found.server, copying: trees)
+            if let user = found.user { try files.remember(user: user) }
         } catch {
             throw opening(directory, error)
         }
+        return found.user
     }
 
     private static func opening<T>(
@@ -167,51 +177,5 @@ extension Database {
     private static func opening(_ directory: String, _ error: any Error) -> DatabaseError {
         if let error = error as? MirrorError { return MirrorAuthority.error(error) }
         return .unavailable(directory: directory, reason: "\(error)")
-    }
-}
-
-/// Asks a server which database it holds.
-enum ServerProbe {
-    static func ask(_ target: LinkTarget) async throws(DatabaseError) -> ServerDocument {
-        let answer = await Worker.run { () -> Result<ServerDocument, LinkEnd> in
-            let outcome = Condition<Result<ServerDocument, LinkEnd>?>(nil)
-            let connection: MirrorConnection
-            do {
-                connection = try MirrorConnection(target, random: SystemRandom()) { event in
-                    outcome.signal { result in
-                        guard result == nil else { return }
-                        switch event {
-                        case .opened(_, let server): result = .success(server)
-                        case .ended(_, let end): result = .failure(end)
-                        case .message, .fetching, .renewed, .sent: return
-                        }
-                    }
-                }
-            } catch {
-                return .failure(.unreachable("\(error)"))
-            }
-            connection.start()
-            let found = outcome.wait(until: { $0 != nil }) { $0 }
-            connection.stop()
-            return found ?? .failure(.lost)
-        }
-        switch answer {
-        case .success(let server): return server
-        case .failure(.otherDatabase(let found, _)):
-            guard let expected = target.databaseID else {
-                throw .refused(
-                    HoldfastEmbedded.Refusal(
-                        .wrongDatabase,
-                        LinkEnd.otherDatabase(found: found, application: "").detail
-                    )
-                )
-            }
-            throw .wrongServer(expected: UUID(expected), found: UUID(found))
-        case .failure(.untrusted(let why)):
-            throw .untrusted(LinkEnd.untrusted(why).detail)
-        case .failure(let end):
-            if end.mayRetry { throw .offline }
-            throw .refused(HoldfastEmbedded.Refusal(.unsupported, end.detail))
-        }
     }
 }

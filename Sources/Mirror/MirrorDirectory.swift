@@ -144,6 +144,31 @@ struct MirrorDirectory {
         return trees.union(pinned.trees?.intersection(busy) ?? busy)
     }
 
+    private static let userFact = "user"
+
+    /// Whom the token stood for when the server was asked; nil when it never was.
+    var user: String? {
+        outbox.fact(Self.userFact).flatMap { fact in
+            fact.withView { document in
+                do {
+                    var reader = FormReader(document, isStrict: true)
+                    return try reader.text()
+                } catch {
+                    return nil
+                }
+            }
+        }
+    }
+
+    /// Notes whom the token stands for.
+    ///
+    /// - Throws: `MirrorError`.
+    func remember(user: String) throws {
+        var json = ByteBuffer()
+        json.appendJSONString(user)
+        try outbox.setFact(Self.userFact, json.array)
+    }
+
     private var mustResync: Bool { outbox.fact(MirrorCore.resyncFact) == Array("true".utf8) }
 
     /// Pins the server's database, and begins a new copy when there is none that can be gone on

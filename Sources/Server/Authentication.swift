@@ -25,7 +25,7 @@ extension Route {
         case .history, .change, .undo: .token
         case .changes, .borrows, .borrow, .borrowReturn, .borrowCancel, .ranges: .token
         case .borrowRecall, .borrowSeize, .borrowSetHolder: .token
-        case .part, .feed, .tickets, .mirror, .ownDevice, .files, .file: .token
+        case .part, .feed, .tickets, .mirror, .ownDevice, .ownToken, .files, .file: .token
         case .snapshot: isRead ? .token : .everywhere(.admin)
         case .metrics, .devices: .everywhere(.read)
         case .heal, .tokens, .token, .device: .everywhere(.admin)

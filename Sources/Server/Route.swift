@@ -29,6 +29,7 @@ enum Route: String, CaseIterable, Sendable {
     case part = "/v1/snapshot/{sha256}"
     case heal = "/v1/heal"
     case tokens = "/v1/tokens"
+    case ownToken = "/v1/tokens/me"
     case token = "/v1/tokens/{id}"
     case devices = "/v1/devices"
     case ownDevice = "/v1/devices/me"
@@ -47,7 +48,7 @@ enum Route: String, CaseIterable, Sendable {
     var methods: [HTTPMethod] {
         switch self {
         case .about, .trees, .live, .ready, .metrics, .viewer, .feed, .mirror, .part, .history,
-            .change, .devices, .ownDevice:
+            .change, .devices, .ownDevice, .ownToken:
             [.get, .head]
         case .tree: [.get, .head, .put]
         case .records: [.get, .head, .post, .delete]
@@ -131,7 +132,9 @@ enum Route: String, CaseIterable, Sendable {
         }
         if name.equals("snapshot") { return rest == 0 ? .snapshot : rest == 1 ? .part : nil }
         if name.equals("files") { return rest == 0 ? .files : rest == 1 ? .file : nil }
-        if name.equals("tokens") { return rest == 0 ? .tokens : rest == 1 ? .token : nil }
+        if name.equals("tokens"), rest < 2 {
+            return rest == 0 ? .tokens : target.segment(2).equals("me") ? .ownToken : .token
+        }
         if name.equals("trees") { return rest == 0 ? .trees : rest == 1 ? .tree : nil }
         if name.equals("feed"), rest == 1 {
             return target.segment(2).equals("tickets") ? .tickets : nil

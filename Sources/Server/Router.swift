@@ -45,6 +45,7 @@ extension LoopServer {
         case (.tickets, _): try makeTicket(call)
         case (.devices, _): try listDevices(call)
         case (.ownDevice, _): try readOwnDevice(call)
+        case (.ownToken, _): try readOwnToken(call)
         case (.device, _): try forgetDevice(call)
         case (.part, _): return try readPart(call)
         case (.live, _): try readLive(call)

@@ -36,6 +36,30 @@ extension LoopServer {
         }
     }
 
+    /// GET of the caller's own token: who it stands for, and what it opens.
+    func readOwnToken(_ call: Call) throws(RequestRefusal) {
+        try Parameters.check(target, [])
+        guard let token = access?.token else {
+            throw RequestRefusal(
+                .notFound,
+                "No token was shown: this server takes callers at their word."
+            )
+        }
+        try store.read { reader throws(RequestRefusal) in
+            guard let tree = reader.state.tree(.tokens),
+                let location = reader.state.location(tree, RecordKey(token.id))
+            else { throw RequestRefusal(.notFound, "The token was revoked this moment.") }
+            if let seq = reader.wait(for: tree) {
+                reply.retriesAfter = seq
+                return
+            }
+            reply.json()
+            reader.withEffect(at: location) { effect, _ in
+                TokenDocument.append(token, created: effect.created, to: &reply.body)
+            }
+        }
+    }
+
     private func readable(_ reader: StoreReader) throws(RequestRefusal) -> [TokenRecord] {
         do throws(ApplyError) {
             return try reader.state.tokens()

@@ -80,8 +80,27 @@ public enum TicketDocument {
     }
 }
 
-/// Writes tokens.
+/// Writes tokens, and reads whose they are.
 public enum TokenDocument {
+    /// Whom a token stands for.
+    ///
+    /// - Parameter body: As it came; members that are not known are passed over.
+    /// - Returns: The user.
+    /// - Throws: `badJSON`, `badBody` with the member.
+    public static func user(_ body: ByteView) throws(ShapeRefusal) -> String {
+        try Body.readOpen(body) { reader throws(FormError) in
+            let start = try reader.enterObject("a token")
+            var user: String?
+            while let name = try reader.nextMember() {
+                switch name {
+                case "user": user = try reader.text()
+                default: try reader.unknownMember()
+                }
+            }
+            return try reader.required(user, "user", at: start)
+        }
+    }
+
     /// Appends a token: `{"id","user","device"|"integration","rights","ends"?,"created","token"?}`.
     ///
     /// - Parameters:

@@ -192,6 +192,8 @@ def operations():
         ("getOwnDevice", "GET", "/v1/devices/me", token((404, "not-found")), {}),
         ("deleteDevice", "DELETE", "/v1/devices/nobody", everywhere("admin", (404, "not-found")), {}),
         ("listTokens", "GET", "/v1/tokens", everywhere("admin", 200), {}),
+        ("getOwnToken", "GET", "/v1/tokens/me", token(200), {
+            "has": {"user": ANY, "rights": ANY}, "lacks": ("token", "hash")}),
         ("postToken", "POST", "/v1/tokens", everywhere("admin", 201), {
             "json": {"user": "carl", "device": "PC-3", "rights": {"parts": ["read"]}},
             "commits": 1, "has": {"token": re.compile("^hf_[0-9a-f]{64}$"), "user": "carl"},
@@ -260,6 +262,8 @@ OPEN = [
     Row("a record of another tree names it", "PUT", "/v1/records/other/with-file", 201,
         json={"photo": {"$file": "${shown}"}}, headers={"If-None-Match": "*"}, commits=1),
     Row("no tokens", "GET", "/v1/tokens", 200, has={"tokens/#": 0}),
+    Row("none is mine", "GET", "/v1/tokens/me", 404, "not-found"),
+    Row("none is to be revoked by that name", "DELETE", "/v1/tokens/me", 405, "method-not-allowed"),
     Row("a token where there are none", "GET", "/v1/trees", 401, "token-unknown",
         headers={"Authorization": "Bearer hf_" + "0" * 64},
         reply={"WWW-Authenticate": 'Bearer realm="holdfast", error="invalid_token"'}),

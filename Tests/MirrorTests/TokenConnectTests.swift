@@ -113,6 +113,51 @@ private final class Folder {
         try server.stop()
     }
 
+    @Test("A mirror is whom its token stands for, without being told, and without a server too")
+    func learns() async throws {
+        let disk = SimulatedDisk()
+        var server = try TestServer(disk: disk)
+        let (_, secret) = try Self.give(server, "zoë 1", Rights(everywhere: [.write, .admin]))
+        let folder = try Folder()
+        let (address, path) = (server.address, folder.path + "/m")
+        let port = try #require(UInt16(address.split(separator: ":").last ?? ""))
+        func connect(_ token: String? = secret) async throws -> Database {
+            try await Database.connect(
+                to: "http://" + address,
+                token: token,
+                mirror: path,
+                application: "stockroom",
+                trees: [Rack.self]
+            )
+        }
+        var db = try await connect()
+        try await db.firstSync()
+        let (one, two): (Key<Rack>, Key<Rack>) = ("one", "two")
+        try await db.write { tx in try tx.create(Rack(text: "1"), at: one) }.accepted()
+        #expect(try db.record(one)?.meta.modifiedBy == "zoë 1")
+        try await db.close()
+        try server.stop()
+        db = try await connect()
+        try await db.write { tx in try tx.create(Rack(text: "2"), at: two) }
+        #expect(try db.record(two)?.meta.modifiedBy == "zoë 1")
+        server = try TestServer(disk: disk) { $0.port = port }
+        try await eventually("it is accepted") { try db.record(two)?.meta.pending == false }
+        #expect(try db.record(two)?.meta.modifiedBy == "zoë 1")
+        try await db.close()
+        // A secret that opens nothing is told at once, where nothing is here yet.
+        let other = folder.path + "/other"
+        await #expect(throws: DatabaseError.self) {
+            try await Database.connect(
+                to: "http://" + address,
+                token: TokenSecret(random: SystemRandom()).text,
+                mirror: other,
+                application: "stockroom",
+                trees: [Rack.self]
+            )
+        }
+        try server.stop()
+    }
+
     @Test("Without a token, or as another user, a mirror is refused and says why")
     func refused() async throws {
         let server = try TestServer()

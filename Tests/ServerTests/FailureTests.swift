@@ -1,5 +1,7 @@
 // What a client sees when the disk fails or fills up.
 import Foundation
+import HoldfastEngine
+import HoldfastRecords
 import HoldfastStorage
 import HoldfastStore
 import HoldfastTestSupport
@@ -74,6 +76,45 @@ import Testing
         #expect(
             try server.send("PUT", "/v1/records/bins/z", headers: create, body: "1").status == 201
         )
+        try server.stop()
+    }
+
+    @Test(
+        "A deletion of everything, and an undoing, end at the first refusal of a full disk",
+        arguments: ["DELETE", "POST"]
+    )
+    func jobs(method: String) throws {
+        let disk = SimulatedDisk()
+        let server = try TestServer(disk: disk)
+        #expect(try server.send("PUT", "/v1/trees/bins", body: Self.tree).status == 201)
+        let job = "01a1fcb8-b175-7573-90cd-382c5041ca63"
+        let lines = (0..<2000).map { number in
+            "{\"operations\":[{\"put\":{\"tree\":\"bins\",\"key\":{\"name\":\"b\(number)\"},"
+                + "\"expects\":\"absent\",\"value\":1}}]}\n"
+        }.joined()
+        let made = try server.send(
+            "POST",
+            "/v1/changes",
+            headers: [("Content-Type", "application/x-ndjson"), ("Idempotency-Key", job)],
+            body: lines
+        )
+        #expect(made.text.contains("\"accepted\":2000"))
+        let last = server.store.read { "\($0.state.position)" }
+        // What is taken before the disk is found full stands.
+        disk.limit(byteCount: disk.byteCount)
+        let path =
+            method == "DELETE"
+            ? "/v1/records/bins?all=true" : "/v1/changes/\(last)/undo?job=true"
+        let reply = try server.send(method, path)
+        let told = reply.text.split(separator: "\n")
+        let refused = told.filter { $0.contains("\"code\":\"full\"") }
+        #expect(refused.count == 1, "\(told.count) lines: \(reply.text.suffix(300))")
+        let end = try #require(told.last)
+        #expect(
+            end.contains("\"refused\":1}") || end.contains("\"refused\":1,"),
+            "\(reply.text.suffix(300))"
+        )
+        disk.limit(byteCount: .max)
         try server.stop()
     }
 
