@@ -57,6 +57,13 @@ final class FileExchange: Sendable {
             if retry == nil || !order.waits { goOn() }
         }
 
+        /// There is a server: what waits to try again does so now.
+        func hurry() {
+            guard retry != nil else { return }
+            backoff.reset()
+            goOn()
+        }
+
         /// Begins what is next, when nothing is under way.
         private func goOn() {
             guard current == nil, !isStopped else { return }
@@ -178,6 +185,13 @@ final class FileExchange: Sendable {
             return true
         }
         if !isTaken { order.tell(.disconnected(.closed)) }
+    }
+
+    /// There is a server: what waits to try again does so now.
+    func hurry() {
+        let (loop, owner) = state.withLock { ($0.loop, $0.owner) }
+        guard let loop, let owner else { return }
+        loop.execute { owner.value.hurry() }
     }
 
     /// Ends what is under way, the loop and its thread; called once.

@@ -282,7 +282,11 @@ final class MirrorAuthority: Authority {
         switch taken {
         case .event(.opened(let link, let server)):
             try renewal.goOn(with: server)
-            state.withLock { $0.link = link }
+            let files = state.withLock { state in
+                state.link = link
+                return state.files
+            }
+            files?.connected()
             act(core.withLock { $0.connected() })
         case .event(.fetching(_, let head)):
             act(core.withLock { $0.fetching(head) })

@@ -98,6 +98,9 @@ final class MirrorFiles: Sendable {
         try outbox.unstage(outbox.oldFiles(at: now))
     }
 
+    /// The mirror is connected to its server.
+    func connected() { background.hurry() }
+
     func close() {
         let waiting = state.withLock { state in
             state.isClosed = true
