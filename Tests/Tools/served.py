@@ -295,6 +295,14 @@ def seq_of(position):
     return int(position.split(":")[1])
 
 
+def gauge(client, name):
+    """One figure of `/metrics`."""
+    lines = client.get("/metrics").body.decode().splitlines()
+    values = [line.split()[-1] for line in lines if line.startswith(f"{name} ")]
+    assert len(values) == 1, f"no {name} in /metrics"
+    return float(values[0])
+
+
 def in_threads(*bodies):
     """Runs functions at once, each in a thread; raises what the first that failed raised."""
     failures = []
