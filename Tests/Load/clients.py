@@ -30,6 +30,7 @@ TREES = {
 }
 SHARED_COUNT = 12
 RETRY_SECONDS = 0.02
+LAST_TRY_COUNT = 500  # for what is under way when the clients are asked to end
 AWAY = (503, 504)  # no verdict: it is asked again
 REFUSALS = (404, 409, 410, 412, 423, 507)
 PADDING = "x" * 200
@@ -75,7 +76,7 @@ class Recorded:
         return {"by": self.name, "number": self.number, "padding": PADDING}
 
     def ask(self, method, *arguments):
-        """A reply, or None where the server is away; how long it may be is for the caller."""
+        """A reply, or None where the server is away or knows no verdict."""
         try:
             reply = method(*arguments)
         except (OSError, http.client.HTTPException):
@@ -91,7 +92,7 @@ class Recorded:
                 time.sleep(RETRY_SECONDS)
             sent += 1
             reply = self.ask(self.client.change, operations, "", identifier)
-            if reply is None and self.stops.is_set() and sent > 500:
+            if reply is None and self.stops.is_set() and sent > LAST_TRY_COUNT:
                 break
         end = time.monotonic_ns()
         if reply is None:

@@ -33,7 +33,7 @@ SHORT = 1 / 20
 
 def machine():
     """What the figures are of."""
-    return f"{platform.machine()}, {os.cpu_count()} processors, {binary()}"
+    return f"{platform.machine()}, {os.cpu_count()} processors"
 
 
 def main():
@@ -46,7 +46,7 @@ def main():
     if unknown := set(chosen.family) - set(FAMILIES):
         parser.error(f"there is no {', '.join(unknown)}")
     figures, failed = Figures(), []
-    print(machine(), flush=True)
+    print(f"{binary()} on {machine()}", flush=True)
     for name in chosen.family or FAMILIES:
         began = time.monotonic()
         print(f"{name}: {FAMILIES[name].__doc__.splitlines()[0]}", flush=True)
