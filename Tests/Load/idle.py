@@ -7,6 +7,7 @@ import time
 
 from clients import declare
 from figures import share
+from memory import leaves_nothing
 from programs import Crowd
 from served import Server, gauge, record_path, seq_of, wait_until
 
@@ -15,8 +16,6 @@ COMMIT_COUNT = 20  # each goes to every one of them
 CROWD_MAX = 5_000  # subscribers in one process
 HEARTBEAT_SECONDS = 15
 RESERVE = 512  # descriptors for what is no subscriber, there and here
-CROWDS_MAX = 5
-LEFT_KIBIBYTES_MAX = 0.5  # more, a subscriber, by one of the later crowds: a leak is left by each
 KIBIBYTES_MAX = 64  # of the server, a subscriber: what openapi/feed.md promises of a slow one
 
 
@@ -38,26 +37,24 @@ def run(scale, figures):
         client = server.client()
         alone = serve_others(client, "before")
         memory, descriptors = server.resident_kibibytes(), server.descriptor_count()
-        found, left = [], [memory]
-        while len(found) < CROWDS_MAX:
-            found.append(gather(server, client, count, f"crowd-{len(found)}"))
+        found = []
+
+        def crowd(number):
+            found.append(gather(server, client, count, f"crowd-{number}"))
             wait_until(lambda: server.descriptor_count() <= descriptors,
                        "the descriptors to come back")
-            left.append(server.resident_kibibytes())
-            if len(found) > 1 and left[-1] - left[-2] < count * LEFT_KIBIBYTES_MAX:
-                break
+
+        left = leaves_nothing(server, count, crowd)
         client.close()
     grown = max(each["end"] for each in found) - memory
     assert grown / count < KIBIBYTES_MAX, f"{grown} KiB for {count} subscribers"
-    steps = [after - before for before, after in zip(left, left[1:])]
-    assert steps[-1] < count * LEFT_KIBIBYTES_MAX, f"every crowd leaves more behind: {steps} KiB"
     first = found[0]
     figures.add("idle_feeds", count, "feeds",
                 f"opened in {first['opened']:.1f} s; {len(found)} crowds, one after the other")
     figures.add("idle_feed_kib", (first["live"] - memory) / count, "KiB",
                 f"RssAnon a feed; {grown / count:.1f} at most, behind {COMMIT_COUNT} commits")
-    figures.add("idle_left_kib", steps[0], "KiB",
-                f"kept when all have gone; the next crowd adds {', '.join(map(str, steps[1:]))}")
+    figures.add("idle_left_kib", left[0], "KiB",
+                f"kept when all have gone; those after add {', '.join(map(str, left[1:]))}")
     figures.add("idle_heartbeat_us", first["heartbeat"] / count * 1e6, "us",
                 "of the server's processor, a feed a heartbeat")
     for name in ("write", "read"):

@@ -54,7 +54,7 @@ def kinds():
         ("start", False, UPGRADE.format(address="localhost").encode(),
          b"\x81\xfe\x40\x00\x00\x00\x00\x00" + FLOOD),
         ("handshake", True, hello[:1], hello[1:] + FLOOD),
-        ("first flight", True, hello, b"\x16\x03\x03\x40\x00" + FLOOD),
+        ("first flight", True, hello, b"\x17\x03\x03\x40\x00" + FLOOD),
     ]
 
 
