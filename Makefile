@@ -11,22 +11,23 @@ PYTHON := .build/python/bin/python
 # What a fresh Debian lacks. The benchmark's peers are left out: it runs without them.
 LIBRARIES := libevent-dev libssl-dev
 TOOLS := $(LIBRARIES) openssl curl python3 python3-venv python3-yaml python3-jsonschema chromium fonts-dejavu-core \
-	prometheus
+	prometheus faketime
 
 .PHONY: help run build test test-all debug lint test-lint test-swift test-contract test-autobahn \
 	test-web test-scenario test-mirror test-run test-converter test-stockroom test-bench test-tsan \
-	test-asan test-checker test-fuzz fuzz soak bench tools debian-packages system-libraries
+	test-asan test-checker test-load test-fuzz fuzz soak bench tools debian-packages system-libraries
 
 help:
 	@echo "make run            build, start the server on $(LISTEN), load the sample when it is empty"
 	@echo "make run KICAD=1    the same with 17,569 real parts of KiCad's symbol libraries"
 	@echo "make test           everything a change must pass (at most 20 minutes on 2 cores)"
 	@echo "make test-NAME      one suite alone: lint swift contract autobahn scenario mirror web"
-	@echo "                    run converter stockroom bench checker; tsan asan fuzz, which make"
-	@echo "                    test leaves out"
+	@echo "                    run converter stockroom load bench checker; tsan asan fuzz,"
+	@echo "                    which make test leaves out"
 	@echo "make test-all       all of these (.ci/run: at most 40 minutes)"
 	@echo "make fuzz           libFuzzer on every decoder, SECONDS=600 each"
-	@echo "make soak           OPERATIONS=1000000 random operations with crashes against a model"
+	@echo "make soak           OPERATIONS=1000000 random operations with crashes against a model, then"
+	@echo "                    load and fault over real sockets, some 15 minutes (LOAD=kill, JSON=FILE)"
 	@echo "make bench          the benchmark against its peers (QUICK=1, JSON=FILE)"
 	@echo "make lint           the formatter, strictly"
 
@@ -60,7 +61,7 @@ debug: system-libraries
 # Everything a change must pass, in two lanes on two processors; how long each suite takes stands in
 # ARCHITECTURE.md. Each suite alone: make test-NAME.
 test: tools test-lint debug
-	@.ci/together "swift contract autobahn web bench checker" "scenario mirror run converter stockroom"
+	@.ci/together "swift contract autobahn web bench checker" "scenario mirror run converter stockroom load"
 
 # A suite alone builds first; .ci/together, which has built, sets BUILT.
 BUILD_FIRST := $(if $(BUILT),,tools debug)
@@ -114,6 +115,12 @@ test-stockroom: $(BUILD_FIRST)
 	HOLDFAST_BIN="$(CURDIR)/$(DEBUG)" STOCKROOM_BIN="$(CURDIR)/.build-stockroom/debug/stockroom" \
 		$(PYTHON) Tests/Scenario/stockroom_test.py
 
+# Load and fault over real sockets and processes, one twentieth of what `make soak` does; and that the
+# checker which judges it refuses what is falsified.
+test-load: $(BUILD_FIRST)
+	$(PYTHON) Tests/Load/checker_test.py
+	HOLDFAST_BIN="$(CURDIR)/$(DEBUG)" $(PYTHON) Tests/Load/soak.py --short
+
 # Every path of the benchmark once; the figures of a debug build are not judged.
 test-bench: $(BUILD_FIRST)
 	.build/debug/holdfast-bench all --quick
@@ -137,9 +144,11 @@ fuzz: system-libraries
 test-fuzz: system-libraries
 	Tests/FuzzTests/run 6
 
+# Hours where somebody wants them; LOAD names some of idle, frozen, slow, kill and fault.
 OPERATIONS ?= 1000000
-soak: $(BUILD_FIRST)
+soak: $(BUILD_FIRST) build
 	HOLDFAST_MODEL_OPERATIONS=$(OPERATIONS) $(SWIFT) test --skip-build --filter SoakTests
+	HOLDFAST_BIN="$(CURDIR)/$(RELEASE)" $(PYTHON) Tests/Load/soak.py $(LOAD) $(if $(JSON),--json $(JSON))
 
 test-all: test test-tsan test-asan
 

@@ -51,6 +51,8 @@ final class FeedHub {
     /// Whether clients were given commits a moment ago, and whether there are new ones since.
     private var isResting = false
     private var isBehind = false
+    /// Those who are still to be given commits in this round.
+    private var round: ArraySlice<any LogFollower> = []
 
     /// Time between two rounds over all clients while commits come fast.
     ///
@@ -58,6 +60,10 @@ final class FeedHub {
     /// their own, a round for each sync would cost twice as much. A commit that comes alone waits
     /// for nothing.
     private static let restMilliseconds = 3
+
+    /// How many clients are given commits before others on the loop get their turn: each takes a
+    /// send(2), and thousands of them would hold up every request for as long.
+    private static let sliceCount = 128
 
     init(shared: SharedServer, loop: EventLoop) {
         self.shared = shared
@@ -86,21 +92,40 @@ final class FeedHub {
     /// New commits are durable: everybody who keeps up gets them, now or after the rest.
     func advance() {
         guard !sessions.isEmpty else { return }
-        guard !isResting else {
+        guard !isResting, round.isEmpty else {
             isBehind = true
             return
         }
         isResting = true
         loop.schedule(afterMilliseconds: Self.restMilliseconds) { [weak self] in
-            guard let self else { return }
-            self.isResting = false
-            guard self.isBehind else { return }
-            self.isBehind = false
-            self.advance()
+            self?.isResting = false
+            self?.goOn()
         }
+        round = Array(sessions.values)[...]
+        advanceSlice()
+    }
+
+    /// Gives some of the round what is durable now, and lets others have their turn.
+    private func advanceSlice() {
         let reader = shared.store.logReader()
-        for session in Array(sessions.values) { session.advance(reader, hub: self) }
+        for session in round.prefix(Self.sliceCount)
+        where sessions[ObjectIdentifier(session)] != nil {
+            session.advance(reader, hub: self)
+        }
+        round = round.dropFirst(Self.sliceCount)
+        guard round.isEmpty else {
+            loop.schedule(afterMilliseconds: 0) { [weak self] in self?.advanceSlice() }
+            return
+        }
         encoded.removeAll(keepingCapacity: true)
+        goOn()
+    }
+
+    /// Begins another round where commits came during the last one, or the rest behind it.
+    private func goOn() {
+        guard isBehind, !isResting, round.isEmpty else { return }
+        isBehind = false
+        advance()
     }
 
     /// Bytes of messages made at once; what a client may have waiting besides.

@@ -31,7 +31,7 @@ import load  # noqa: E402
 from changes import create, encode  # noqa: E402
 from feed import Subscriber, cut, fold, folded, open_feed  # noqa: E402
 from served import (  # noqa: E402
-    WAIT_SECONDS, Server, in_threads, record_path, seq_of, wait_until,
+    WAIT_SECONDS, Server, gauge, in_threads, record_path, seq_of, wait_until,
 )
 from websockets.exceptions import ConnectionClosed  # noqa: E402
 
@@ -651,14 +651,6 @@ class StalledSubscriberTests(StormTests):
             elif "bye" in message:
                 self.assertEqual(message["bye"]["code"], 4408)
         self.assertEqual(seqs, list(range(hello["head"], end + 1)))
-
-
-def gauge(client, name):
-    """One figure of `/metrics`."""
-    lines = client.get("/metrics").body.decode().splitlines()
-    values = [line.split()[-1] for line in lines if line.startswith(f"{name} ")]
-    assert len(values) == 1, f"no {name} in /metrics"
-    return float(values[0])
 
 
 def from_here(hello):

@@ -53,11 +53,17 @@ def wait_until(condition, what, seconds=WAIT_SECONDS):
 
 
 class Server:
-    """One server over one folder; it may be stopped, killed and started again on the same port."""
+    """One server over one folder; it may be stopped, killed and started again on the same port.
 
-    def __init__(self, *flags, application="stockroom"):
+    The database is in a folder of the server's own, or in the one named by `data`; `through` is a
+    command that becomes the server, as env(1) does.
+    """
+
+    def __init__(self, *flags, application="stockroom", data=None, through=()):
         self.flags = flags
+        self.through = through
         self.folder = tempfile.mkdtemp(prefix="holdfast-test-")
+        self.data = data or str(pathlib.Path(self.folder) / "data")
         self.application = application
         self.address = None
         self.home = None
@@ -91,22 +97,30 @@ class Server:
         It comes back at the address it had, where its clients look for it; or `elsewhere`, where
         only those find it who are told, until it is started again.
         """
+        self.launch(elsewhere)
+        self.wait_until_ready()
+
+    def launch(self, elsewhere=False):
+        """Starts the process, which is not ready yet."""
         self.home = self.home or self.address
         listen = "127.0.0.1:0" if elsewhere or not self.home else self.home
         self.process = subprocess.Popen(
             [
-                binary(), "serve", "--data", str(pathlib.Path(self.folder) / "data"),
+                *self.through, binary(), "serve", "--data", self.data,
                 "--listen", listen, "--application", self.application,
                 "--web", str(ROOT / "web"), *self.flags,
             ],
             stdout=subprocess.PIPE, stderr=self.errors, stdin=subprocess.DEVNULL,
         )
+
+    def wait_until_ready(self):
+        """Waits for the line by which the process says where it listens."""
         with selectors.DefaultSelector() as selector:
             selector.register(self.process.stdout, selectors.EVENT_READ)
             if not selector.select(START_SECONDS):
                 raise AssertionError(f"the server was not ready within {START_SECONDS} s")
         line = self.process.stdout.readline().decode()
-        found = re.match(r"ready http://(\S+)((?: \S+=\S+)*)", line)
+        found = re.match(r"ready https?://(\S+)((?: \S+=\S+)*)", line)
         if not found:
             raise AssertionError(f"the server did not say it is ready but {line!r}")
         self.address = found[1]
@@ -133,6 +147,15 @@ class Server:
         """The process's anonymous memory that is in RAM (mapped files are not counted)."""
         status = pathlib.Path(f"/proc/{self.pid}/status").read_text()
         return int(re.search(r"^RssAnon:\s+(\d+) kB", status, re.MULTILINE)[1])
+
+    def descriptor_count(self):
+        """How many files and sockets the process has open."""
+        return len(os.listdir(f"/proc/{self.pid}/fd"))
+
+    def processor_seconds(self):
+        """What the process has used of processors, user and system."""
+        fields = pathlib.Path(f"/proc/{self.pid}/stat").read_text().rsplit(") ", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def client(self, user="local", device="rest"):
         return Client(self, user, device)
@@ -238,6 +261,13 @@ class Client:
         finally:
             connection.close()
 
+    def save_log(self, path):
+        """Puts every commit there is into a file, as NDJSON; its path."""
+        epoch = self.get("/v1").document["epoch"]
+        with self.stream(f"/v1/changes?since={epoch}:0") as reply, open(path, "wb") as file:
+            shutil.copyfileobj(reply, file)
+        return path
+
     def lines(self, path):
         """The position and the elements of an NDJSON reply, read whole."""
         with self.stream(path) as reply:
@@ -263,6 +293,14 @@ def record_path(tree, key, revision=None, action=""):
 def seq_of(position):
     """The sequence number of a position text."""
     return int(position.split(":")[1])
+
+
+def gauge(client, name):
+    """One figure of `/metrics`."""
+    lines = client.get("/metrics").body.decode().splitlines()
+    values = [line.split()[-1] for line in lines if line.startswith(f"{name} ")]
+    assert len(values) == 1, f"no {name} in /metrics"
+    return float(values[0])
 
 
 def in_threads(*bodies):
