@@ -16,12 +16,7 @@ enum Later {
                 "backups", "cluster",
             ] where name.equals(whole) { return true }
         }
-        let last = target.segment(target.segmentCount - 1)
-        switch rest {
-        case 0: return name.equals("openapi.json")
-        case 2: return name.equals("backups") && last.equals("verify")
-        default: return false
-        }
+        return rest == 2 && name.equals("backups") && target.segment(3).equals("verify")
     }
 
     /// Refuses header fields that ask for something this version, or this route, does not do.

@@ -27,8 +27,9 @@ WORDS = {
     "writer": (b"hidden", b"secret"), "keeper": (b"hidden", b"secret"), "watcher": (), "admin": (),
 }
 # Mirrors are given the declarations of all trees, and a snapshot is for mirrors too; the viewer's
-# files are everybody's.
-TELLS_OF_TREES = ("getSnapshot", "getViewer", "getViewerFile")
+# files are everybody's. What the contract tells to whom is openapi_test.py's: it is long, and speaks
+# of secrets itself.
+TELLS_OF_TREES = ("getSnapshot", "getViewer", "getViewerFile", "getDocumentation", "getContract")
 
 MISSING = (401, "token-missing")
 UNKNOWN = (401, "token-unknown")
@@ -94,6 +95,8 @@ def operations():
         ("getReady", "GET", "/readyz", open_(200), {}),
         ("getViewer", "GET", "/", open_(200), {}),
         ("getViewerFile", "GET", "/main.js", open_(200), {}),
+        ("getDocumentation", "GET", "/docs", open_(200), {}),
+        ("getContract", "GET", "/v1/openapi.json", token(200), {}),
         ("getMetrics", "GET", "/metrics", everywhere("read", 200), {}),
         ("listTrees", "GET", "/v1/trees", token(200), {}),
         ("getTree", "GET", "/v1/trees/parts", reading(200), {}),
