@@ -48,12 +48,15 @@ enum Later {
         guard case .refused = Accept.answer(head, "application", subtype) else { return }
         let hasLines = route == .records || route == .changes
         if hasLines, case .named = Accept.answer(head, "application", "x-ndjson") { return }
+        let isTable = route == .records
+        if isTable, case .named = Accept.answer(head, "text", "csv") { return }
         let hasEvents = route == .changes
         if hasEvents, case .named = Accept.answer(head, "text", "event-stream") { return }
         throw refusal(
             "Accept",
             "\(route.rawValue) gives application/\(subtype)"
                 + (hasLines ? " or application/x-ndjson" : "")
+                + (isTable ? " or text/csv" : "")
                 + (hasEvents ? " or text/event-stream" : "")
                 + "; what this Accept asks for is not supported."
         )

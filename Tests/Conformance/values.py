@@ -69,8 +69,8 @@ def field(dice, name, depth, kinds):
         found["optional"] = True
     if dice.random() < 0.3:
         text = one(dice, found["type"])
-        # A default names no file that must be there.
-        if "$file" not in text:
+        # A default names no file that must be there; null is none.
+        if "$file" not in text and text != "null":
             found["default"] = json.loads(text)
     return found
 
