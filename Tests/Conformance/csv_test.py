@@ -339,6 +339,22 @@ class CSVTest(Table):
         self.assertEqual([row["stock"] for row in found], [str(n) for n in range(300)])
 
 
+    def test_7_lines_that_make_no_commit_wait_for_none(self):
+        """More of them than may wait for the disk at once."""
+        count = 10_000
+        change = b'{"operations":[{"put":{"tree":"free","key":{"name":"z"},"expects":"absent","value":1}}]}\n'
+        for name, target, body, kind in (
+                ("a table in a dry run", "?tree=names&dryRun=true",
+                 b"_key,n\n" + b"".join(b"z%d,1\n" % n for n in range(count)), CSV),
+                ("changes in a dry run", "?dryRun=true", change * count, "application/x-ndjson"),
+                ("changes that are refused", "", b"{}\n" * count, "application/x-ndjson")):
+            with self.subTest(name):
+                reply = self.send(Row(name, "POST", f"/v1/changes{target}", 200, body=body, type=kind))
+                done = reply.lines[-1]["done"]
+                self.assertEqual(done["lines"], count)
+                self.assertIn(count, (done["accepted"], done["refused"]))
+
+
 class RoundTripTest(Table):
     """Values at random, to a table and back."""
 
