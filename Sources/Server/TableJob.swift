@@ -30,15 +30,11 @@ final class TableJob: LineJob {
     }
 
     override func read(_ bytes: ByteView) {
-        var rows = reader
-        rows.read(bytes, take)
-        reader = rows
+        reader.read(bytes, take)
     }
 
     override func readRest() {
-        var rows = reader
-        rows.end(take)
-        reader = rows
+        reader.end(take)
         guard columns == nil, !isLost else { return }
         line = 1
         refuse(Refusal(.badBody, "The table is empty: its first row names the columns."), seq: 0)

@@ -153,13 +153,13 @@ public struct CSVReader: Sendable {
     }
 
     private mutating func keep(_ byte: UInt8) {
-        count()
+        count(1)
         if fault != .tooLong { cell.append(byte) }
     }
 
     /// Counts what a row holds; of one that holds too much nothing is kept.
-    private mutating func count() {
-        rowByteCount += 1
+    private mutating func count(_ byteCount: Int) {
+        rowByteCount += byteCount
         guard rowByteCount > rowByteCountMax, fault != .tooLong else { return }
         fault = .tooLong
         cells = []
@@ -168,7 +168,7 @@ public struct CSVReader: Sendable {
 
     private mutating func endCell() {
         // A row of commas alone costs memory too.
-        count()
+        count(MemoryLayout<Cell>.stride)
         if fault == nil { cells.append(Cell(cell, isQuoted: isQuoted)) }
         cell.removeAll(keepingCapacity: true)
         isQuoted = false
