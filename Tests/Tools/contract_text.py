@@ -112,7 +112,8 @@ def tree_operation(operation):
     node = without_words(copy.deepcopy(operation))
     node["operationId"] = f"{operation['operationId']}_{NAME}"
     node["summary"] = operation["summary"]
-    node["tags"] = [NAME]
+    # Not the name alone: a tree may be called as a group of operations is.
+    node["tags"] = [f"tree {NAME}"]
     for content in node.get("requestBody", {}).get("content", {}).items():
         kind, body = content
         if kind == "application/merge-patch+json":

@@ -167,6 +167,16 @@ class DocumentationTests(unittest.TestCase):
         self.page.reload()
         expect(self.page.locator("#contents")).to_contain_text("later")
 
+    def test_a_tree_may_be_called_as_a_group_is(self):
+        self.call("PUT", "/v1/trees/records", {"keys": "name"})
+        self.go("#/tree/records")
+        operations = self.page.locator("main .operations li")
+        expect(operations.first).to_contain_text("/v1/records/records")
+        expect(operations).to_have_count(6)
+        self.visit("#/group/records")
+        expect(operations.first).to_contain_text("/v1/records/{tree}")
+        expect(self.page.locator("main")).not_to_contain_text("/v1/records/records")
+
     def test_addresses_lead_to_parts_of_a_page_and_back(self):
         self.go("#/operation/listRecords/refusals")
         heading = self.page.locator("#refusals h2")

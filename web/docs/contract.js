@@ -3,6 +3,9 @@
 const METHODS = ['get', 'post', 'put', 'patch', 'delete'];
 const SCHEMAS = '#/components/schemas/';
 
+// What the groups of trees begin with; the others are the contract's own.
+const TREE = 'tree ';
+
 // How deep an example of a schema goes: a type may hold itself.
 const EXAMPLE_DEPTH_MAX = 8;
 
@@ -139,11 +142,13 @@ export class Contract {
             return [name, { name, description, isTree: false, operations: [] }];
         }));
         for (const operation of this.operations.values()) {
-            const { group: name } = operation;
-            if (!named.has(name)) {
-                named.set(name, { name, description: '', isTree: true, operations: [] });
+            const { group: tag } = operation;
+            if (!named.has(tag)) {
+                const isTree = tag.startsWith(TREE);
+                const name = isTree ? tag.slice(TREE.length) : tag;
+                named.set(tag, { name, description: '', isTree, operations: [] });
             }
-            named.get(name).operations.push(operation);
+            named.get(tag).operations.push(operation);
         }
         return [...named.values()].filter(({ operations }) => operations.length > 0);
     }

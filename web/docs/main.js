@@ -67,8 +67,8 @@ const pages = {
     operation: (id) => operationPage(contract, found(contract.operations.get(id))),
     schema: schemaPage,
     code: codePage,
-    group: groupPage,
-    tree: groupPage,
+    group: (name) => groupPage(name, false),
+    tree: (name) => groupPage(name, true),
     schemas: () => [
         title('Schemas'),
         make('ul', { class: 'codes' }, [...contract.schemas].map(([name, schema]) => {
@@ -121,14 +121,16 @@ function operationList(group) {
     ];
 }
 
-function groupPage(name) {
-    const group = found(contract.groups.find((each) => each.name === name));
+function groupPage(name, isTree) {
+    const group = found(contract.groups.find((each) => {
+        return each.name === name && each.isTree === isTree;
+    }));
     const [, list] = operationList(group);
     const schema = contract.schemas.get(`${name}.Value`);
     return [
-        title(name, group.isTree ? 'a tree of this database' : group.description),
+        title(name, isTree ? 'a tree of this database' : group.description),
         list,
-        ...(group.isTree ? valueOf(name, schema) : []),
+        ...(isTree ? valueOf(name, schema) : []),
     ];
 }
 
