@@ -13,7 +13,7 @@ LIBRARIES := libevent-dev libssl-dev
 TOOLS := $(LIBRARIES) openssl curl python3 python3-venv python3-yaml python3-jsonschema chromium fonts-dejavu-core \
 	prometheus faketime
 
-.PHONY: help run build test test-all debug lint test-lint test-swift test-contract test-autobahn \
+.PHONY: help run build test test-all debug lint contract-text test-lint test-swift test-contract test-autobahn \
 	test-web test-scenario test-mirror test-run test-converter test-stockroom test-bench test-tsan \
 	test-asan test-checker test-load test-fuzz fuzz soak bench tools debian-packages system-libraries
 
@@ -30,6 +30,7 @@ help:
 	@echo "                    load and fault over real sockets, some 15 minutes (LOAD=kill, JSON=FILE)"
 	@echo "make bench          the benchmark against its peers (QUICK=1, JSON=FILE)"
 	@echo "make lint           the formatter, strictly"
+	@echo "make contract-text  what the server has of openapi/openapi.yaml, after it was changed"
 
 system-libraries:
 	@.ci/install $(LIBRARIES)
@@ -77,6 +78,10 @@ test-swift: $(BUILD_FIRST)
 	$(SWIFT) test --skip-build --filter '$(TALKING)'
 	$(SWIFT) test --skip-build --skip '$(TALKING)'
 
+# The contract as the server has it, made of openapi.yaml; test-contract says whether it was.
+contract-text: tools
+	$(PYTHON) Tests/Tools/contract_text.py
+
 # The real server against openapi.yaml, in both directions; with what test-swift has recorded.
 test-contract: $(BUILD_FIRST) $(if $(BUILT),,test-swift)
 	HOLDFAST_BIN="$(CURDIR)/$(DEBUG)" PYTHON="$(CURDIR)/$(PYTHON)" \
@@ -90,6 +95,7 @@ test-autobahn: $(BUILD_FIRST)
 test-web: $(BUILD_FIRST)
 	HOLDFAST_BIN="$(CURDIR)/$(DEBUG)" $(PYTHON) Tests/Web/viewer_test.py
 	HOLDFAST_BIN="$(CURDIR)/$(DEBUG)" $(PYTHON) Tests/Web/events_test.py
+	HOLDFAST_BIN="$(CURDIR)/$(DEBUG)" $(PYTHON) Tests/Web/docs_test.py
 
 # 17,569 real parts, borrows, kill -9, slow and frozen readers, over real processes.
 test-scenario: $(BUILD_FIRST)

@@ -25,6 +25,11 @@ export async function trees(signal, shown) {
     return (await get('/v1/trees', signal, shown)).trees;
 }
 
+// The contract, with the trees a token opens.
+export function contract(signal) {
+    return get('/v1/openapi.json', signal);
+}
+
 // A ticket that opens the feed once: a page cannot show a token with a WebSocket.
 export async function ticket(signal) {
     return (await ask('POST', '/v1/feed/tickets', signal, token.current())).ticket;

@@ -63,6 +63,8 @@ window.addEventListener('keydown', (event) => {
 // Another history begins: whatever stands in a view is of the old one.
 session.addEventListener('reset', show);
 
+content.addEventListener('signin', ({ detail }) => session.signIn(detail));
+
 const signOut = document.getElementById('sign-out');
 signOut.addEventListener('click', () => session.signOut());
 session.addEventListener('token', () => {

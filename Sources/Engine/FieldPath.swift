@@ -1,12 +1,12 @@
 // A field of a tree's values by its name, and how its value is found in a document.
-internal import HoldfastBasics
+public import HoldfastBasics
 internal import HoldfastJSONCoding
 public import HoldfastRecords
 
 /// A field of the current schema version, or one inside a struct, a dictionary or a file.
 ///
 /// Names are compared by their bytes.
-public struct FieldPath: Hashable, Sendable {
+public struct FieldPath: Hashable, Sendable, CustomStringConvertible {
     /// Names of members from the outside in, never empty.
     let names: [[UInt8]]
     /// The type of the value.
@@ -15,6 +15,8 @@ public struct FieldPath: Hashable, Sendable {
     let isUnique: Bool
     /// Normalised JSON that stands for an absent value; nil when nothing does.
     let defaultValue: [UInt8]?
+    /// Whether a value must be there.
+    public let isRequired: Bool
 
     /// Finds a field.
     ///
@@ -41,11 +43,33 @@ public struct FieldPath: Hashable, Sendable {
         }
     }
 
+    /// A field of the value itself.
+    public init(_ field: Field) { self.init([Array(field.name.utf8)], field) }
+
+    /// Finds a field that is to be shown; in a tree without schema any is, and dots lead inwards.
+    ///
+    /// - Parameters:
+    ///   - text: Names of members, joined by dots.
+    ///   - descriptor: The tree's current version; nil for a tree without schema.
+    /// - Throws: When there is no such field.
+    public init(shown text: String, in descriptor: Descriptor?) throws(QueryError) {
+        guard descriptor == nil else {
+            self = try FieldPath(text, in: descriptor)
+            return
+        }
+        guard !text.isEmpty else {
+            throw QueryError("Name fields, separated by commas, as number,stock.")
+        }
+        let names = text.split(separator: ".", omittingEmptySubsequences: false)
+        self.init(names.map { Array($0.utf8) }, Field(name: "", type: .any))
+    }
+
     private init(_ names: [[UInt8]], _ field: Field) {
         self.names = names
         type = field.type
         isUnique = field.isUnique
         let value = field.defaultValue
+        isRequired = !field.isOptional && value == nil
         defaultValue = value.map { $0.withView { $0.equals("null") } } == true ? nil : value
     }
 
@@ -101,6 +125,11 @@ public struct FieldPath: Hashable, Sendable {
         ]
     }
 
+    /// The names, joined by dots.
+    public var description: String {
+        names.map { String(decoding: $0, as: UTF8.self) }.joined(separator: ".")
+    }
+
     /// Whether an index of unique values answers for the field.
     var isLookedUp: Bool { isUnique && names.count == 1 }
 
@@ -109,7 +138,7 @@ public struct FieldPath: Hashable, Sendable {
     /// - Parameter document: Normalised JSON.
     /// - Returns: The value as it stands there; nil when it, or what it is inside of, is absent or
     ///   null. The default is not looked at.
-    func value(in document: ByteView) -> ByteView? {
+    public func value(in document: ByteView) -> ByteView? {
         var found = document
         for name in names {
             guard let member = name.withView({ Self.member($0, of: found) }) else { return nil }

@@ -21,7 +21,7 @@ extension Route {
     func demand(isRead: Bool) -> Demand {
         switch self {
         case .about, .live, .ready, .viewer: .nothing
-        case .trees, .tree, .records, .record, .release, .revise, .state: .token
+        case .contract, .trees, .tree, .records, .record, .release, .revise, .state: .token
         case .history, .change, .undo: .token
         case .changes, .borrows, .borrow, .borrowReturn, .borrowCancel, .ranges: .token
         case .borrowRecall, .borrowSeize, .borrowSetHolder: .token

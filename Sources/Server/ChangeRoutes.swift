@@ -10,8 +10,8 @@ internal import HoldfastWire
 extension LoopServer {
     /// POST of a change: one commit of many operations.
     func submitChange(_ call: Call) throws(RequestRefusal) {
-        try checkAtomic(isJob: false)
         try requireType(call, "application", "json")
+        try checkAtomic(isJob: false)
         let request = try shaped { () throws(ShapeRefusal) in
             try ChangeRequest(call.body, newID: newID)
         }
@@ -53,14 +53,15 @@ extension LoopServer {
         return showsRecord ? max(position.seq, store.read { $0.state.head }) : position.seq
     }
 
-    /// JSON is one commit, NDJSON a commit a line; `atomic` may say so, and nothing else.
-    func checkAtomic(isJob: Bool) throws(RequestRefusal) {
-        try Parameters.check(target, ["atomic", "dryRun"])
+    /// JSON is one commit, NDJSON and CSV a commit a line; `atomic` may say so, and nothing else.
+    func checkAtomic(isJob: Bool, isTable: Bool = false) throws(RequestRefusal) {
+        try Parameters.check(target, ["atomic", "dryRun"] + (isTable ? ["tree"] : []))
         guard try Parameters.single(target, "atomic") != nil else { return }
         guard try Parameters.flag(target, "atomic") != isJob else {
             throw RequestRefusal(
                 .badParameter,
-                "A JSON body is one commit (atomic=true), NDJSON one a line (atomic=false).",
+                "A JSON body is one commit (atomic=true), NDJSON and CSV are one a line "
+                    + "(atomic=false).",
                 field: "atomic"
             )
         }

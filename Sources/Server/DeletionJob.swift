@@ -153,17 +153,28 @@ extension LoopServer {
                 field: "prefix"
             )
         }
-        // Whether it may be written to is told before the first line.
-        let change = Change(id: newID(), operations: [.delete(Self.probe(name, kind))])
-        if case .refused(let position, let refusal) = store.rehearse(
-            change,
-            by: call.caller,
-            rights: access?.rights
-        ), !Self.codesOfOne.contains(refusal.code) {
-            reply.position = position
-            throw RequestRefusal(refusal)
-        }
+        try checkIsWritable(name, kind, by: call.caller)
         return DeletionJob(call, connection, name, prefix: prefix, isRehearsal: isRehearsal)
+    }
+
+    /// Refuses a job on a tree that takes no writes, or none of the caller's, before its first
+    /// line.
+    func checkIsWritable(
+        _ tree: TreeName,
+        _ kind: KeyKind,
+        by caller: Caller
+    ) throws(RequestRefusal) {
+        let change = Change(id: newID(), operations: [.delete(Self.probe(tree, kind))])
+        guard
+            case .refused(let position, var refusal) = store.rehearse(
+                change,
+                by: caller,
+                rights: access?.rights
+            ), !Self.codesOfOne.contains(refusal.code)
+        else { return }
+        refusal.operation = nil
+        reply.position = position
+        throw RequestRefusal(refusal)
     }
 
     /// Refusals that are about one record, and not about the tree.

@@ -64,15 +64,16 @@ extension LoopServer {
         if let upload = fileConsumer(for: head, connection) { return upload }
         guard head.method == .post,
             let type = head.first("content-type").flatMap({ MediaType($0) }),
-            type.isType("application", "x-ndjson"), (try? target.parse(head.target)) != nil,
-            Route(target) == .changes, !target.endsInSlash
+            (try? target.parse(head.target)) != nil, Route(target) == .changes, !target.endsInSlash
         else { return nil }
+        let isTable = type.isType("text", "csv")
+        guard isTable || type.isType("application", "x-ndjson") else { return nil }
         reply.reset()
         access = nil
         caller = nil
         do throws(RequestRefusal) {
             try limit(connection, .changes)
-            try checkAtomic(isJob: true)
+            try checkAtomic(isJob: true, isTable: isTable)
             try checkHost(head)
             try checkDatabase(head)
             access = try authenticate(head, .changes)
@@ -81,6 +82,7 @@ extension LoopServer {
             let call = try Call(head, body: .empty, route: .changes, access: access)
             caller = call.caller
             let isRehearsal = try Parameters.flag(target, "dryRun")
+            if isTable { return try tableJob(call, connection, isRehearsal: isRehearsal) }
             return ChangeJob(call, connection, isRehearsal: isRehearsal)
         } catch {
             return AnsweredBody(connection, .changes, takesBody: true) {

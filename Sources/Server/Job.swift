@@ -116,7 +116,7 @@ class Job: BodyProducer {
         advanced()
     }
 
-    /// Lines have left.
+    /// Lines have left, or may.
     func advanced() {}
 
     private func unknown(from index: Int) {
@@ -149,6 +149,7 @@ class Job: BodyProducer {
             let count = min(ready.count, Limits.outputByteCountHigh / 4)
             out.append(ready.view[0..<count])
             ready.consume(count)
+            advanced()
             return .more
         }
         guard isComplete, waiting.isEmpty else {

@@ -16,12 +16,7 @@ enum Later {
                 "backups", "cluster",
             ] where name.equals(whole) { return true }
         }
-        let last = target.segment(target.segmentCount - 1)
-        switch rest {
-        case 0: return name.equals("openapi.json")
-        case 2: return name.equals("backups") && last.equals("verify")
-        default: return false
-        }
+        return rest == 2 && name.equals("backups") && target.segment(3).equals("verify")
     }
 
     /// Refuses header fields that ask for something this version, or this route, does not do.
@@ -53,12 +48,15 @@ enum Later {
         guard case .refused = Accept.answer(head, "application", subtype) else { return }
         let hasLines = route == .records || route == .changes
         if hasLines, case .named = Accept.answer(head, "application", "x-ndjson") { return }
+        let isTable = route == .records
+        if isTable, case .named = Accept.answer(head, "text", "csv") { return }
         let hasEvents = route == .changes
         if hasEvents, case .named = Accept.answer(head, "text", "event-stream") { return }
         throw refusal(
             "Accept",
             "\(route.rawValue) gives application/\(subtype)"
                 + (hasLines ? " or application/x-ndjson" : "")
+                + (isTable ? " or text/csv" : "")
                 + (hasEvents ? " or text/event-stream" : "")
                 + "; what this Accept asks for is not supported."
         )

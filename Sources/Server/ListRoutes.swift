@@ -16,7 +16,8 @@ extension LoopServer {
         let choice = try listChoice()
         let limit = try Parameters.number(target, "limit", 1...UInt64(Limits.pageCountMax))
         let cursorText = try Parameters.single(target, "cursor")
-        guard wantsNDJSON(call) else {
+        let columns = try tableColumns(call, choice)
+        guard columns != nil || wantsNDJSON(call) else {
             let cursor = try cursor(cursorText, choice)
             let limit = Int(limit ?? UInt64(Limits.pageCountDefault))
             guard choice.isPlain else {
@@ -31,13 +32,17 @@ extension LoopServer {
         guard limit == nil, cursorText == nil else {
             throw RequestRefusal(
                 .badParameter,
-                "NDJSON gives everything: leave limit and cursor out.",
+                "NDJSON and CSV give everything: leave limit and cursor out.",
                 field: limit != nil ? "limit" : "cursor"
             )
         }
         let batch = Limits.sortedCountMax
         guard let (pin, walk) = try walk(choice, after: nil, batchCount: batch) else { return nil }
         reply.position = pin.position
+        if let columns {
+            reply.type("text/csv; charset=utf-8; header=present")
+            return TableLines(self, choice, columns, pin, walk)
+        }
         reply.type("application/x-ndjson")
         return RecordLines(self, choice, pin, walk)
     }

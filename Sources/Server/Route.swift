@@ -6,6 +6,7 @@ internal import HoldfastRecords
 /// Every path the server answers, by what it is for.
 enum Route: String, CaseIterable, Sendable {
     case about = "/v1"
+    case contract = "/v1/openapi.json"
     case trees = "/v1/trees"
     case tree = "/v1/trees/{tree}"
     case records = "/v1/records/{tree}"
@@ -47,8 +48,8 @@ enum Route: String, CaseIterable, Sendable {
     /// What a path takes, for 405 and its Allow field.
     var methods: [HTTPMethod] {
         switch self {
-        case .about, .trees, .live, .ready, .metrics, .viewer, .feed, .mirror, .part, .history,
-            .change, .devices, .ownDevice, .ownToken:
+        case .about, .contract, .trees, .live, .ready, .metrics, .viewer, .feed, .mirror, .part,
+            .history, .change, .devices, .ownDevice, .ownToken:
             [.get, .head]
         case .tree: [.get, .head, .put]
         case .records: [.get, .head, .post, .delete]
@@ -147,6 +148,7 @@ enum Route: String, CaseIterable, Sendable {
             return rest == 0 ? .devices : target.segment(2).equals("me") ? .ownDevice : .device
         }
         guard rest == 0 else { return nil }
+        if name.equals("openapi.json") { return .contract }
         if name.equals("changes") { return .changes }
         if name.equals("ranges") { return .ranges }
         if name.equals("mirror") { return .mirror }

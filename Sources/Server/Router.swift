@@ -13,6 +13,7 @@ extension LoopServer {
     ) throws(RequestRefusal) -> (any BodyProducer)? {
         switch (call.route, call.isRead) {
         case (.about, _): try readAbout(call)
+        case (.contract, _): try readContract(call)
         case (.trees, _): try listTrees(call)
         case (.tree, true): try readTree(call)
         case (.tree, false): try defineTree(call)

@@ -83,7 +83,8 @@ extension LoopServer {
         }
     }
 
-    private func waitsForTrees(_ reader: StoreReader) -> Bool {
+    /// Whether the request must wait until what is declared is durable.
+    func waitsForTrees(_ reader: StoreReader) -> Bool {
         guard let tree = reader.state.tree(.trees), let seq = reader.wait(for: tree) else {
             return false
         }

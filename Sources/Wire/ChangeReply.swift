@@ -105,7 +105,8 @@ public enum JobLine {
     }
 
     /// Appends `{"line","status":201,"commit"?,"position","results":[...],"replayed"?}`; of a
-    /// rehearsal `{"line","status":200,"commit"?,"dryRun":true,"position","results":[...]}`.
+    /// rehearsal `{"line","status":200,"commit"?,"dryRun":true,"position","results":[...]}`; of a
+    /// line that changes nothing `{"line","status":200,...,"unchanged":true}`.
     ///
     /// - Parameters:
     ///   - line: Number of the line, from 1.
@@ -114,6 +115,7 @@ public enum JobLine {
     ///   - results: One for each operation, in order.
     ///   - isReplayed: Whether the change was accepted before.
     ///   - isRehearsal: Whether nothing was done.
+    ///   - isUnchanged: Whether there was nothing to do.
     ///   - buffer: Gets the line.
     public static func append(
         _ line: Int,
@@ -122,14 +124,16 @@ public enum JobLine {
         _ results: [ResultShape],
         isReplayed: Bool = false,
         isRehearsal: Bool = false,
+        isUnchanged: Bool = false,
         to buffer: inout ByteBuffer
     ) {
         buffer.append("{\"line\":")
         buffer.append(decimal: line)
-        buffer.append(isRehearsal ? ",\"status\":200" : ",\"status\":201")
+        buffer.append(isRehearsal || isUnchanged ? ",\"status\":200" : ",\"status\":201")
         subject.append(to: &buffer)
         buffer.append(isRehearsal ? ",\"dryRun\":true," : ",")
         ChangeReply.appendMembers(position, results, to: &buffer)
+        if isUnchanged { buffer.append(",\"unchanged\":true") }
         buffer.append(isReplayed ? ",\"replayed\":true}\n" : "}\n")
     }
 

@@ -1,5 +1,7 @@
 """Lists over more records than one slice looks at, while they are changed."""
 
+import csv
+import io
 import json
 import random
 import threading
@@ -66,6 +68,10 @@ def check(table):
             table.assertEqual(len(names), COUNT)
             table.assertEqual(names, sorted(names))
             table.assertEqual(sum(b for b, _ in balances(lines)), TOTAL)
+            rows = list(csv.DictReader(io.StringIO(table.send(Row(
+                "a table", "GET", path, 200, headers={"Accept": "text/csv"})).body.decode(), newline="")))
+            table.assertEqual([row["_key"] for row in rows], names)
+            table.assertEqual(sum(int(row["balance"]) for row in rows), TOTAL)
             page = table.send(Row("a page", "GET", path + "&sort=-balance&limit=1000", 200)).json
             found = balances(page["records"])
             table.assertEqual(found, sorted(found, key=lambda one: (-one[0], one[1])))

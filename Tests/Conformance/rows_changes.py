@@ -190,7 +190,7 @@ def refusals():
         Row("JSON is atomic", "POST", "/v1/changes?atomic=false", 400, "bad-parameter",
             json={"operations": [NEW]}),
         Row("another media type", "POST", "/v1/changes", 415, "unsupported-media-type",
-            json={"operations": [NEW]}, type="text/csv"),
+            json={"operations": [NEW]}, type="text/plain"),
     ]
     return rows
 

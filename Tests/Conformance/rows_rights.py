@@ -27,8 +27,9 @@ WORDS = {
     "writer": (b"hidden", b"secret"), "keeper": (b"hidden", b"secret"), "watcher": (), "admin": (),
 }
 # Mirrors are given the declarations of all trees, and a snapshot is for mirrors too; the viewer's
-# files are everybody's.
-TELLS_OF_TREES = ("getSnapshot", "getViewer", "getViewerFile")
+# files are everybody's. What the contract tells to whom is openapi_test.py's: it is long, and speaks
+# of secrets itself.
+TELLS_OF_TREES = ("getSnapshot", "getViewer", "getViewerFile", "getDocumentation", "getContract")
 
 MISSING = (401, "token-missing")
 UNKNOWN = (401, "token-unknown")
@@ -94,6 +95,8 @@ def operations():
         ("getReady", "GET", "/readyz", open_(200), {}),
         ("getViewer", "GET", "/", open_(200), {}),
         ("getViewerFile", "GET", "/main.js", open_(200), {}),
+        ("getDocumentation", "GET", "/docs", open_(200), {}),
+        ("getContract", "GET", "/v1/openapi.json", token(200), {}),
         ("getMetrics", "GET", "/metrics", everywhere("read", 200), {}),
         ("listTrees", "GET", "/v1/trees", token(200), {}),
         ("getTree", "GET", "/v1/trees/parts", reading(200), {}),
@@ -102,6 +105,8 @@ def operations():
          {"has": {"records/0/tree": "parts"}}),
         ("listRecords", "GET", "/v1/records/parts", reading(200),
          {"headers": {"Accept": "application/x-ndjson"}}),
+        ("listRecords", "GET", "/v1/records/parts", reading(200),
+         {"headers": {"Accept": "text/csv"}}),
         ("listRecords", "GET", "/v1/records/_trees",
          {**token(NO_TREE), "watcher": 200, "admin": 200}, {}),
         ("listRecords", "GET", "/v1/records/_tokens", token(NO_TREE), {}),
@@ -156,6 +161,13 @@ def operations():
          {"headers": match, "commits": 1}),
         ("postChange", "POST", "/v1/changes", writing(200), {"commits": 1, "json": {"operations": [
             {"put": {"tree": "parts", "expects": "absent", "value": one}}]}}),
+        ("postChange", "POST", "/v1/changes?tree=parts", writing(200), {
+            "body": b"n\nbolt\n", "type": "text/csv", "commits": 1, "is_job": True}),
+        ("postChange", "POST", "/v1/changes?tree=parts&dryRun=true", writing(200), {
+            "body": b"n\nbolt\n", "type": "text/csv"}),
+        ("postChange", "POST", "/v1/changes?tree=hidden", {
+            **token(NO_TREE), "watcher": FORBIDDEN, "admin": 200}, {
+            "body": b"_key,_value\n", "type": "text/csv"}),
         ("postChange", "POST", "/v1/changes", {**token(NO_TREE), "reader": FORBIDDEN,
                                                "writer": NO_TREE, "keeper": FORBIDDEN,
                                                "watcher": FORBIDDEN, "admin": 200}, {
@@ -242,6 +254,8 @@ def row(operation, method, target, cell, caller, more):
         body=put(more["body"]) if "body" in more else None,
         type=more.get("type"), has=put(more.get("has", {})) if is_made else {},
         save=put(more.get("save", {})) if is_made else {}, reply=reply,
+        # Of a job the reply's position is not its commits'.
+        lines=[{"status": 201}, {"done/accepted": 1}] if is_made and more.get("is_job") else None,
         commits=more.get("commits", 0) if is_made else 0)
 
 

@@ -154,7 +154,6 @@ SERVER = [
     Row("a method nobody knows", "FOO", "/v1", 501, "unknown-method"),
     Row("a path there is not", "GET", "/v1/nothing", 404, "no-route"),
     *[Row(f"{method} {path} comes later", method, path, 422, "unsupported") for method, path in (
-        ("GET", "/v1/openapi.json"),
         ("POST", "/v1/backups"),
         ("POST", "/v1/backups/x/verify"), ("POST", "/v1/cluster/stepDown"))],
     Row("a method nobody knows, nowhere", "BREW", "/v1/nothing", 501, "unknown-method"),

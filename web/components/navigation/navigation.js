@@ -28,6 +28,7 @@ class Navigation extends Component {
                     {},
                     item('#/feed', 'Activity', view === 'feed'),
                     item('#/borrows', 'Borrows', view === 'borrows'),
+                    item('/docs', 'API', false),
                 ),
                 make('h2', { id: 'trees' }, 'Trees'),
                 make(

@@ -1,8 +1,9 @@
 // Asks for a token, where the server wants one.
+//
+// Tells one that opens something as the event `signin`.
 
 import * as api from '../../api.js';
 import { Component, make, notice } from '../../dom.js';
-import { session } from '../../session.js';
 
 class SignIn extends Component {
     #input = make('input', {
@@ -47,7 +48,7 @@ class SignIn extends Component {
         this.#button.disabled = true;
         try {
             await api.trees(this.life, token);
-            session.signIn(token);
+            this.dispatchEvent(new CustomEvent('signin', { detail: token, bubbles: true }));
         } catch (problem) {
             if (problem.name === 'AbortError') {
                 return;
