@@ -1,4 +1,5 @@
-// The contents: a search field, and everything it leaves of the contract, to be gone through by keys.
+// The contents: a search field, and everything it leaves of the contract, to be gone through by
+// keys.
 
 import { Component, link, make } from '../dom.js';
 import { entries, search } from './contract.js';
@@ -24,7 +25,8 @@ class Contents extends Component {
 
     begin() {
         const form = make('form', { role: 'search' }, this.#field);
-        this.replaceChildren(make('nav', { 'aria-label': 'Contents' }, form, this.#count, this.#list));
+        this.replaceChildren(
+            make('nav', { 'aria-label': 'Contents' }, form, this.#count, this.#list));
         this.hidden = true;
         form.addEventListener('submit', (event) => {
             event.preventDefault();
@@ -63,13 +65,15 @@ class Contents extends Component {
         const { groups } = this.#contract;
         const titled = (title, items) => [make('h2', {}, title), make('ul', {}, items)];
         const operations = (group) => group.operations.map((operation) => {
-            return this.#item(`#/operation/${operation.id}`, signature(operation), operation.summary);
+            return this.#item(
+                `#/operation/${operation.id}`, signature(operation), operation.summary);
         });
         const general = groups.filter(({ isTree }) => !isTree);
         const trees = groups.filter(({ isTree }) => isTree);
         return [
             make('ul', {}, ['Overview', 'Schemas', 'Codes'].map((title) => {
-                return this.#item(title === 'Overview' ? '#/' : `#/${title.toLowerCase()}`, [title]);
+                const address = title === 'Overview' ? '#/' : `#/${title.toLowerCase()}`;
+                return this.#item(address, [title]);
             })),
             ...(trees.length > 0 ? titled('Your trees', trees.map(({ name }) => {
                 return this.#item(`#/tree/${name}`, [name]);

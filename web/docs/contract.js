@@ -1,4 +1,5 @@
-// The contract as it is looked at: operations by group, schemas, codes, and examples made of schemas.
+// The contract as it is looked at: operations by group, schemas, codes, and examples made of
+// schemas.
 
 const METHODS = ['get', 'post', 'put', 'patch', 'delete'];
 const SCHEMAS = '#/components/schemas/';
@@ -186,7 +187,8 @@ export function entries(contract) {
     return found;
 }
 
-// The entries that hold every word of a search; those that begin with it or are named so come first.
+// The entries that hold every word of a search; those that begin with it or are named so come
+// first.
 export function search(all, text) {
     const words = text.toLowerCase().split(/\s+/).filter(Boolean);
     const rank = ({ words: [name, title = ''] }) => {

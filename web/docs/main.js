@@ -1,7 +1,8 @@
 // The entry of the page of the API: it shows `/v1/openapi.json`, whatever that says.
 //
-// All state that matters lies in the address: `#/operation/putRecord`, `#/operation/putRecord/body`,
-// `#/schema/Envelope`, `#/code/stale`, `#/group/records`, `#/tree/parts`, `#/schemas`, `#/codes`.
+// All state that matters lies in the address: `#/operation/putRecord`,
+// `#/operation/putRecord/body`, `#/schema/Envelope`, `#/code/stale`, `#/group/records`,
+// `#/tree/parts`, `#/schemas`, `#/codes`.
 
 import '../components/sign-in/sign-in.js';
 import * as api from '../api.js';
@@ -72,14 +73,16 @@ const pages = {
     schemas: () => [
         title('Schemas'),
         make('ul', { class: 'codes' }, [...contract.schemas].map(([name, schema]) => {
-            return make('li', {}, link(schemaAddress(name), name), ' ', make('span', { class: 'quiet' }, line(schema.description)));
+            const words = make('span', { class: 'quiet' }, line(schema.description));
+            return make('li', {}, link(schemaAddress(name), name), ' ', words);
         })),
     ],
     codes: () => [
         title('Codes'),
         make('p', {}, 'Whatever is refused is refused with one of these; each has one status.'),
         make('ul', { class: 'codes' }, [...contract.codes].map(([code, status]) => {
-            return make('li', {}, make('span', { class: 'quiet' }, `${status} `), link(`#/code/${code}`, code));
+            const number = make('span', { class: 'quiet' }, `${status} `);
+            return make('li', {}, number, link(`#/code/${code}`, code));
         })),
     ],
 };
@@ -95,7 +98,8 @@ function found(thing) {
 }
 
 function title(text, path) {
-    return make('header', { class: 'title' }, make('h1', {}, text), path ? make('p', { class: 'path' }, path) : null);
+    const below = path ? make('p', { class: 'path' }, path) : null;
+    return make('header', { class: 'title' }, make('h1', {}, text), below);
 }
 
 function overview() {
@@ -109,8 +113,9 @@ function overview() {
 
 function operationList(group) {
     const address = `#/${group.isTree ? 'tree' : 'group'}/${group.name}`;
+    const words = make('span', { class: 'quiet' }, line(group.description));
     return [
-        make('h2', {}, link(address, group.name), ' ', make('span', { class: 'quiet' }, line(group.description))),
+        make('h2', {}, link(address, group.name), ' ', words),
         make('ul', { class: 'operations' }, group.operations.map((operation) => make(
             'li',
             {},
@@ -150,8 +155,10 @@ function example(schema) {
 function schemaPage(name) {
     const schema = found(contract.schemas.get(name));
     const users = [...contract.operations.values()].filter(({ node }) => {
-        return JSON.stringify(node, (_, value) => (typeof value === 'bigint' ? String(value) : value))
-            .includes(`"#/components/schemas/${name}"`);
+        const text = JSON.stringify(node, (_, value) => {
+            return typeof value === 'bigint' ? String(value) : value;
+        });
+        return text.includes(`"#/components/schemas/${name}"`);
     });
     return [
         title(name, schema.title),
@@ -161,7 +168,8 @@ function schemaPage(name) {
         example(schema),
         users.length > 0 ? make('h2', {}, 'Used by') : null,
         make('ul', { class: 'operations' }, users.map((operation) => {
-            return make('li', {}, make('a', { href: operationAddress(operation.id) }, ...signature(operation)));
+            const address = operationAddress(operation.id);
+            return make('li', {}, make('a', { href: address }, ...signature(operation)));
         })),
     ].filter(Boolean);
 }
@@ -177,7 +185,8 @@ function codePage(code) {
         make('ul', { class: 'operations' }, contract.operationsWith(code).map((operation) => make(
             'li',
             {},
-            make('a', { href: operationAddress(operation.id, 'refusals') }, ...signature(operation)),
+            make('a', { href: operationAddress(operation.id, 'refusals') },
+                ...signature(operation)),
             ' ',
             make('span', { class: 'quiet' }, operation.summary),
         ))),

@@ -15,7 +15,8 @@ export function operationAddress(id, part) {
 
 // Method and path, as everywhere.
 export function signature({ method, path }) {
-    return [make('span', { class: `method ${method}` }, method.toUpperCase()), ' ', make('code', {}, path)];
+    const name = make('span', { class: `method ${method}` }, method.toUpperCase());
+    return [name, ' ', make('code', {}, path)];
 }
 
 // The page of an operation.
@@ -29,7 +30,8 @@ export function operationPage(contract, operation) {
         ...children,
     );
     return [
-        make('header', { class: 'title' }, make('h1', {}, signature(operation)), make('p', { class: 'path' }, summary)),
+        make('header', { class: 'title' },
+            make('h1', {}, signature(operation)), make('p', { class: 'path' }, summary)),
         ...blocks(node.description),
         general === operation ? null : make(
             'p',
@@ -127,14 +129,16 @@ function replies(contract, node) {
 
 function reply(contract, status, { description, headers = {}, content = {} }) {
     const shown = Object.entries(headers).filter(([name]) => !COMMON_HEADERS.has(name));
+    const facts = shown.flatMap(([name, header]) => {
+        const words = contract.resolve(header).description;
+        const told = words ? line(words) : typeWords(header.schema);
+        return [make('dt', {}, make('code', {}, name)), make('dd', {}, told)];
+    });
     return make(
         'div',
         { class: 'reply' },
         make('h3', {}, make('span', { class: 'badge released' }, status), ' ', line(description)),
-        shown.length === 0 ? null : make('dl', { class: 'facts' }, shown.flatMap(([name, header]) => {
-            const words = contract.resolve(header).description;
-            return [make('dt', {}, make('code', {}, name)), make('dd', {}, words ? line(words) : typeWords(header.schema))];
-        })),
+        facts.length === 0 ? null : make('dl', { class: 'facts' }, facts),
         bodies(contract, content),
     );
 }
@@ -147,12 +151,15 @@ function refusals(contract, operation) {
         make('span', { class: 'quiet' }, `${status} `),
         link(`#/code/${code}`, code),
     )));
+    const others = operation.method === 'get' ? 'any that reads' : 'any that writes';
     return [
-        own.length > 0 ? make('ul', { class: 'codes' }, rows(own)) : make('p', {}, 'None of its own.'),
+        own.length > 0
+            ? make('ul', { class: 'codes' }, rows(own))
+            : make('p', {}, 'None of its own.'),
         make(
             'details',
             {},
-            make('summary', {}, `What ${operation.method === 'get' ? 'any that reads' : 'any that writes'} may answer besides`),
+            make('summary', {}, `What ${others} may answer besides`),
             make('ul', { class: 'codes' }, rows(common)),
         ),
     ];

@@ -15,7 +15,8 @@ export function schemaAddress(name) {
 
 // A type in one line: words, and links to what has a name.
 export function typeWords(schema) {
-    if (!schema || Object.keys(schema).every((name) => ['description', 'examples'].includes(name))) {
+    const isPlain = (name) => ['description', 'examples'].includes(name);
+    if (!schema || Object.keys(schema).every(isPlain)) {
         return ['anything'];
     }
     const target = schema['x-tree'];
