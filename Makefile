@@ -158,7 +158,7 @@ soak: $(BUILD_FIRST) build
 
 test-all: test test-tsan test-asan
 
-# Against the peers that are installed (nginx, SQLite, LMDB); QUICK=1 takes less than a minute.
+# Against the peers that are installed (nginx, webdis, etcd, NATS, SQLite, LMDB); QUICK=1 takes less than a minute.
 bench: system-libraries
 	@.ci/install wrk libsqlite3-0 liblmdb0
 	$(SWIFT) build -c release --product holdfast

@@ -19,7 +19,8 @@ extension Database {
             throw .refused(
                 Refusal(
                     .unknownTree,
-                    "This mirror does not copy tree '\(name)'. Open it with that tree as well."
+                    "This mirror does not copy tree '\(name)'. Open it with that tree as well, and "
+                        + "a token that opens it."
                 )
             )
         }

@@ -13,7 +13,7 @@ extension Draft {
         throw Refused(
             .unknownTree,
             "This mirror does not copy tree \(tree), and changes only what it copies. Open it with "
-                + "that tree among its own."
+                + "that tree among its own, and a token that opens it."
         )
     }
 

@@ -28,8 +28,8 @@ extension EngineState {
             // Lent, not copied: a copy would retain every text and value of every operation.
             let operations = change.operations.span
             for index in operations.indices {
-                if context.rights != nil { try draft.checkRights(operations[index]) }
                 try draft.checkIsVisible(operations[index])
+                if context.rights != nil { try draft.checkRights(operations[index]) }
                 if context.role == .preview, draft.isBeyondPreview(operations[index]) {
                     return .undetermined
                 }

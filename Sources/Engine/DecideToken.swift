@@ -10,6 +10,8 @@ public enum TokenAct: Sendable {
     case create(TokenRecord)
     /// A token is taken back.
     case revoke(UniqueID)
+    /// A token opens something else from now on; its secret stays.
+    case change(UniqueID, Rights)
 }
 
 extension EngineState {
@@ -43,6 +45,7 @@ extension EngineState {
             switch act {
             case .create(let token): try draft.create(token)
             case .revoke(let id): try draft.revoke(id)
+            case .change(let id, let rights): try draft.change(id, to: rights)
             }
         }
     }
@@ -71,16 +74,7 @@ extension Draft {
                 )
             }
         }
-        guard !token.rights.isEmpty else {
-            throw Refused(.badBody, "A token without any right opens nothing.", field: "rights")
-        }
-        guard token.rights.trees.count <= Limits.tokenTreeCountMax else {
-            throw Refused(
-                .tooLarge,
-                "A token may name \(Limits.tokenTreeCountMax) trees; * names all.",
-                field: "rights"
-            )
-        }
+        try checkOpensSomething(token.rights)
         guard !token.hasEnded(at: at) else {
             throw Refused(.badBody, "The token would have ended already.", field: "ends")
         }
@@ -114,7 +108,40 @@ extension Draft {
         guard known.contains(where: { $0.id == id }) else {
             throw Refused(.unknownToken, "There is no token \(id).")
         }
-        // Whoever has the directory can make another; over the network nobody could any more.
+        try checkIsNotLast(id, known)
+        let key = RecordKey(id)
+        system(.tokens, about: nil, key, .revokeToken, nil)
+        results.append(.deleted(.tokens, key))
+    }
+
+    fileprivate mutating func change(_ id: UniqueID, to rights: Rights) throws(Refused) {
+        try checkOpensSomething(rights)
+        let known = try state.knownTokens()
+        guard var token = known.first(where: { $0.id == id }) else {
+            throw Refused(.unknownToken, "There is no token \(id).")
+        }
+        if !rights.hasEverywhere(.admin) { try checkIsNotLast(id, known) }
+        token.rights = rights
+        let key = RecordKey(id)
+        system(.tokens, about: nil, key, .changeToken, token.json)
+        results.append(.changed(.tokens, key))
+    }
+
+    private func checkOpensSomething(_ rights: Rights) throws(Refused) {
+        guard !rights.isEmpty else {
+            throw Refused(.badBody, "A token without any right opens nothing.", field: "rights")
+        }
+        guard rights.trees.count <= Limits.tokenTreeCountMax else {
+            throw Refused(
+                .tooLarge,
+                "A token may name \(Limits.tokenTreeCountMax) trees; * names all.",
+                field: "rights"
+            )
+        }
+    }
+
+    /// Whoever has the directory can make another; over the network nobody could any more.
+    private func checkIsNotLast(_ id: UniqueID, _ known: [TokenRecord]) throws(Refused) {
         let isLast = !known.contains { other in
             other.id != id && other.rights.hasEverywhere(.admin) && !other.hasEnded(at: at)
         }
@@ -122,11 +149,8 @@ extension Draft {
             throw Refused(
                 .lastAdmin,
                 "Without token \(id) nobody could administer this server. Make another one with "
-                    + "'admin' on * first, or revoke it by `holdfast token` in its directory."
+                    + "'admin' on * first, or use `holdfast token` in its directory."
             )
         }
-        let key = RecordKey(id)
-        system(.tokens, about: nil, key, .revokeToken, nil)
-        results.append(.deleted(.tokens, key))
     }
 }

@@ -29,11 +29,12 @@ extension Database {
     ///
     /// - Parameters:
     ///   - server: `https://HOST[:PORT]`, or `http://HOST[:PORT]` in the clear.
-    ///   - token: What proves who it is; nil where servers take callers at their word.
+    ///   - token: What proves who it is, and says which trees may be read; nil where servers take
+    ///     callers at their word.
     ///   - directory: Where the mirror lives; this process's alone until ``close()``.
     ///   - application: The application the database belongs to.
     ///   - trees: The record types; trees the server does not have are declared there.
-    ///   - copying: Which trees are copied: all of them, or the chosen ones alone.
+    ///   - copying: Which trees are copied, as far as the token opens them: all, or chosen ones.
     ///   - user: Who writes; nil is whom the token stands for, and `local` without a token.
     ///   - cacheByteCount: What decoded records of one tree may weigh together.
     ///   - keptFiles: Which contents of files are kept here without being asked for.
@@ -76,12 +77,8 @@ extension Database {
             token: token,
             security: context
         )
-        let learned = try await renew(
-            &files,
-            directory,
-            target,
-            copying: files.selection(of: chosen)
-        )
+        let wanted = files.selection(of: chosen)
+        let learned = try await renew(&files, directory, target, copying: wanted)
         if user == nil, let learned { target.user = learned }
         let (store, pinned) = try opening(directory) {
             try files.openCopy(application: application)
@@ -103,6 +100,7 @@ extension Database {
                 trees: pinned.trees,
                 usedTrees: Set(types.proposals.map(\.tree))
             ),
+            wanted: wanted,
             gate: gate,
             directory: directory
         )
@@ -154,13 +152,24 @@ extension Database {
             // What is there has more: the next opening with a server makes it smaller.
             return nil
         }
+        let open = found.token.readable(of: trees)
+        if open?.isEmpty ?? false {
+            // What is there is emptied when it connects.
+            guard files.pinned == nil else { return found.token.user }
+            throw .refused(
+                HoldfastEmbedded.Refusal(
+                    .forbidden,
+                    "The token opens none of the trees this mirror is to copy."
+                )
+            )
+        }
         do {
-            try files.pin(found.server, copying: trees)
-            if let user = found.user { try files.remember(user: user) }
+            try files.pin(found.server, copying: open, of: trees)
+            if let user = found.token.user { try files.remember(user: user) }
         } catch {
             throw opening(directory, error)
         }
-        return found.user
+        return found.token.user
     }
 
     private static func opening<T>(

@@ -25,17 +25,23 @@ enum LinkEnd: Error, Hashable, Sendable {
     case garbled(String)
     /// The server's snapshot cannot be taken: it gives none, or it cannot be kept here.
     case notTaken(String)
+    /// The token opens none of the trees that are to be copied.
+    case nothingOpen
+    /// What the token opens has changed: the next connection asks for it.
+    case otherRights
     /// It was closed here.
     case closed
 
     /// Whether the same attempt may succeed later; if not, somebody has to do something first.
     var mayRetry: Bool {
         switch self {
-        case .unreachable, .untrusted, .timedOut, .lost, .silent, .garbled, .notTaken: true
+        case .unreachable, .untrusted, .timedOut, .lost, .silent, .garbled, .notTaken,
+            .otherRights:
+            true
         case .refused(let status, _): status == 408 || status == 429 || status >= 500
         case .bye(let code, _):
             code < 4000 || code == MirrorEnd.stalled || code == MirrorEnd.compacted
-        case .otherDatabase, .closed: false
+        case .otherDatabase, .nothingOpen, .closed: false
         }
     }
 
@@ -57,6 +63,7 @@ enum LinkEnd: Error, Hashable, Sendable {
     /// Whether the server was reached and asks to be connected to again: whoever waits for it goes
     /// on waiting.
     var asksForAnother: Bool {
+        if case .otherRights = self { return true }
         guard case .bye(let code, _) = self else { return false }
         switch code {
         case MirrorEnd.restart, MirrorEnd.healing, MirrorEnd.compacted, MirrorEnd.stalled:
@@ -80,6 +87,10 @@ enum LinkEnd: Error, Hashable, Sendable {
         case .silent: "The server was silent for two heartbeats."
         case .garbled(let why): "What the server sent cannot be read: \(why)"
         case .notTaken(let why): "The server's snapshot cannot be taken: \(why)"
+        case .nothingOpen:
+            "The token opens none of the trees this mirror is to copy: what it had of them is gone "
+                + "from here, what waits to be sent stays. Connect with a token that opens some."
+        case .otherRights: "What the token opens has changed."
         case .closed: "The connection was closed."
         }
     }

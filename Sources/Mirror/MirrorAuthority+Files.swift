@@ -29,7 +29,7 @@ extension MirrorAuthority {
             }
         }.get()
         contents.came(file.digest)
-        act(core.withLock { $0.attached(file.digest) })
+        act { $0.attached(file.digest) }
     }
 
     /// Puts a content in its place and notes that it is to be brought to the server.

@@ -68,6 +68,7 @@ final class MirrorAuthority: Authority {
         store: Store,
         outbox: Outbox,
         identity: MirrorIdentity,
+        wanted: Set<TreeName>?,
         gate: WriterGate,
         directory: String,
         time: any TimeSource = SystemTime(),
@@ -80,7 +81,8 @@ final class MirrorAuthority: Authority {
             path: directory,
             store: store,
             outbox: outbox,
-            trees: identity.trees
+            identity: identity,
+            wanted: wanted
         )
         self.time = time
         self.random = random
@@ -291,13 +293,15 @@ final class MirrorAuthority: Authority {
         case .event(.fetching(_, let head)):
             act(core.withLock { $0.fetching(head) })
         case .event(.renewed(let link, let copy)):
-            let fork = try renewal.install(copy)
+            let kept = try renewal.install(copy)
             act(
                 try core.withLock { (core) throws(MirrorError) in
-                    try core.renewed(keptUpTo: fork)
+                    try core.renewed(keptUpTo: kept)
                 }
             )
-            state.withLock(\.connection)?.proceed(link: link)
+            let (files, connection) = state.withLock { ($0.files, $0.connection) }
+            if copy.isReduced { files?.keepNamed() }
+            connection?.proceed(link: link)
         case .event(.message(let link, let message)): try perform([message], link)
         case .messages(let link, let messages, let isJudging):
             let started = time.monotonicNanoseconds()
@@ -339,9 +343,13 @@ final class MirrorAuthority: Authority {
 
     /// Asks the server, on the link the core means.
     func ask(_ change: Change) {
-        let (actions, link) = core.withLock { core in
-            (core.ask(change), state.withLock(\.link))
-        }
+        act { $0.ask(change) }
+    }
+
+    /// Carries out what the core asks for on the link it means: for those who are not under the
+    /// gate, and would send it on the next link, before its hello, if one came meanwhile.
+    func act(_ body: (MirrorCore) -> [MirrorAction]) {
+        let (actions, link) = core.withLock { core in (body(core), state.withLock(\.link)) }
         act(actions, on: link)
     }
 
@@ -412,7 +420,7 @@ final class MirrorAuthority: Authority {
             let stands = store.read { reader in
                 reader.state.tree(proposal.tree)?.declaration.covers(proposal.definition) ?? false
             }
-            guard !stands else { continue }
+            guard !stands, store.copiedTrees?.contains(proposal.tree) ?? true else { continue }
             let id = newID()
             state.withLock { _ = $0.declarations.insert(id) }
             let change = Change(

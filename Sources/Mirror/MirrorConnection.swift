@@ -3,10 +3,12 @@
 // Invariants:
 // - everything here but `send`, `resume` and `stop` happens on the loop;
 // - links are numbered: what is said about an earlier one is passed over;
-// - a link's messages are held while more of them wait than the mirror takes at once.
+// - a link's messages are held while more of them wait than the mirror takes at once;
+// - no link says hello before the copy is of what may be read of the wanted trees.
 internal import HoldfastBasics
 internal import HoldfastNetworking
 internal import HoldfastRecords
+internal import HoldfastStore
 internal import HoldfastWire
 
 /// What a connection tells, on its loop.
@@ -35,6 +37,14 @@ final class MirrorConnection: Sendable {
         let tell: @Sendable (ConnectionEvent) -> Void
         /// What came of a snapshot before a link was cut.
         var fetch: SnapshotFetch?
+        /// A copy of more trees, as far as it came.
+        var filling: CopyFilling?
+        /// Whether the present link has filled a copy, which waits to take its place.
+        var hasFilled = false
+        /// What is asked on every link before all else.
+        var question: TokenQuestion?
+        /// What the token opened when the server sent this mirror away for it.
+        var refusedAnswer: TokenQuestion.Answer?
         var link: MirrorLink?
         var number = 0
         var backoff = Backoff()
@@ -58,6 +68,7 @@ final class MirrorConnection: Sendable {
         func connect() {
             guard !isStopped else { return }
             number += 1
+            hasFilled = false
             let link = MirrorLink(target, on: loop, random: random, handler: self)
             self.link = link
             link.open()
@@ -67,40 +78,148 @@ final class MirrorConnection: Sendable {
             _ link: MirrorLink,
             _ server: ServerDocument
         ) throws -> (any LinkErrand)? {
-            guard let renewal, renewal.wants(server) else {
-                fetch = nil
-                return nil
-            }
-            tell(.fetching(link: number, head: server.head.seq))
-            if let fetch {
-                fetch.restart(server)
-            } else {
-                fetch = try renewal.begin(server)
-            }
-            return fetch
+            question = TokenQuestion(showsToken: target.token != nil)
+            return question
         }
 
         func done(_ link: MirrorLink) throws {
-            guard let fetch else { return }
+            guard let renewal, let fetch, link.errand === fetch else { return try prepare(link) }
             self.fetch = nil
-            guard let copy = try renewal?.finish(fetch) else { return }
+            let copy = try renewal.finish(fetch)
+            guard fetch.trees == renewal.copied else { return fill(copy, over: link) }
             tell(.renewed(link: number, copy))
         }
 
+        /// Goes on with a link that waits: when the copy is one of the trees that are to be there,
+        /// and one the server can go on from, the mirror introduces itself.
+        private func prepare(_ link: MirrorLink) throws {
+            guard let renewal, let server = link.server, let answer = question?.answer else {
+                return link.proceed()
+            }
+            let copied = renewal.copied
+            let trees = answer == .untold ? copied : answer.readable(of: renewal.wanted)
+            guard trees != copied else {
+                try forgetFilling()
+                guard renewal.wants(server) else {
+                    fetch = nil
+                    return link.proceed()
+                }
+                return try begin(server, copying: trees, on: link)
+            }
+            // It may be about to get back what this copy has, rights too.
+            guard server.healing == nil else { throw MirrorLink.healing }
+            if let copy = try renewal.reduced(to: trees) {
+                fetch = nil
+                try forgetFilling()
+                return tell(.renewed(link: number, copy))
+            }
+            if trees?.isEmpty ?? false { throw LinkEnd.nothingOpen }
+            if let filling, filling.fits(server, trees) {
+                return fill(filling.copy, over: link)
+            }
+            try forgetFilling()
+            guard server.snapshot == nil else { return try begin(server, copying: trees, on: link) }
+            fill(try renewal.beginEmpty(server, copying: trees), over: link)
+        }
+
+        private func begin(
+            _ server: ServerDocument,
+            copying trees: Set<TreeName>?,
+            on link: MirrorLink
+        ) throws {
+            guard let renewal else { return }
+            tell(.fetching(link: number, head: server.head.seq))
+            let fetch: SnapshotFetch
+            if let known = self.fetch, known.trees == trees {
+                known.restart(server)
+                fetch = known
+            } else {
+                fetch = try renewal.begin(server, copying: trees)
+            }
+            self.fetch = fetch
+            link.run(fetch)
+        }
+
+        /// Has a copy of more trees follow the server, in the place of the one in use.
+        private func fill(_ copy: RenewedCopy, over link: MirrorLink) {
+            if let server = link.server {
+                tell(.fetching(link: number, head: server.head.seq))
+            }
+            if filling?.copy.store !== copy.store { filling = CopyFilling(copy) }
+            link.proceed()
+        }
+
+        private func forgetFilling() throws {
+            guard let filling else { return }
+            self.filling = nil
+            try renewal?.discard(filling.copy)
+        }
+
+        /// The copy that was made is in its place.
+        func proceed() {
+            guard let link else { return }
+            guard !hasFilled else {
+                // From now on it is the mirror that follows.
+                self.link = nil
+                link.close()
+                return connect()
+            }
+            do {
+                try prepare(link)
+            } catch {
+                link.end(MirrorLink.end(error))
+            }
+        }
+
         func opened(_ link: MirrorLink, _ server: ServerDocument) {
-            tell(.opened(link: number, server))
+            guard let filling, let renewal else { return tell(.opened(link: number, server)) }
+            let settled = renewal.outbox.settledThrough
+            link.send(.hello(filling.hello(renewal.identity, settled: settled)))
         }
 
         func received(_ link: MirrorLink, _ message: MirrorDown) {
-            if case .welcome = message { backoff.reset() }
-            tell(.message(link: number, message))
+            if case .welcome(let welcome) = message {
+                backoff.reset()
+                if hasOtherRights(welcome) { return link.end(.otherRights) }
+                refusedAnswer = nil
+            }
+            guard !hasFilled else { return }
+            guard let filling else { return tell(.message(link: number, message)) }
+            do throws(StoreError) {
+                guard try filling.take(message) else { return }
+                hasFilled = true
+                self.filling = nil
+                tell(.renewed(link: number, filling.copy))
+            } catch {
+                link.end(.garbled("\(error)"))
+            }
         }
 
         func drained(_ link: MirrorLink) {}
 
+        /// Whether the token opens something else than it did a moment ago, when it was asked.
+        private func hasOtherRights(_ welcome: MirrorWelcome) -> Bool {
+            guard case .grant(let grant)? = question?.answer, let opens = welcome.opens else {
+                return false
+            }
+            return opens != grant.opens && mayAskAgain()
+        }
+
+        /// Whether the token may open something else when it is asked again: it was not asked
+        /// again for this answer.
+        private func mayAskAgain() -> Bool {
+            guard let answer = question?.answer, answer != .unasked, answer != refusedAnswer else {
+                return false
+            }
+            refusedAnswer = answer
+            return true
+        }
+
         func ended(_ link: MirrorLink, _ end: LinkEnd) {
             guard self.link === link else { return }
             self.link = nil
+            var end = end
+            if case .bye(MirrorEnd.rightsChanged, _) = end, mayAskAgain() { end = .otherRights }
             tell(.ended(link: number, end))
             guard end.mayRetry || end == .closed, !isStopped else { return }
             retry = loop.schedule(afterMilliseconds: backoff.next(random)) { [weak self] in
@@ -153,7 +272,7 @@ final class MirrorConnection: Sendable {
     func proceed(link: Int) {
         onLoop { owner in
             guard owner.number == link else { return }
-            owner.link?.proceed()
+            owner.proceed()
         }
     }
 

@@ -76,7 +76,7 @@ final class MirrorCore {
 
     let store: Store
     let outbox: Outbox
-    let identity: MirrorIdentity
+    private(set) var identity: MirrorIdentity
     let time: any TimeSource
     let random: any RandomSource
     var phase = Phase.offline
@@ -169,14 +169,7 @@ final class MirrorCore {
         let (position, chain) = store.read { ($0.confirmedPosition, $0.confirmedChain) }
         sentSettled = outbox.settledThrough
         let hello = MirrorHello(
-            databaseID: identity.databaseID,
-            application: identity.application,
-            device: identity.device,
-            deviceName: identity.deviceName,
-            user: identity.user,
-            app: identity.app,
-            appVersion: identity.appVersion,
-            trees: identity.trees,
+            identity,
             have: position.seq == 0 ? nil : MirrorHave(position: position, chain: chain),
             settled: sentSettled
         )
@@ -195,12 +188,13 @@ final class MirrorCore {
 
     /// Another copy took the place of the one that was here: what waited for its commits has them.
     ///
-    /// - Parameter seq: The last commit of the old one that a restored server has; nil when it has
-    ///   all of it. Changes whose commits are gone are sent again.
+    /// - Parameter seq: The last commit of the old one that is in the new one, or that a restored
+    ///   server has; nil when that is all of it. Changes whose commits are gone are sent again.
     /// - Returns: Actions.
     /// - Throws: `MirrorError` when the outbox cannot be written.
     func renewed(keptUpTo seq: UInt64? = nil) throws(MirrorError) -> [MirrorAction] {
         defer { takeOut() }
+        identity.trees = store.copiedTrees
         if let seq {
             outcomes = outcomes.filter { $0.value.seq <= seq }
             undurable = undurable.filter { $0.value <= seq }

@@ -21,8 +21,11 @@ struct PinnedIdentity: Hashable {
     var copy: UInt64
     /// The trees that are copied; nil for all.
     var trees: Set<TreeName>?
+    /// The trees that were to be copied, of which the token opened `trees`; nil for all.
+    var wanted: Set<TreeName>?
 
-    /// Shape: `{"database","epoch","device","machine","inode","copy","trees"?:[..]}`.
+    /// Shape: `{"database","epoch","device","machine","inode","copy","trees"?:[..],
+    /// "wanted"?:[..]}`; `wanted` is left out where it is what is copied, and empty for all.
     var json: [UInt8] {
         var buffer = ByteBuffer()
         buffer.append(text: "{\"database\":\"\(databaseID)\",\"epoch\":\"\(epoch)\",\"device\":")
@@ -30,10 +33,12 @@ struct PinnedIdentity: Hashable {
         buffer.append(text: ",\"machine\":")
         buffer.appendJSONString(machine)
         buffer.append(text: ",\"inode\":\(inode),\"copy\":\(copy)")
-        if let trees {
+        func append(_ name: String, _ trees: Set<TreeName>) {
             let names = trees.sorted().map { "\"\($0)\"" }
-            buffer.append(text: ",\"trees\":[" + names.joined(separator: ",") + "]")
+            buffer.append(text: ",\"\(name)\":[" + names.joined(separator: ",") + "]")
         }
+        if let trees { append("trees", trees) }
+        if wanted != trees { append("wanted", wanted ?? []) }
         buffer.append(text: "}")
         return buffer.array
     }
@@ -45,7 +50,8 @@ struct PinnedIdentity: Hashable {
         machine: String,
         inode: UInt64,
         copy: UInt64,
-        trees: Set<TreeName>?
+        trees: Set<TreeName>?,
+        wanted: Set<TreeName>?
     ) {
         self.databaseID = databaseID
         self.epoch = epoch
@@ -54,6 +60,7 @@ struct PinnedIdentity: Hashable {
         self.inode = inode
         self.copy = copy
         self.trees = trees
+        self.wanted = wanted
     }
 
     init(_ document: ByteView) throws(FormError) {
@@ -62,7 +69,13 @@ struct PinnedIdentity: Hashable {
         var (databaseID, epoch): (UniqueID?, Epoch?)
         var (device, machine): (String?, String?)
         var (inode, copy): (UInt64?, UInt64?)
-        var trees: Set<TreeName>?
+        func trees(_ reader: inout FormReader) throws(FormError) -> Set<TreeName> {
+            var names: Set<TreeName> = []
+            try reader.enterArray()
+            while try reader.nextElement() { names.insert(try reader.treeName()) }
+            return names
+        }
+        var (copied, wanted): (Set<TreeName>?, Set<TreeName>?)
         while let name = try reader.nextMember() {
             switch name {
             case "database": databaseID = try reader.uniqueID()
@@ -71,11 +84,8 @@ struct PinnedIdentity: Hashable {
             case "machine": machine = try reader.text()
             case "inode": inode = try reader.integer(0...UInt64.max)
             case "copy": copy = try reader.integer(1...UInt64.max)
-            case "trees":
-                var names: Set<TreeName> = []
-                try reader.enterArray()
-                while try reader.nextElement() { names.insert(try reader.treeName()) }
-                trees = names
+            case "trees": copied = try trees(&reader)
+            case "wanted": wanted = try trees(&reader)
             default: try reader.unknownMember()
             }
         }
@@ -85,7 +95,8 @@ struct PinnedIdentity: Hashable {
         self.machine = try reader.required(machine, "machine", at: start)
         self.inode = try reader.required(inode, "inode", at: start)
         self.copy = try reader.required(copy, "copy", at: start)
-        self.trees = trees
+        self.trees = copied
+        self.wanted = wanted.map { $0.isEmpty ? nil : $0 } ?? copied
     }
 }
 
@@ -124,11 +135,13 @@ struct MirrorDirectory {
 
     /// Whether the server must be asked before the wanted trees can be opened.
     ///
+    /// What of them the token opens is asked on every connection, and changes the copy in use.
+    ///
     /// - Parameter trees: What `selection` gives.
     /// - Returns: Whether a new copy is wanted, and whether it can wait.
     func need(of trees: Set<TreeName>?) -> Need {
         guard let pinned, !mustResync else { return .copy }
-        guard pinned.trees != trees else { return .nothing }
+        guard pinned.trees != trees, pinned.wanted != trees else { return .nothing }
         guard let trees else { return .copy }
         return pinned.trees.map(trees.isSubset) ?? true ? .fewerTrees : .copy
     }
@@ -177,8 +190,13 @@ struct MirrorDirectory {
     /// - Parameters:
     ///   - server: What it says of itself.
     ///   - trees: What the copy will hold; nil for all trees.
+    ///   - wanted: What it would hold if the token opened all of it; nil for all trees.
     /// - Throws: `MirrorError`, `StoreError`, `DiskError`.
-    mutating func pin(_ server: ServerDocument, copying trees: Set<TreeName>?) throws {
+    mutating func pin(
+        _ server: ServerDocument,
+        copying trees: Set<TreeName>?,
+        of wanted: Set<TreeName>?
+    ) throws {
         let identity = Identity(
             databaseID: server.databaseID,
             application: server.application,
@@ -192,11 +210,13 @@ struct MirrorDirectory {
             machine: Self.machine(),
             inode: Self.inode(path),
             copy: (old?.copy ?? 0) + 1,
-            trees: trees
+            trees: trees,
+            wanted: wanted
         )
         // What a beginning that was cut short left behind may be of other trees.
-        if FileManager.default.fileExists(atPath: copyPath(next.copy)) {
-            try Self.remove(copyPath(next.copy))
+        for path in [copyPath(next.copy), path + "/incoming"]
+        where FileManager.default.fileExists(atPath: path) {
+            try Self.remove(path)
         }
         let disk = try PosixDisk(copyPath(next.copy), create: true)
         try Store.create(

@@ -228,6 +228,21 @@ final class MirrorFiles: Sendable {
 
     // MARK: Room
 
+    /// Takes away what no record here names any more, and nothing that was attached here needs:
+    /// the copy has fewer trees.
+    func keepNamed() {
+        // What pinned trees name is looked at anew.
+        state.withLock { ($0.pinned, $0.sizes) = (nil, nil) }
+        let named = Set(store.namedFiles(in: nil, since: nil)?.digests ?? [])
+        do throws(DiskError) {
+            for digest in try files.digests() where !named.contains(digest) {
+                try files.remove(digest) { outbox.stagedFiles[$0] != nil }
+            }
+        } catch {
+            // What cannot be removed stays until others need the room.
+        }
+    }
+
     /// Notes that a content was asked for.
     func use(_ digest: Digest256) {
         state.withLock { state in

@@ -135,7 +135,7 @@ extension MirrorLink {
         begin(errand)
     }
 
-    private static func end(_ error: any Error) -> LinkEnd {
+    static func end(_ error: any Error) -> LinkEnd {
         switch error as? SnapshotError {
         case .gone: .notTaken("it was replaced by a newer one, or there is none.")
         case .refused(let status): .refused(status: status, detail: "no part of the snapshot.")

@@ -252,6 +252,12 @@ final class MirrorLink: ByteStreamHandler {
         detail: "The server has ended its healing meanwhile."
     )
 
+    /// The server is healing: what stands here stays as it is until it has ended that.
+    static let healing = LinkEnd.bye(
+        code: MirrorEnd.healing,
+        detail: "The server was restored and is healing."
+    )
+
     /// Pings at every heartbeat, and allows two of silence.
     private func beat(everySeconds seconds: Double) {
         let milliseconds = max(1, Int(seconds * 1000))

@@ -67,6 +67,7 @@ extension MirrorCore {
         _ trees: [TreeName],
         mayAsk: Bool
     ) throws(MirrorError) -> (isWaiting: Bool, actions: [MirrorAction]) {
+        let trees = trees.filter(identity.uses)
         let stocks = trees.map { outbox.remaining($0, in: ranges($0)) }
         switch phase {
         case .offline: return (false, [])

@@ -12,6 +12,11 @@ internal import HoldfastRecords
 /// trees at the next opening that reaches the server, more trees at once, or `connect` throws
 /// `offline` and leaves all as it was. A tree with changes that wait stays until they are settled.
 /// Give back what you borrowed in a tree before you leave it out: from then on you cannot.
+///
+/// Of the chosen trees the mirror has those its token opens, which is asked on every connection.
+/// Trees that it may not read any more go at once, in memory and on the disk, and live queries tell
+/// of it; changes to them that wait are refused by the server, and kept as stranded ones. Trees
+/// that it may read come in by themselves. Without a connection what was there last stays.
 public struct MirroredTrees: Hashable, Sendable {
     /// All trees, also those that are declared later.
     public static let all = MirroredTrees(others: nil)

@@ -12,8 +12,8 @@ internal import HoldfastWire
 struct ServerAnswer: Sendable {
     /// What it says of itself.
     var server: ServerDocument
-    /// Whom the token that was shown stands for; nil when none was.
-    var user: String?
+    /// What it says of the token that was shown.
+    var token: TokenQuestion.Answer
 }
 
 /// Asks a server which database it holds.
@@ -23,7 +23,7 @@ enum ServerProbe {
         private let target: LinkTarget
         private let tell: @Sendable (Result<ServerAnswer, LinkEnd>) -> Void
         private var link: MirrorLink?
-        private let question = TokenQuestion()
+        private let question: TokenQuestion
 
         init(
             _ target: LinkTarget,
@@ -31,6 +31,7 @@ enum ServerProbe {
         ) {
             self.target = target
             self.tell = tell
+            question = TokenQuestion(showsToken: target.token != nil)
         }
 
         func ask(_ loop: EventLoop) {
@@ -53,7 +54,7 @@ enum ServerProbe {
         func ended(_ link: MirrorLink, _ end: LinkEnd) { tell(.failure(end)) }
 
         func opened(_ link: MirrorLink, _ server: ServerDocument) {
-            tell(.success(ServerAnswer(server: server, user: question.user)))
+            tell(.success(ServerAnswer(server: server, token: question.answer)))
         }
 
         func received(_ link: MirrorLink, _ message: MirrorDown) {}
@@ -99,33 +100,6 @@ enum ServerProbe {
         case .failure(let end):
             if end.mayRetry { throw .offline }
             throw .refused(HoldfastEmbedded.Refusal(.unsupported, end.detail))
-        }
-    }
-}
-
-/// Asks whom the token stands for.
-private final class TokenQuestion: LinkErrand {
-    private(set) var user: String?
-    private var isAsked = false
-
-    func next() -> LinkRequest? {
-        guard !isAsked else { return nil }
-        isAsked = true
-        return LinkRequest(path: "/v1/tokens/me")
-    }
-
-    func take(_ response: Response) throws {
-        switch response.status {
-        case 200:
-            do {
-                user = try response.body.withView { try TokenDocument.user($0) }
-            } catch {
-                throw LinkEnd.garbled("what the server says of the token is none.")
-            }
-        // An older server: the connection will say whether the user is the right one.
-        case 404, 422: user = nil
-        default:
-            throw LinkEnd.refused(status: response.status, detail: "it does not take the token.")
         }
     }
 }

@@ -34,6 +34,8 @@ final class SnapshotFetch: LinkErrand {
     /// What the server says of itself.
     private(set) var server: ServerDocument
     private let filter: BlockFilter
+    /// The trees that are fetched; nil for all.
+    var trees: Set<TreeName>? { filter.trees }
     /// Where the parts go.
     let disk: any Disk
     /// Parts that are here already, of the copy that is to be replaced.

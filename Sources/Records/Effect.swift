@@ -57,6 +57,8 @@ public enum Label: UInt8, Sendable, CaseIterable {
     case storeFile = 25
     /// A file that nothing names any more was taken away.
     case collectFile = 26
+    /// A token opens something else.
+    case changeToken = 27
 
     /// The word used in the feed and in `holdfast log`.
     public var name: String { String(describing: self) }

@@ -34,7 +34,7 @@ final class AnsweredBody: BodyConsumer {
     func complete() {
         answer(connection.server)
         connection.send(route)
-        if !connection.isWaiting { connection.finishReply() }
+        if !connection.isWaiting { connection.afterReply() }
     }
 
     func end() {}

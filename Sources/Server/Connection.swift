@@ -9,56 +9,6 @@ internal import HoldfastNetworking
 internal import HoldfastRecords
 internal import HoldfastWire
 
-/// Sends a long body as fast as its client takes it.
-protocol BodyProducer: AnyObject {
-    /// How long the body is; nil when that shows at its end.
-    var byteCount: Int? { get }
-    /// Whether the body goes on for as long as its client stays: it looks itself whether whoever
-    /// asked may go on, may rest, and is over when the client ends its side.
-    var isEndless: Bool { get }
-    /// Appends more of the body; false when it is complete.
-    func produce(into out: inout ByteBuffer) -> ProducerStep
-    /// The client is gone, or the body is complete.
-    func end()
-}
-
-extension BodyProducer {
-    var byteCount: Int? { nil }
-    var isEndless: Bool { false }
-}
-
-/// What a producer did.
-enum ProducerStep {
-    /// There is more.
-    case more
-    /// There is nothing now; `produceMore` will be called.
-    case waits
-    /// There is more, once the client has taken what waits for it.
-    case full
-    /// There is more, after the loop's other work.
-    case pauses
-    /// The body is complete.
-    case complete
-    /// The body cannot be completed: the connection must end, so that nobody takes it for whole.
-    case failed
-}
-
-/// Takes a long body as it comes.
-protocol BodyConsumer: AnyObject {
-    /// Whether it takes the body at all; the reply ends the connection when it does not.
-    var takesBody: Bool { get }
-    /// Takes the next bytes.
-    func receive(_ bytes: ByteView)
-    /// The body is complete.
-    func complete()
-    /// The client is gone.
-    func end()
-}
-
-extension BodyConsumer {
-    var takesBody: Bool { true }
-}
-
 /// The server's end of a connection.
 final class Connection: ByteStreamHandler {
     let server: LoopServer
@@ -71,20 +21,20 @@ final class Connection: ByteStreamHandler {
     /// What the access log tells of it; nil where nobody keeps one.
     private var entry: AccessEntry?
     private var parser: RequestParser
-    private var exchange = Exchange.refusal
+    var exchange = Exchange.refusal
     private var started: UInt64 = 0
-    private var route = Route.viewer
-    private(set) var isWaiting = false
+    var route = Route.viewer
+    var isWaiting = false
     private var endsAfterReply = false
     private(set) var isClosed = false
-    private var producer: (any BodyProducer)?
+    private(set) var producer: (any BodyProducer)?
     /// What the token opens that asked for it.
     private var producerAccess: Access?
     private var isChunked = false
     private var producedStatus = 200
     private var isBodyChunked = false
     private var bodyStart: (nanoseconds: UInt64, byteCount: UInt64) = (0, 0)
-    private(set) var consumer: (any BodyConsumer)?
+    var consumer: (any BodyConsumer)?
     private var session: (any WebSocketSession)?
 
     init(server: LoopServer, stream: ByteStream) {
@@ -220,7 +170,7 @@ final class Connection: ByteStreamHandler {
     }
 
     /// Takes down for the access log who asks; what a consumer found out stands.
-    private func noteCaller() {
+    func noteCaller() {
         guard entry?.isUserKnown == false else { return }
         entry?.user = server.caller?.user
         entry?.isUserKnown = true
@@ -263,9 +213,6 @@ final class Connection: ByteStreamHandler {
         server.handle(request, for: self)
         if !isWaiting, producer == nil, session == nil { afterReply() }
     }
-
-    /// A reply outside a request's own turn has been written.
-    func finishReply() { afterReply() }
 
     private func refuse(_ error: HTTPError) {
         server.metrics.refusedHeads.add()
@@ -322,77 +269,6 @@ final class Connection: ByteStreamHandler {
     /// Writes the loop's reply.
     private func write(into out: inout ByteBuffer) {
         server.write(&exchange, requestID.view, route: route, into: &out)
-    }
-
-    /// The request is answered later, from outside its turn.
-    func wait() { isWaiting = true }
-
-    /// The parked reply may leave now.
-    func release(_ bytes: [UInt8], status: Int) {
-        guard !isClosed else { return }
-        isWaiting = false
-        stream.write { $0.append(bytes) }
-        count(status)
-        afterReply()
-        stream.resumeReading()
-    }
-
-    /// Takes the rest of a body that was made to wait.
-    func goOn() {
-        guard !isClosed, isWaiting else { return }
-        isWaiting = false
-        stream.setDeadline(seconds: server.configuration.stallSeconds)
-        stream.resumeReading()
-        // All of it may have come: then nothing more will call for its end.
-        _ = received(stream, .empty)
-    }
-
-    /// Sends the loop's reply in the middle of a body, of which nothing more is taken.
-    func cut(_ route: Route) {
-        guard !isClosed else { return }
-        isWaiting = false
-        consumer = nil
-        exchange.keepsAlive = false
-        send(route)
-        guard !isWaiting else { return }
-        afterReply()
-        stream.resumeReading()
-    }
-
-    /// The request is answered later, by `answer`.
-    func wait(_ route: Route) {
-        self.route = route
-        noteCaller()
-        isWaiting = true
-    }
-
-    /// Sends the loop's reply to a request that was made to wait, once what it shows is durable.
-    func answer() {
-        guard !isClosed else { return }
-        isWaiting = false
-        send(route)
-        guard !isWaiting else { return }
-        afterReply()
-        stream.resumeReading()
-    }
-
-    /// The parked request is to be answered anew.
-    func retry(_ head: [UInt8]) {
-        guard !isClosed else { return }
-        isWaiting = false
-        head.withView { bytes in
-            var parser = server.makeParser()
-            var offset = 0
-            if case .head = parser.step(bytes, &offset) {
-                parser.accept(.whole(byteCountMax: 0))
-                if case .complete(let request) = parser.step(bytes, &offset) {
-                    server.handle(request, for: self, isRetry: true)
-                }
-            }
-        }
-        guard !isWaiting, producer == nil, !isClosed else { return }
-        afterReply()
-        stream.resumeReading()
     }
 
     /// Sends the head of the loop's reply, then a body that is produced as the client takes it.
@@ -481,7 +357,7 @@ final class Connection: ByteStreamHandler {
         producerAccess = nil
     }
 
-    private func count(_ status: Int) {
+    func count(_ status: Int) {
         let now = server.time.monotonicNanoseconds()
         let elapsed = started == 0 ? 0 : now - started
         server.metrics.request(route, status: status, nanoseconds: elapsed)
@@ -499,7 +375,8 @@ final class Connection: ByteStreamHandler {
         }
     }
 
-    private func afterReply() {
+    /// A reply has been written: the next request may come, or none.
+    func afterReply() {
         isNamed = false
         if exchange.keepsAlive, !server.isStopping {
             stream.setDeadline(seconds: server.configuration.idleSeconds)

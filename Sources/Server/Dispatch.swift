@@ -167,8 +167,8 @@ extension LoopServer {
     }
 
     private func checkIsMethod(_ head: RequestHead) throws(RequestRefusal) {
-        let known: Set = ["CONNECT", "TRACE", "QUERY"]
-        guard head.method != .other || known.contains(head.methodText.text) else {
+        guard head.method == .other else { return }
+        guard ["CONNECT", "TRACE", "QUERY"].contains(head.methodText.text) else {
             throw RequestRefusal(.unknownMethod, "Nobody here knows \(head.methodText.text).")
         }
     }

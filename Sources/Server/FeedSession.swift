@@ -107,7 +107,7 @@ final class FeedSession: WebSocketSession, LogFollower {
 
     func deadlineExpired() {
         switch phase {
-        case .waitsForStart: bye(.badStart, "No start message came in time.")
+        case .waitsForStart: bye(.stalled, "No start message came in time.")
         case .running where stream.unsentByteCount > 0:
             bye(.stalled, "Nothing was read for too long.")
         case .running: touch()
@@ -284,7 +284,7 @@ extension WebSocketCloseCode {
     static let authEnded = WebSocketCloseCode(4401)
     /// The token's rights are others now, or do not go so far.
     static let rightsChanged = WebSocketCloseCode(4403)
-    /// Nothing was read for too long.
+    /// Nothing was read, or said, for too long.
     static let stalled = WebSocketCloseCode(4408)
     /// The histories differ.
     static let diverged = WebSocketCloseCode(4409)

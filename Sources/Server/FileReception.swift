@@ -35,6 +35,8 @@ final class FileReception: BodyConsumer {
     private var received = 0
     private var isBusy = true
     private var isComplete = false
+    /// What is said once everything that came is removed.
+    private var refusal: Refusal?
     private var isOver = false
 
     private var server: LoopServer { connection.server }
@@ -49,22 +51,20 @@ final class FileReception: BodyConsumer {
         let (files, now) = (server.store.files, server.time.wallMilliseconds())
         run { () throws(FileError) in
             try files.begin(name, at: offset, now: now)
-        } then: {
-            $0.turn = $1
-            $0.goOn()
+        } then: { reception, turn in
+            reception.turn = turn
+            if reception.refusal == nil { reception.goOn() } else { reception.remove(turn) }
         }
     }
 
     // MARK: Input
 
     func receive(_ bytes: ByteView) {
-        guard !isOver else { return }
+        guard !isOver, refusal == nil else { return }
         connection.stream.setDeadline(seconds: server.configuration.stallSeconds)
         received += bytes.count
         guard received <= limit else {
-            return fail(
-                Refusal(.tooLarge, "A file may have \(limit) bytes here.")
-            )
+            return giveUp(Refusal(.tooLarge, "A file may have \(limit) bytes here."))
         }
         block.append(bytes)
         guard block.count >= Limits.fileBlockByteCount else { return }
@@ -72,7 +72,7 @@ final class FileReception: BodyConsumer {
     }
 
     func complete() {
-        guard !isOver else { return }
+        guard !isOver, refusal == nil else { return }
         isComplete = true
         connection.wait(route)
         if !isBusy { goOn() }
@@ -87,8 +87,12 @@ final class FileReception: BodyConsumer {
 
     /// Keeps what came where somebody can go on from it.
     private func leave() {
-        guard offer.digest != nil else { return giveUp() }
-        guard let turn, !block.isEmpty else { return }
+        guard let turn, refusal == nil else { return }
+        guard offer.digest != nil else {
+            server.shared.fileThread.run(removal(of: turn))
+            return
+        }
+        guard !block.isEmpty else { return }
         let bytes = block.array
         block = ByteBuffer()
         server.shared.fileThread.run {
@@ -125,7 +129,7 @@ final class FileReception: BodyConsumer {
 
     /// The thread is free for what gathered meanwhile.
     private func goOn() {
-        guard let turn else { return }
+        guard let turn, refusal == nil else { return }
         if isOver { return leave() }
         if block.count >= Limits.fileBlockByteCount || isComplete && !block.isEmpty {
             write()
@@ -200,12 +204,10 @@ final class FileReception: BodyConsumer {
     private func fail(_ error: FileError) {
         switch error {
         case .disk(let error) where error.isFull:
-            giveUp()
-            fail(Refusal(.full, "The disk has no room for the file. Make some, then upload it."))
+            giveUp(Refusal(.full, "The disk has no room for the file. Make some, then upload it."))
         case .disk(let error):
-            giveUp()
             server.shared.logger.log(.error, "files.failed", ["error": "\(error)"])
-            fail(Refusal(.internalError, "The file cannot be written; the log says why."))
+            giveUp(Refusal(.internalError, "The file cannot be written; the log says why."))
         case .offset(let count):
             fail(
                 Refusal(.offsetMismatch, "The upload stands at \(count) bytes. Go on there."),
@@ -216,8 +218,7 @@ final class FileReception: BodyConsumer {
                 Refusal(.offsetMismatch, "The same file is uploaded on another connection now.")
             )
         case .digest(let digest):
-            giveUp()
-            fail(
+            giveUp(
                 Refusal(
                     .hashMismatch,
                     "These bytes have the SHA-256 \(digest), not that of the path. Nothing was kept."
@@ -229,7 +230,6 @@ final class FileReception: BodyConsumer {
     private func fail(_ refusal: Refusal, offset: Int? = nil) {
         guard !isOver else { return }
         isOver = true
-        if refusal.code == .tooLarge { giveUp() }
         block = ByteBuffer()
         server.render(refusal)
         if let offset { server.reply.fields.appendField("upload-offset", decimal: offset) }
@@ -241,11 +241,33 @@ final class FileReception: BodyConsumer {
         }
     }
 
-    /// Removes what came.
-    private func giveUp() {
-        guard let turn else { return }
+    /// Removes what came, then refuses: who reads that nothing was kept finds nothing.
+    private func giveUp(_ refusal: Refusal) {
+        guard !isBusy || turn != nil else {
+            // The upload is being begun; that it is there, or is not, calls for this again.
+            self.refusal = refusal
+            return connection.wait(route)
+        }
+        guard let turn else { return fail(refusal) }
+        guard self.refusal == nil else { return }
+        self.refusal = refusal
+        block = ByteBuffer()
+        connection.wait(route)
+        remove(turn)
+    }
+
+    private func remove(_ turn: UploadTurn) {
+        let removal = removal(of: turn)
+        run { () throws(FileError) in
+            removal()
+        } then: { reception, _ in
+            if let refusal = reception.refusal { reception.fail(refusal) }
+        }
+    }
+
+    private func removal(of turn: UploadTurn) -> @Sendable () -> Void {
         let (files, logger) = (server.store.files, server.shared.logger)
-        server.shared.fileThread.run {
+        return {
             do throws(FileError) {
                 try files.giveUp(turn.upload)
             } catch {

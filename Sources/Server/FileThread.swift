@@ -24,6 +24,12 @@ final class FileThread: Sendable {
         pauseNanoseconds = UInt64(seconds * 1e9)
     }
 
+    /// Finds the uploads that an ended process left: before the first request, which may ask for
+    /// one of them.
+    func open() {
+        tidy { () throws(FileError) in try store.openFiles() }
+    }
+
     /// Works from now on.
     func start() {
         let worker = Worker { [self] in work() }
@@ -52,10 +58,7 @@ final class FileThread: Sendable {
     }
 
     private func work() {
-        tidy { () throws(FileError) in
-            try store.openFiles()
-            try store.removeUnrecordedFiles()
-        }
+        tidy { () throws(FileError) in try store.removeUnrecordedFiles() }
         while true {
             let isTold = state.wait(
                 until: { $0.isStopping || !$0.jobs.isEmpty },

@@ -35,6 +35,8 @@ final class LoopServer {
     private var polls: [ObjectIdentifier: LongPoll] = [:]
     private(set) var isStopping = false
     private var clock: HTTPDate
+    /// When the record was made that was shown last: those of one import have one date.
+    var lastModified = HTTPDate(milliseconds: 0)
     private var requestCount: UInt64
     private let requestPrefix: String
     /// How it serves now; the limits in it may change while it runs.

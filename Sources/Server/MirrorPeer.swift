@@ -250,7 +250,8 @@ public final class MirrorPeer {
                 chain: reader.chain(atSeq: durable) ?? .zero,
                 oldest: reader.oldest,
                 heartbeatSeconds: heartbeatSeconds,
-                settled: settled
+                settled: settled,
+                opens: grant.map { TokenGrant(user: $0.user, readable: $0.rights.readable).opens }
             )
         }
     }

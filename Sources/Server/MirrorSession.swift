@@ -101,7 +101,8 @@ final class MirrorSession: WebSocketSession, LogFollower, MirrorOutput {
         if isClosing {
             stream.close(.deadline)
         } else if !(peer?.isRunning ?? false) {
-            peer?.bye(MirrorEnd.badMessage, "No hello came in time.")
+            // Whoever runs the mirror may be busy, or asleep: that is no fault to mend.
+            peer?.bye(MirrorEnd.stalled, "No hello came in time.")
         } else if stream.unsentByteCount > 0 {
             peer?.bye(MirrorEnd.stalled, "Nothing was read for too long.")
         } else {

@@ -42,7 +42,8 @@ extension LoopServer {
         case (.heal, _): try heal(call, connection)
         case (.tokens, true): try listTokens(call)
         case (.tokens, false): try createToken(call)
-        case (.token, _): try revokeToken(call)
+        case (.token, _):
+            if call.method == .patch { try patchToken(call) } else { try revokeToken(call) }
         case (.tickets, _): try makeTicket(call)
         case (.devices, _): try listDevices(call)
         case (.ownDevice, _): try readOwnDevice(call)

@@ -52,6 +52,9 @@ public final class Server: Sendable {
             version: version
         )
         current = Lock(shared.limiters)
+        // Before anybody can ask for them.
+        store.keepFiles()
+        shared.fileThread.open()
         do throws(NetworkError) {
             loops = try Self.makeLoops(configuration.loopCount)
             servers = Self.bind(loops, shared)
@@ -70,8 +73,10 @@ public final class Server: Sendable {
             self.shared.tokens.refresh(from: self.shared.store)
             for server in self.servers { server.execute { $0.advance(progress) } }
         }
+        // Who came before that waits for commits nobody was told of.
+        let progress = store.progress
+        for server in servers { server.execute { $0.advance(progress) } }
         startTimer()
-        store.keepFiles()
         shared.compactor.start()
         shared.fileThread.start()
     }

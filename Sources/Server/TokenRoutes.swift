@@ -112,6 +112,40 @@ extension LoopServer {
         }
     }
 
+    /// PATCH of a token: it opens something else from now on.
+    func patchToken(_ call: Call) throws(RequestRefusal) {
+        try Parameters.check(target, [])
+        let id = try Parameters.id(target.segment(2))
+        try requireType(call, "application", "merge-patch+json")
+        let patch = try shaped { () throws(ShapeRefusal) in try TokenPatch(call.body) }
+        let submission = store.submit(
+            .change(id, patch.rights),
+            try change(call, []),
+            by: call.caller,
+            rights: access?.rights
+        )
+        guard let position = told(submission) else { return }
+        reply.json()
+        store.read { reader in
+            guard let tree = reader.state.tree(.tokens),
+                let location = reader.state.location(tree, RecordKey(id))
+            else { return }
+            reader.withEffect(at: location) { effect, _ in
+                guard effect.isSet else { return }
+                do throws(FormError) {
+                    let token = try TokenRecord(key: RecordKey(id), json: effect.value)
+                    TokenDocument.append(token, created: effect.created, to: &reply.body)
+                } catch {
+                    shared.logger.log(.error, "tokens.unreadable", ["error": "\(error)"])
+                }
+            }
+        }
+        if reply.body.isEmpty {
+            render(Refusal(.unknownToken, "Token \(id) was revoked since."))
+            (reply.position, reply.waitsFor) = (position, position.seq)
+        }
+    }
+
     /// DELETE of a token.
     func revokeToken(_ call: Call) throws(RequestRefusal) {
         try Parameters.check(target, [])

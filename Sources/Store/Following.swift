@@ -27,6 +27,7 @@ extension Store {
     ///   - identity: The database that is followed, in the epoch it is in.
     ///   - trees: The trees that are copied; nil for all.
     ///   - lineage: The epochs of the database up to the identity's; nil when that is the first.
+    ///   - base: Logical offset of the log's first byte; `endOfLog` of a copy it is to replace.
     ///   - disk: The directory.
     ///   - options: How its log is laid out.
     ///   - random: Gives salts.
@@ -35,6 +36,7 @@ extension Store {
         following identity: Identity,
         trees: Set<TreeName>? = nil,
         lineage: [EpochStart]? = nil,
+        base: UInt64 = 0,
         on disk: any Disk,
         options: LogOptions = LogOptions(),
         random: any RandomSource = SystemRandom()
@@ -44,7 +46,7 @@ extension Store {
                 disk: disk,
                 identity: identity,
                 role: .mirror(trees: trees),
-                after: lineage.map { LogStart(lineage: $0, seq: 0, chain: .zero, base: 0) },
+                after: lineage.map { LogStart(lineage: $0, seq: 0, chain: .zero, base: base) },
                 options: options,
                 random: random
             )
@@ -55,6 +57,11 @@ extension Store {
 
     /// Whether it follows an authority, and which trees it copies.
     public var role: LogRole { core.withLock(\.log.role) }
+
+    /// The trees a mirror's copy has, be they declared yet or not; nil for all.
+    public var copiedTrees: Set<TreeName>? {
+        if case .mirror(let trees) = role { trees } else { nil }
+    }
 
     /// Takes commits of the authority: verifies, logs and applies them, and judges the pending
     /// changes anew.

@@ -70,8 +70,8 @@ struct Overlay {
         var isAnywhere = false
     }
 
-    /// What is kept of the authority's commits.
-    let filter: BlockFilter
+    /// What is kept of the authority's commits; another one when another copy takes its place.
+    var filter: BlockFilter
     let time: any TimeSource
     let random: any RandomSource
     private(set) var entries: [Entry] = []

@@ -1,5 +1,5 @@
-// A mirror's copy is made anew from its server's checkpoint while the mirror is open: the new copy
-// is read beside everything, and takes the old one's place in one step.
+// A mirror's copy is made anew while the mirror is open, from its server's checkpoint or of other
+// trees: the new copy is read beside everything, and takes the old one's place in one step.
 public import HoldfastBasics
 public import HoldfastCommitLog
 internal import HoldfastEngine
@@ -68,8 +68,8 @@ extension Store {
     /// that everything may stand differently. Pinned readers end. Waits for readers that hold the
     /// state, for a write that is under way, and for a compaction.
     ///
-    /// - Parameter other: A mirror of the same database and trees, which nobody else uses, and is
-    ///   not to be used any more.
+    /// - Parameter other: A mirror of the same database, of the same trees or others, which nobody
+    ///   else uses, and is not to be used any more.
     public func replace(with other: Store) {
         var (awaitsStep, awaitsReaders) = (false, false)
         let (progress, observers) = core.signal(
@@ -84,12 +84,13 @@ extension Store {
             }
         ) { core in
             precondition(
-                core.overlay != nil && core.log.role == other.role
+                core.overlay != nil && other.role != .authority
                     && identity.databaseID == other.identity.databaseID,
                 "another database's copy"
             )
             var touched = Touched.Gathering()
             core.takeOverlayOff(&touched)
+            core.overlay?.filter = BlockFilter(trees: other.copiedTrees)
             let taken = other.core.withLock { $0 }
             core.log = taken.log
             core.state = taken.state

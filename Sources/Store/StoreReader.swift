@@ -26,8 +26,13 @@ public struct StoreReader {
 
     /// The seq a reader of this effect must wait for; nil when it is durable.
     public func wait(for location: Location) -> UInt64? {
-        let seq = source.withCommit(at: location.frameOffset, \.seq)
+        let seq = seq(of: location)
         return seq > progress.durable ? seq : nil
+    }
+
+    /// The seq of the commit that an effect is of.
+    public func seq(of location: Location) -> UInt64 {
+        source.withCommit(at: location.frameOffset, \.seq)
     }
 
     /// Lends an effect and its commit.

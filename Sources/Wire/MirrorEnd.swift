@@ -8,7 +8,7 @@ public enum MirrorEnd {
     public static let authEnded: UInt16 = 4401
     /// The token's rights are others now, or do not go so far.
     public static let rightsChanged: UInt16 = 4403
-    /// Nothing was read for too long.
+    /// Nothing was read, or said, for too long.
     public static let stalled: UInt16 = 4408
     /// The histories differ.
     public static let diverged: UInt16 = 4409

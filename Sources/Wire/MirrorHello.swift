@@ -220,6 +220,9 @@ public struct MirrorWelcome: Hashable, Sendable {
     public var heartbeatSeconds: Double
     /// Up to which `deviceSeq` the server has it logged that outcomes are known.
     public var settled: UInt64
+    /// Names of the trees the mirror's token opens, in order, `*` alone for all; nil where there is
+    /// no token.
+    public var opens: [String]?
 
     /// Describes a server to a mirror.
     public init(
@@ -230,8 +233,10 @@ public struct MirrorWelcome: Hashable, Sendable {
         chain: Hash128,
         oldest: Position,
         heartbeatSeconds: Double,
-        settled: UInt64
+        settled: UInt64,
+        opens: [String]? = nil
     ) {
+        self.opens = opens
         self.version = version
         self.databaseID = databaseID
         self.application = application
@@ -250,6 +255,7 @@ public struct MirrorWelcome: Hashable, Sendable {
         var (version, databaseID, application): (UInt64?, UniqueID?, String?)
         var (head, oldest, chain): (Position?, Position?, Hash128?)
         var (heartbeatSeconds, settled): (Double?, UInt64?)
+        var opens: [String]?
         let start = try reader.enterObject()
         while let name = try reader.nextMember() {
             switch name {
@@ -261,6 +267,11 @@ public struct MirrorWelcome: Hashable, Sendable {
             case "oldest": oldest = try reader.position()
             case "heartbeatSeconds": heartbeatSeconds = try reader.seconds()
             case "settled": settled = try reader.integer(0...Limits.numberMax)
+            case "opens":
+                var names: [String] = []
+                try reader.enterArray()
+                while try reader.nextElement() { names.append(try reader.text()) }
+                opens = names
             default: try reader.unknownMember()
             }
         }
@@ -272,14 +283,15 @@ public struct MirrorWelcome: Hashable, Sendable {
             chain: try reader.required(chain, "chain", at: start),
             oldest: try reader.required(oldest, "oldest", at: start),
             heartbeatSeconds: try reader.required(heartbeatSeconds, "heartbeatSeconds", at: start),
-            settled: try reader.required(settled, "settled", at: start)
+            settled: try reader.required(settled, "settled", at: start),
+            opens: opens
         )
     }
 
     /// Appends the message.
     ///
     /// Shape: `{"protocol","databaseID","application","epoch","head","chain","oldest",
-    /// "heartbeatSeconds","settled"}`; `head` and `oldest` are positions.
+    /// "heartbeatSeconds","settled","opens"?:[..]}`; `head` and `oldest` are positions.
     func append(to buffer: inout ByteBuffer) {
         buffer.append(MirrorKind.welcome)
         buffer.append("{\"protocol\":")
@@ -299,6 +311,14 @@ public struct MirrorWelcome: Hashable, Sendable {
         buffer.append(text: FeedMessages.number(heartbeatSeconds))
         buffer.append(",\"settled\":")
         buffer.append(decimal: settled)
+        if let opens {
+            buffer.append(",\"opens\":[")
+            for (index, name) in opens.enumerated() {
+                if index > 0 { buffer.append(",") }
+                buffer.appendJSONString(name)
+            }
+            buffer.append("]")
+        }
         buffer.append("}")
     }
 }

@@ -132,6 +132,7 @@ extension Label? {
         case .undo: "undo"
         case .storeFile: "storeFile"
         case .collectFile: "collectFile"
+        case .changeToken: "changeToken"
         }
     }
 }

@@ -80,24 +80,85 @@ public enum TicketDocument {
     }
 }
 
-/// Writes tokens, and reads whose they are.
-public enum TokenDocument {
-    /// Whom a token stands for.
+/// What a mirror needs to know of its token.
+public struct TokenGrant: Hashable, Sendable {
+    /// The user it stands for.
+    public let user: String
+    /// The trees whose records it opens; nil for all.
+    public let readable: Set<TreeName>?
+
+    /// Grants.
+    public init(user: String, readable: Set<TreeName>?) {
+        self.user = user
+        self.readable = readable
+    }
+
+    /// The same trees as a mirror's welcome names them.
+    public var opens: [String] { readable?.sorted().map(\.description) ?? ["*"] }
+}
+
+/// The body of `PATCH /v1/tokens/{id}`: what the token is to open from now on.
+///
+/// Shape: `{"rights":{tree or "*":[right]}}`.
+public struct TokenPatch: Hashable, Sendable {
+    /// All it is to open.
+    public let rights: Rights
+
+    /// Opens trees.
+    public init(_ rights: Rights) { self.rights = rights }
+
+    /// Reads the request.
     ///
-    /// - Parameter body: As it came; members that are not known are passed over.
-    /// - Returns: The user.
+    /// - Parameter body: As it came.
     /// - Throws: `badJSON`, `badBody` with the member.
-    public static func user(_ body: ByteView) throws(ShapeRefusal) -> String {
-        try Body.readOpen(body) { reader throws(FormError) in
-            let start = try reader.enterObject("a token")
-            var user: String?
+    public init(_ body: ByteView) throws(ShapeRefusal) {
+        self = try Body.read(body) { reader throws(FormError) in
+            let start = try reader.enterObject("what a token is to open")
+            var rights: Rights?
             while let name = try reader.nextMember() {
                 switch name {
-                case "user": user = try reader.text()
+                case "rights": rights = try reader.rights()
                 default: try reader.unknownMember()
                 }
             }
-            return try reader.required(user, "user", at: start)
+            return Self(try reader.required(rights, "rights", at: start))
+        }
+    }
+
+    /// Appends the body.
+    public func append(to buffer: inout ByteBuffer) {
+        buffer.append("{\"rights\":")
+        rights.appendJSON(to: &buffer)
+        buffer.append("}")
+    }
+}
+
+/// Writes tokens, and reads what a mirror needs of them.
+public enum TokenDocument {
+    /// Whom a token stands for, and what it opens.
+    ///
+    /// - Parameter body: As it came; members and rights that are not known are passed over, as
+    ///   every right includes that to read.
+    /// - Returns: The grant.
+    /// - Throws: `badJSON`, `badBody` with the member.
+    public static func grant(_ body: ByteView) throws(ShapeRefusal) -> TokenGrant {
+        try Body.readOpen(body) { reader throws(FormError) in
+            let start = try reader.enterObject("a token")
+            var user: String?
+            var readable: Set<TreeName>?
+            var hasRights = false
+            while let name = try reader.nextMember() {
+                switch name {
+                case "user": user = try reader.text()
+                case "rights": (readable, hasRights) = (try reader.readableTrees(), true)
+                default: try reader.unknownMember()
+                }
+            }
+            guard hasRights else { throw .missingMember(path: "rights") }
+            return TokenGrant(
+                user: try reader.required(user, "user", at: start),
+                readable: readable
+            )
         }
     }
 
@@ -130,5 +191,26 @@ public enum TokenDocument {
             buffer.appendJSONString(secret.text)
         }
         buffer.append("}")
+    }
+}
+
+extension FormReader {
+    /// The trees that rights open; nil for all.
+    fileprivate mutating func readableTrees() throws(FormError) -> Set<TreeName>? {
+        var trees: Set<TreeName> = []
+        var isEverywhere = false
+        _ = try enterObject("rights by the names of trees")
+        while let name = try nextMember() {
+            var count = 0
+            try enterArray()
+            while try nextElement() {
+                _ = try text()
+                count += 1
+            }
+            guard count > 0 else { continue }
+            if name.equals("*") { isEverywhere = true }
+            if let tree = name.text.flatMap({ TreeName($0) }) { trees.insert(tree) }
+        }
+        return isEverywhere ? nil : trees
     }
 }

@@ -71,7 +71,7 @@ enum Benchmark {
     static var measures: [String] { families.flatMap(\.measures) }
 
     private static let families = [
-        Family(.server, "get", ["get_rps_per_core"], GetMeasure.run),
+        Family(.server, "get", ["get_rps_per_core", "get_pipelined_rps_per_core"], GetMeasure.run),
         Family(
             .server,
             "list",
@@ -82,8 +82,14 @@ enum Benchmark {
             ListMeasure.run
         ),
         Family(.server, "get over TLS", ["tls_get_rps_per_core"], GetMeasure.runSecure),
-        Family(.server, "put", ["put_durable_rps"], PutMeasure.run),
+        Family(
+            .server,
+            "put",
+            ["put_durable_rps", "batch100_durable_records_per_s"],
+            PutMeasure.run
+        ),
         Family(.server, "feed", ["feed_cpu_us_per_delivery", "feed_p99_ms"], FeedMeasure.run),
+        Family(.server, "idle feed", ["idle_feed_bytes"], IdleFeedMeasure.run),
         Family(
             .storage,
             "insert",

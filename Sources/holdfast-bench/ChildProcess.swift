@@ -7,13 +7,20 @@ final class ChildProcess {
     private let output = Pipe()
     private let name: String
 
-    init(_ path: String, _ arguments: [String]) throws {
+    /// Starts a program.
+    ///
+    /// - Parameters:
+    ///   - path: The program.
+    ///   - arguments: Its arguments.
+    ///   - isQuiet: What it says on standard error is not for whoever reads the figures.
+    /// - Throws: What keeps it from starting.
+    init(_ path: String, _ arguments: [String], isQuiet: Bool = false) throws {
         name = (path as NSString).lastPathComponent
         process.executableURL = URL(fileURLWithPath: path)
         process.arguments = arguments
         process.standardInput = FileHandle.nullDevice
         process.standardOutput = output
-        process.standardError = FileHandle.standardError
+        process.standardError = isQuiet ? FileHandle.nullDevice : FileHandle.standardError
         try process.run()
     }
 
@@ -73,5 +80,18 @@ final class ChildProcess {
         guard fields.count > 12, let user = Double(fields[11]), let system = Double(fields[12])
         else { throw BenchError("\(path): too short") }
         return (user + system) / Double(sysconf(Int32(_SC_CLK_TCK)))
+    }
+
+    /// Memory that is no file's, of this process alone.
+    ///
+    /// Unit: bytes. Source: proc(5), /proc/PID/status, RssAnon.
+    func anonymousByteCount() throws -> Int {
+        let path = "/proc/\(process.processIdentifier)/status"
+        let text = try String(contentsOfFile: path, encoding: .utf8)
+        guard let line = text.split(separator: "\n").first(where: { $0.hasPrefix("RssAnon:") }),
+            let number = line.split(whereSeparator: \.isWhitespace).dropFirst().first,
+            let kilobytes = Int(number)
+        else { throw BenchError("\(path): no RssAnon") }
+        return kilobytes << 10
     }
 }

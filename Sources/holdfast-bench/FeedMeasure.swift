@@ -1,9 +1,10 @@
-// The live feed: 200 subscribers of 2000 commits a second.
+// The live feed: 200 subscribers of 2000 messages a second.
 internal import Foundation
-internal import HoldfastBasics
 
-/// `feed_cpu_us_per_delivery`, the writes included, and `feed_p99_ms`, from sending a write to its
-/// commit's arrival.
+/// `feed_cpu_us_per_delivery`, the writes included, and `feed_p99_ms`.
+///
+/// From sending a write to its commit's arrival. NATS forwards the same messages and keeps none of
+/// them.
 enum FeedMeasure {
     private static let subscriberCount = 200
     private static let timedCount = 20
@@ -17,60 +18,59 @@ enum FeedMeasure {
         let server = try ServerProcess(data: context.folder.fresh("feed"))
         defer { server.stop() }
         try server.makeTree()
-        let load = try Load(port: server.port)
-        var costs: [Double] = []
-        var delays: [Double] = []
+        let nats = try NatsProcess(context.folder)
+        defer { nats?.stop() }
+        let servers: [any FeedServer] = if let nats { [server, nats] } else { [server] }
+        let loads = try servers.map { try Load($0) }
+        var costs = loads.map { _ in [Double]() }
+        var delays = loads.map { _ in [Double]() }
         for _ in 0..<context.choose(quick: 2, whole: 5) {
-            let before = try server.process.processorSeconds()
-            let round = try load.run(seconds: context.choose(quick: 1.5, whole: 5))
-            let used = try server.process.processorSeconds() - before
-            costs.append(used * 1e6 / Double(round.deliveryCount))
-            delays.append(round.milliseconds99)
+            for (index, load) in loads.enumerated() {
+                let before = try load.server.processorSeconds()
+                let round = try load.run(seconds: context.choose(quick: 1.5, whole: 5))
+                let used = try load.server.processorSeconds() - before
+                costs[index].append(used * 1e6 / Double(round.deliveryCount))
+                delays[index].append(round.milliseconds99)
+            }
         }
-        let none = Measurement.Peer.none(because: "no peer measured")
-        context.report.add(
-            Measurement(
-                measure: "feed_cpu_us_per_delivery",
-                unit: "us",
-                aim: .less,
-                rounds: costs,
-                peer: none
+        for (name, unit, rounds) in [
+            ("feed_cpu_us_per_delivery", "us", costs), ("feed_p99_ms", "ms", delays),
+        ] {
+            context.report.add(
+                Measurement(
+                    measure: name,
+                    unit: unit,
+                    aim: .less,
+                    rounds: rounds[0],
+                    peer: rounds.count == 1
+                        ? .none(because: "nats-server is not installed")
+                        : .measured("nats", rounds: rounds[1])
+                )
             )
-        )
-        context.report.add(
-            Measurement(
-                measure: "feed_p99_ms",
-                unit: "ms",
-                aim: .less,
-                rounds: delays,
-                peer: none
-            )
-        )
+        }
     }
 
     /// All subscribers and writers, on one thread.
     private final class Load {
-        private let subscribers: [FeedSubscriber]
-        private let writers: [HTTPExchange]
-        private var polled: [pollfd]
-        private let host: String
+        let server: any FeedServer
+        private let subscribers: [any Subscriber]
+        private let publishers: [any Publisher]
+        private let readiness: Readiness
         private var number = 0
 
-        init(port: UInt16) throws {
+        init(_ server: any FeedServer) throws {
+            self.server = server
             subscribers = try (0..<subscriberCount).map {
-                try FeedSubscriber(port: port, isTimed: $0 < timedCount)
+                try server.subscriber(isTimed: $0 < timedCount)
             }
-            writers = try (0..<writerCount).map { _ in try HTTPExchange(port: port) }
-            for writer in writers { writer.socket.stopBlocking() }
-            host = "127.0.0.1:\(port)"
-            polled = (subscribers.map(\.socket) + writers.map(\.socket)).map {
-                pollfd(fd: $0.descriptor, events: Int16(POLLIN), revents: 0)
-            }
+            publishers = try (0..<writerCount).map { _ in try server.publisher() }
+            let sockets = subscribers.map(\.socket) + publishers.map(\.socket)
+            readiness = try Readiness(sockets, tickMilliseconds: 1)
         }
 
         func run(seconds: Double) throws -> (deliveryCount: Int, milliseconds99: Double) {
             let firstNumber = number
-            let countBefore = subscribers.reduce(0) { $0 + $1.commitCount }
+            let countBefore = subscribers.reduce(0) { $0 + $1.deliveryCount }
             let timedBefore = subscribers.map(\.latencies.count)
             let start = Clock.nanoseconds
             var elapsed = 0.0
@@ -83,47 +83,30 @@ enum FeedMeasure {
             // What is on its way belongs to this round.
             let end = Clock.nanoseconds + 60_000_000_000
             let expected = countBefore + (number - firstNumber) * subscriberCount
-            while subscribers.reduce(0, { $0 + $1.commitCount }) < expected {
-                guard Clock.nanoseconds < end else { throw BenchError("commits did not arrive") }
+            while subscribers.reduce(0, { $0 + $1.deliveryCount }) < expected {
+                guard Clock.nanoseconds < end else { throw BenchError("messages did not arrive") }
                 try receive()
             }
             let latencies = zip(subscribers, timedBefore).flatMap { $0.latencies[$1...] }.sorted()
-            guard let last = latencies.last else { throw BenchError("nothing was written") }
-            let rank = min(latencies.count - 1, latencies.count * 99 / 100)
-            let slow = latencies.isEmpty ? last : latencies[rank]
+            guard !latencies.isEmpty else { throw BenchError("nothing was written") }
+            let slow = latencies[min(latencies.count - 1, latencies.count * 99 / 100)]
             return ((number - firstNumber) * subscriberCount, Double(slow) / 1e6)
         }
 
-        /// Sends one write on the next connection, without waiting for its reply.
+        /// Sends one message on the next connection.
         private func write() throws {
-            let record = Sample.document(byteCount: byteCount, number: Int(Clock.nanoseconds))
-            let request = HTTPExchange.request(
-                "PUT",
-                "/v1/records/bench/\(number)",
-                host: host,
-                headers: ["If-None-Match: *"],
-                body: record
-            )
-            try writers[number % writers.count].socket.send(Array(request.utf8))
+            try publishers[number % publishers.count]
+                .publish(TimedMessage.text(byteCount: byteCount), number: number)
             number += 1
         }
 
         private func receive() throws {
-            poll(&polled, nfds_t(polled.count), 1)
-            for index in polled.indices where polled[index].revents != 0 {
+            for index in readiness.wait() {
                 if index < subscribers.count {
                     try subscribers[index].receive()
                 } else {
-                    try read(writers[index - subscribers.count])
+                    try publishers[index - subscribers.count].receive()
                 }
-            }
-        }
-
-        private func read(_ writer: HTTPExchange) throws {
-            guard try writer.socket.receive(into: &writer.buffer) > 0 else { return }
-            while let reply = HTTPReply(writer.buffer.view) {
-                guard reply.status == 201 else { throw BenchError("status \(reply.status)") }
-                writer.buffer.consume(reply.byteCount)
             }
         }
     }

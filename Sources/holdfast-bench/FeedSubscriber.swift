@@ -3,14 +3,12 @@ internal import Foundation
 internal import HoldfastBasics
 
 /// One subscriber.
-final class FeedSubscriber {
+final class FeedSubscriber: Subscriber {
     let socket: Socket
     private var buffer: ByteBuffer
-    /// Commits that have come.
-    private(set) var commitCount = 0
+    private(set) var deliveryCount = 0
     /// Whether the feed has said that it is live.
     private(set) var isLive = false
-    /// Times from sending a write to getting its commit, in nanoseconds.
     private(set) var latencies: [UInt64] = []
     private let isTimed: Bool
 
@@ -75,22 +73,10 @@ final class FeedSubscriber {
     private func take(_ message: ByteView, _ now: UInt64) {
         guard message.count > 8 else { return }
         if message[0..<9].equals("{\"commit\"") {
-            commitCount += 1
-            if isTimed, let sent = Self.number(message) { latencies.append(now &- sent) }
+            deliveryCount += 1
+            if isTimed, let age = TimedMessage.age(message, now) { latencies.append(age) }
         } else if message[0..<7].equals("{\"live\"") {
             isLive = true
         }
-    }
-
-    /// The number of the sample record: when it was sent.
-    private static func number(_ message: ByteView) -> UInt64? {
-        guard let start = message.range(of: "\"number\":") else { return nil }
-        var at = start + 9
-        var value: UInt64 = 0
-        while at < message.count, (48...57).contains(message[at]) {
-            value = value &* 10 &+ UInt64(message[at] - 48)
-            at += 1
-        }
-        return value
     }
 }

@@ -1,11 +1,14 @@
 // Reads of one record over HTTP, per second of the server's processor time.
 
-/// `get_rps_per_core`, `tls_get_rps_per_core`: nginx serves the same bytes from a file.
+/// `get_rps_per_core`, `get_pipelined_rps_per_core`, `tls_get_rps_per_core`: nginx serves the same
+/// bytes from a file, webdis from Redis.
 enum GetMeasure {
-    private static let connectionCount = 64
+    /// Requests that are sent before the first is answered.
+    private static let depth = 16
 
     static func run(_ context: Context) throws {
-        try run("get_rps_per_core", nil, context)
+        try run("get_rps_per_core", 1, nil, context)
+        try run("get_pipelined_rps_per_core", depth, nil, context)
     }
 
     /// The same over TLS 1.3, on connections that stay.
@@ -15,11 +18,12 @@ enum GetMeasure {
         guard let certificate = try ServerCertificate(context.folder) else {
             throw BenchError("openssl is not installed")
         }
-        try run("tls_get_rps_per_core", certificate, context)
+        try run("tls_get_rps_per_core", 1, certificate, context)
     }
 
     private static func run(
         _ measure: String,
+        _ depth: Int,
         _ certificate: ServerCertificate?,
         _ context: Context
     ) throws {
@@ -28,45 +32,35 @@ enum GetMeasure {
         // One loop against one worker: what a core does, not what the machine does.
         let server = try ServerProcess(data: data, loops: 1, certificate: certificate)
         defer { server.stop() }
+        func get(_ server: any MeasuredServer, _ path: String) -> Contest.Entry {
+            let request = LoadRequest("GET", path, pipelined: depth)
+            return Contest.Entry(server, request, reply: Sample.record)
+        }
+        var contest = Contest(
+            measure: measure,
+            unit: "requests/s",
+            figure: .perProcessorSecond,
+            isSecure: certificate != nil,
+            ours: get(server, "/v1/records/bench/one")
+        )
         let nginx = try NginxProcess(
             context.folder,
             content: Sample.record,
             certificate: certificate
         )
         defer { nginx?.stop() }
-        func load(_ port: UInt16, _ path: String) -> LoadGenerator {
-            LoadGenerator(
-                port: port,
-                isSecure: certificate != nil,
-                request: .get(path),
-                connectionCount: connectionCount,
-                seconds: context.choose(quick: 1, whole: 4)
-            )
+        contest.enter(nginx.map { get($0, "/record") }, else: "nginx")
+        // webdis speaks no TLS.
+        let webdis = certificate == nil ? try WebdisProcess(context.folder) : nil
+        defer { webdis?.stop() }
+        if let webdis {
+            try HTTPExchange(port: webdis.port)
+                .require("PUT", "/SET/one", body: Sample.record)
         }
-        var ours: [Double] = []
-        var theirs: [Double] = []
-        for _ in 0..<context.choose(quick: 3, whole: 7) {
-            ours.append(
-                try perCore(
-                    server.process,
-                    load(server.port, "/v1/records/bench/one"),
-                    context
-                )
-            )
-            guard let nginx else { continue }
-            theirs.append(try perCore(nginx.process, load(nginx.port, "/record"), context))
+        if certificate == nil {
+            contest.enter(webdis.map { get($0, "/GET/one.txt") }, else: "redis or webdis")
         }
-        context.report.add(
-            Measurement(
-                measure: measure,
-                unit: "requests/s",
-                aim: .more,
-                rounds: ours,
-                peer: nginx == nil
-                    ? .none(because: "nginx is not installed")
-                    : .measured("nginx", rounds: theirs)
-            )
-        )
+        try contest.run(context)
     }
 
     /// Makes a database of the one record.
@@ -80,17 +74,5 @@ enum GetMeasure {
             headers: ["If-None-Match: *"],
             body: Sample.record
         )
-    }
-
-    private static func perCore(
-        _ process: ChildProcess,
-        _ load: LoadGenerator,
-        _ context: Context
-    ) throws -> Double {
-        let before = try process.processorSeconds()
-        let outcome = try load.run(in: context.folder)
-        let used = try process.processorSeconds() - before
-        guard used > 0 else { throw BenchError("the server used no processor time") }
-        return outcome.requestCount / used
     }
 }

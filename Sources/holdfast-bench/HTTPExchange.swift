@@ -22,7 +22,18 @@ final class HTTPExchange {
         headers: [String] = [],
         body: String? = nil
     ) throws -> (status: Int, body: String) {
-        let message = Self.request(method, path, host: host, headers: headers, body: body)
+        try reply(to: Self.request(method, path, host: host, headers: headers, body: body))
+    }
+
+    /// Sends what load is made of once, and waits for its first reply.
+    func reply(
+        to request: LoadRequest,
+        numbersFrom first: Int
+    ) throws -> (status: Int, body: String) {
+        try reply(to: request.text(numbersFrom: first))
+    }
+
+    private func reply(to message: String) throws -> (status: Int, body: String) {
         try socket.send(Array(message.utf8))
         while true {
             if let reply = HTTPReply(buffer.view) {
@@ -67,6 +78,7 @@ final class HTTPExchange {
 struct HTTPReply {
     let status: Int
     let headByteCount: Int
+    /// With the head, and with what says how long chunks are.
     let byteCount: Int
 
     /// Looks for one; nil when more must come.
@@ -78,11 +90,33 @@ struct HTTPReply {
         var length = 0
         for line in head.split(separator: "\r\n") {
             let parts = line.split(separator: ":", maxSplits: 1)
-            if parts.count == 2, parts[0].lowercased() == "content-length" {
-                length = Int(parts[1].trimmingCharacters(in: .whitespaces)) ?? 0
+            guard parts.count == 2 else { continue }
+            let value = parts[1].trimmingCharacters(in: .whitespaces)
+            switch parts[0].lowercased() {
+            case "content-length": length = Int(value) ?? 0
+            case "transfer-encoding":
+                guard let count = Self.chunkedByteCount(bytes[headByteCount..<bytes.count])
+                else { return nil }
+                length = count
+            default: break
             }
         }
         byteCount = headByteCount + length
         if status >= 200, bytes.count < byteCount { return nil }
+    }
+
+    /// Bytes to the end of the last chunk, or nil when it has not come.
+    ///
+    /// Source: RFC 9112, section 7.1; without trailers.
+    private static func chunkedByteCount(_ bytes: ByteView) -> Int? {
+        var at = 0
+        while let end = bytes.firstIndex(of: UInt8(ascii: "\n"), from: at) {
+            let line = bytes[at..<end].text.trimmingCharacters(in: .whitespaces.union(.newlines))
+            guard let length = Int(line, radix: 16) else { return nil }
+            at = end + 1 + length + 2
+            guard at <= bytes.count else { return nil }
+            if length == 0 { return at }
+        }
+        return nil
     }
 }

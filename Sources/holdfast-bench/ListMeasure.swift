@@ -7,6 +7,8 @@ internal import Foundation
 enum ListMeasure {
     /// Records of one commit.
     private static let commitCount = 1000
+    /// Records of a page.
+    private static let pageCount = 100
     /// Records with one value of the indexed field.
     private static let shelfCount = 50
 
@@ -17,45 +19,76 @@ enum ListMeasure {
         let client = try HTTPExchange(port: server.port)
         try fill(client, count)
         try awaitIndexes(client)
+        try pages(server, context)
         let rounds = context.choose(quick: 3, whole: 7)
-        var pages: [Double] = []
         var lookups: [Double] = []
         var shelves: [Double] = []
         var orders: [Double] = []
         var walks: [Double] = []
         for round in 0..<rounds {
-            let load = LoadGenerator(
-                port: server.port,
-                request: .get("/v1/records/bench?limit=100"),
-                connectionCount: 64,
-                seconds: context.choose(quick: 1, whole: 3)
-            )
-            let outcome = try load.run(in: context.folder)
-            pages.append(outcome.requestCount / outcome.seconds)
             lookups.append(try lookup(client, count, round) * 1e6)
             shelves.append(try shelf(client, count, round) * 1e6)
             orders.append(try order(client) * 1e6)
             walks.append(try walk(client, count))
         }
-        add(context, "list100_rps", "lists/s", .more, pages)
-        add(context, "query_unique_us", "us", .less, lookups)
-        add(context, "query_indexed_us", "us", .less, shelves)
-        add(context, "query_sorted_us", "us", .less, orders)
-        add(context, "query_walk_s", "s", .less, walks)
+        add(context, "query_unique_us", "us", lookups)
+        add(context, "query_indexed_us", "us", shelves)
+        add(context, "query_sorted_us", "us", orders)
+        add(context, "query_walk_s", "s", walks)
+    }
+
+    /// The peers hold a hundred records only, and tell of nothing but their values.
+    private static func pages(_ server: ServerProcess, _ context: Context) throws {
+        let numbers = (1...pageCount).map(LoadRequest.digits)
+        func list(_ server: any MeasuredServer, _ request: LoadRequest) -> Contest.Entry {
+            Contest.Entry(server, request, reply: "R-100K-0603")
+        }
+        var contest = Contest(
+            measure: "list100_rps",
+            unit: "lists/s",
+            figure: .perSecond,
+            ours: list(server, LoadRequest("GET", "/v1/records/bench?limit=\(pageCount)"))
+        )
+        let webdis = try WebdisProcess(context.folder)
+        defer { webdis?.stop() }
+        if let webdis {
+            let body = WebdisProcess.set(numbers, Sample.record)
+            try HTTPExchange(port: webdis.port).require("POST", "/", body: body)
+        }
+        let get = "/MGET/" + numbers.joined(separator: "/")
+        contest.enter(webdis.map { list($0, LoadRequest("GET", get)) }, else: "redis or webdis")
+        let etcd = try EtcdProcess(context.folder)
+        defer { etcd?.stop() }
+        if let etcd {
+            let body = EtcdProcess.transaction(numbers, Sample.record)
+            try HTTPExchange(port: etcd.port).require("POST", "/v3/kv/txn", body: body)
+        }
+        let range = #"{"key":"AAAA","range_end":"////","limit":\#(pageCount)}"#
+        contest.enter(
+            etcd.map { etcd in
+                // Values come in Base64.
+                Contest.Entry(
+                    etcd,
+                    LoadRequest("POST", "/v3/kv/range", body: range),
+                    reply: #""count":"\#(pageCount)""#
+                )
+            },
+            else: "etcd"
+        )
+        try contest.run(context)
     }
 
     private static func add(
         _ context: Context,
         _ measure: String,
         _ unit: String,
-        _ aim: Measurement.Aim,
         _ rounds: [Double]
     ) {
         context.report.add(
             Measurement(
                 measure: measure,
                 unit: unit,
-                aim: aim,
+                aim: .less,
                 rounds: rounds,
                 peer: .none(because: "nobody else has the route")
             )
@@ -93,15 +126,28 @@ enum ListMeasure {
         _ round: Int
     ) throws -> Double {
         let lookups = 1000
-        let start = Clock.nanoseconds
+        var seconds = 0.0
         for index in 0..<lookups {
             let number = (index * 7919 + round) % count
-            let reply = try client.send("GET", "/v1/records/bench?where=number:eq:\(number)")
+            let path = "/v1/records/bench?where=number:eq:\(number)"
+            let reply = try timed(client, path, &seconds)
             guard reply.status == 200, reply.body.contains(#""number":\#(number),"#),
                 !reply.body.contains("next")
             else { throw BenchError("a lookup: \(reply.status) \(reply.body)") }
         }
-        return Double(Clock.nanoseconds - start) / 1e9 / Double(lookups)
+        return seconds / Double(lookups)
+    }
+
+    /// Asks, and adds how long that took; looking at the reply is not the server's time.
+    private static func timed(
+        _ client: HTTPExchange,
+        _ path: String,
+        _ seconds: inout Double
+    ) throws -> (status: Int, body: String) {
+        let start = Clock.nanoseconds
+        let reply = try client.send("GET", path)
+        seconds += Double(Clock.nanoseconds - start) / 1e9
+        return reply
     }
 
     /// Until the server has the indexes of all fields.
@@ -122,28 +168,30 @@ enum ListMeasure {
         _ round: Int
     ) throws -> Double {
         let lists = 500
-        let start = Clock.nanoseconds
+        var seconds = 0.0
         for index in 0..<lists {
             let stock = (index * 7919 + round) % (count / shelfCount)
-            let reply = try client.send("GET", "/v1/records/bench?where=stock:eq:\(stock)")
+            let path = "/v1/records/bench?where=stock:eq:\(stock)"
+            let reply = try timed(client, path, &seconds)
             guard reply.status == 200, !reply.body.contains("next"),
                 reply.body.split(separator: #""stock":\#(stock),"#).count == shelfCount + 1
             else { throw BenchError("a list of a shelf: \(reply.status) \(reply.body)") }
         }
-        return Double(Clock.nanoseconds - start) / 1e9 / Double(lists)
+        return seconds / Double(lists)
     }
 
     /// Seconds of one page of a list sorted by the indexed field, from its end.
     private static func order(_ client: HTTPExchange) throws -> Double {
         let lists = 200
-        let start = Clock.nanoseconds
+        var seconds = 0.0
         for _ in 0..<lists {
-            let reply = try client.send("GET", "/v1/records/bench?sort=-stock&limit=100")
+            let path = "/v1/records/bench?sort=-stock&limit=100"
+            let reply = try timed(client, path, &seconds)
             guard reply.status == 200, reply.body.contains("next") else {
                 throw BenchError("a sorted list: \(reply.status) \(reply.body)")
             }
         }
-        return Double(Clock.nanoseconds - start) / 1e9 / Double(lists)
+        return seconds / Double(lists)
     }
 
     /// Seconds of a search that finds nothing.

@@ -1,8 +1,8 @@
-// The maker of load for machines without wrk: a process of its own, one thread, poll(2).
+// The maker of load for machines without wrk: a process of its own, one thread.
 internal import Foundation
 internal import HoldfastBasics
 
-/// `holdfast-bench load PORT CONNECTIONS SECONDS get PATH | create PREFIX`: for this program alone.
+/// `holdfast-bench load PORT CONNECTIONS SECONDS FILE ROUND`: for this program alone.
 enum LoadCommand {
     static let name = "load"
 
@@ -10,10 +10,11 @@ enum LoadCommand {
     static func run(_ arguments: ArraySlice<String>) -> Int32 {
         let words = Array(arguments)
         guard words.count == 5, let port = UInt16(words[0]), let count = Int(words[1]),
-            let seconds = Double(words[2])
+            let seconds = Double(words[2]), let round = Int(words[4])
         else { return 64 }
         do {
-            let load = try Load(port: port, count: count, verb: words[3], text: words[4])
+            let text = try String(contentsOfFile: words[3], encoding: .utf8)
+            let load = try Load(port: port, count: count, text: text, round: round)
             let (replies, time) = try load.run(seconds: seconds)
             print("\(replies) \(time)")
             return 0
@@ -25,22 +26,22 @@ enum LoadCommand {
 
     private final class Load {
         private let clients: [HTTPExchange]
-        private let host: String
-        private let isCreating: Bool
-        private let text: String
-        private var number = 0
+        /// What stands around the numbers.
+        private let pieces: [[UInt8]]
+        private var number: Int
+        /// Requests that one sending holds.
+        private let depth: Int
 
-        init(port: UInt16, count: Int, verb: String, text: String) throws {
+        init(port: UInt16, count: Int, text: String, round: Int) throws {
             clients = try (0..<count).map { _ in try HTTPExchange(port: port) }
-            host = "127.0.0.1:\(port)"
-            isCreating = verb == "create"
-            self.text = text
+            pieces = text.components(separatedBy: LoadRequest.number).map { Array($0.utf8) }
+            number = round * LoadGenerator.numberCount
+            depth = text.components(separatedBy: " HTTP/1.1\r\n").count - 1
         }
 
         func run(seconds: Double) throws -> (replies: Int, seconds: Double) {
-            var polled = clients.map { client in
-                pollfd(fd: client.socket.descriptor, events: Int16(POLLIN), revents: 0)
-            }
+            let readiness = try Readiness(clients.map(\.socket), tickMilliseconds: 100)
+            var missing = clients.map { _ in depth }
             let start = Clock.nanoseconds
             let end = start + UInt64(seconds * 1e9)
             for client in clients {
@@ -49,15 +50,19 @@ enum LoadCommand {
             }
             var replies = 0
             while Clock.nanoseconds < end {
-                poll(&polled, nfds_t(polled.count), 100)
-                for (index, client) in clients.enumerated() where polled[index].revents != 0 {
+                for index in readiness.wait() {
+                    let client = clients[index]
                     _ = try client.socket.receive(into: &client.buffer)
-                    guard let reply = HTTPReply(client.buffer.view) else { continue }
-                    guard (200...299).contains(reply.status) else {
-                        throw BenchError("status \(reply.status)")
+                    while let reply = HTTPReply(client.buffer.view) {
+                        guard (200...299).contains(reply.status) else {
+                            throw BenchError("status \(reply.status)")
+                        }
+                        client.buffer.consume(reply.byteCount)
+                        replies += 1
+                        missing[index] -= 1
                     }
-                    client.buffer.consume(reply.byteCount)
-                    replies += 1
+                    guard missing[index] == 0 else { continue }
+                    missing[index] = depth
                     try client.socket.send(next())
                 }
             }
@@ -65,19 +70,13 @@ enum LoadCommand {
         }
 
         private func next() -> [UInt8] {
-            guard isCreating else {
-                return Array(HTTPExchange.request("GET", text, host: host).utf8)
+            var bytes = pieces[0]
+            for piece in pieces.dropFirst() {
+                number += 1
+                bytes += LoadRequest.digits(number).utf8
+                bytes += piece
             }
-            number += 1
-            return Array(
-                HTTPExchange.request(
-                    "PUT",
-                    "/v1/records/bench/\(text)-\(number)",
-                    host: host,
-                    headers: ["If-None-Match: *"],
-                    body: Sample.record
-                ).utf8
-            )
+            return bytes
         }
     }
 }

@@ -1,16 +1,45 @@
 // Load on a server, made by a process of its own: wrk, or this program where wrk is missing.
 internal import Foundation
 
-/// Requests for a time over some connections, each sending the next when it has its reply.
-struct LoadGenerator {
-    /// What is sent.
-    enum Request {
-        /// GET of one path.
-        case get(String)
-        /// PUT of records of the tree `bench` that are not there yet; names begin with the text.
-        case create(namePrefix: String)
+/// What is sent over and over: one request, or several that are sent without waiting in between.
+struct LoadRequest {
+    /// The bytes; `number` stands where each sending has another number, of as many digits.
+    let text: String
+
+    /// Twelve digits that no other sending has: a name, a key, and Base64 of nine bytes.
+    static let number = "{............}"
+
+    init(
+        _ method: String,
+        _ path: String,
+        headers: [String] = [],
+        body: String? = nil,
+        pipelined count: Int = 1
+    ) {
+        var fields = headers
+        if let body {
+            let length = body.replacingOccurrences(of: Self.number, with: Self.digits(0)).utf8.count
+            fields += ["Content-Type: application/json", "Content-Length: \(length)"]
+        }
+        let head = ["\(method) \(path) HTTP/1.1", "Host: localhost"] + fields
+        let request = head.joined(separator: "\r\n") + "\r\n\r\n" + (body ?? "")
+        text = String(repeating: request, count: count)
     }
 
+    /// What one sending is, its numbers counted from the next after `first`.
+    func text(numbersFrom first: Int) -> String {
+        let pieces = text.components(separatedBy: Self.number)
+        return pieces.indices.dropFirst().reduce(pieces[0]) { sending, index in
+            sending + Self.digits(first + index) + pieces[index]
+        }
+    }
+
+    /// A number as it is sent.
+    static func digits(_ number: Int) -> String { String(format: "%012ld", number) }
+}
+
+/// Requests for a time over some connections, each sending the next when it has its reply.
+struct LoadGenerator {
     /// What came of it.
     struct Outcome {
         let requestCount: Double
@@ -20,36 +49,49 @@ struct LoadGenerator {
     let port: UInt16
     /// Over TLS, which wrk alone speaks; it does not look whose certificate it is shown.
     var isSecure = false
-    let request: Request
-    let connectionCount: Int
+    let request: LoadRequest
+    var connectionCount = 64
     let seconds: Int
+    /// Where its numbers begin, times a thousand million: another for every run on one server.
+    var round = 0
+
+    /// Numbers of a run; its threads share them out.
+    static let numberCount = 1_000_000_000
 
     func run(in folder: ScratchFolder) throws -> Outcome {
-        guard let wrk = ChildProcess.find("wrk") else { return try runOwn() }
-        var arguments = ["-t2", "-c\(connectionCount)", "-d\(seconds)s"]
-        switch request {
-        case .get(let path):
-            arguments.append("http\(isSecure ? "s" : "")://127.0.0.1:\(port)\(path)")
-        case .create(let prefix):
-            let script = folder.fresh("create.lua")
-            try luaScript(prefix).write(toFile: script, atomically: false, encoding: .utf8)
-            arguments += ["-s", script, "http://127.0.0.1:\(port)/"]
-        }
-        return try read(wrk: ChildProcess(wrk, arguments).finish())
+        let file = folder.fresh("request")
+        try request.text.write(toFile: file, atomically: false, encoding: .utf8)
+        guard let wrk = ChildProcess.find("wrk") else { return try runOwn(file) }
+        let script = folder.fresh("load.lua")
+        try Self.script(file, round).write(toFile: script, atomically: false, encoding: .utf8)
+        let url = "http\(isSecure ? "s" : "")://127.0.0.1:\(port)/"
+        return try read(
+            wrk: ChildProcess(
+                wrk,
+                ["-t2", "-c\(connectionCount)", "-d\(seconds)s", "-s", script, url]
+            ).finish()
+        )
     }
 
-    /// A script that gives every thread names of its own.
-    private func luaScript(_ prefix: String) -> String {
+    /// A script that gives every thread numbers of its own.
+    private static func script(_ file: String, _ round: Int) -> String {
         """
         local threads = 0
         function setup(thread) thread:set("id", threads); threads = threads + 1 end
+        local file = io.open("\(file)", "rb")
+        local text = file:read("*a")
+        file:close()
+        local hole = "{............}"
         local number = 0
-        local tail = " HTTP/1.1\\r\\nHost: 127.0.0.1:\(port)\\r\\nIf-None-Match: *\\r\\n"
-            .. "Content-Type: application/json\\r\\nContent-Length: \(Sample.record.utf8.count)"
-            .. "\\r\\n\\r\\n" .. '\(Sample.record)'
-        function request()
+        local function digits()
             number = number + 1
-            return "PUT /v1/records/bench/\(prefix)-" .. id .. "-" .. number .. tail
+            return string.format("%012d", \(round * numberCount) + id * \(numberCount / 2) + number)
+        end
+        local pattern = "{%.+}"
+        if string.find(text, hole, 1, true) then
+            function request() return (string.gsub(text, pattern, digits)) end
+        else
+            function request() return text end
         end
         """
     }
@@ -69,12 +111,10 @@ struct LoadGenerator {
         return Outcome(requestCount: count, seconds: time)
     }
 
-    private func runOwn() throws -> Outcome {
-        var arguments = [LoadCommand.name, "\(port)", "\(connectionCount)", "\(seconds)"]
-        switch request {
-        case .get(let path): arguments += ["get", path]
-        case .create(let prefix): arguments += ["create", prefix]
-        }
+    private func runOwn(_ file: String) throws -> Outcome {
+        let arguments = [
+            LoadCommand.name, "\(port)", "\(connectionCount)", "\(seconds)", file, "\(round)",
+        ]
         let own = try ChildProcess.beside("holdfast-bench")
         let words = try ChildProcess(own, arguments).finish()
             .trimmingCharacters(in: .whitespacesAndNewlines).split(separator: " ")

@@ -2,8 +2,9 @@
 internal import Foundation
 
 /// A running nginx that serves one file.
-final class NginxProcess {
-    let process: ChildProcess
+final class NginxProcess: MeasuredServer {
+    let name = "nginx"
+    let processes: [ChildProcess]
     let port: UInt16
 
     /// Starts it; nil where it is not installed.
@@ -20,26 +21,13 @@ final class NginxProcess {
         )
         try content.write(toFile: root + "/record", atomically: false, encoding: .utf8)
         // A port of its own without TLS says when it is ready.
-        let plain = try Self.freePort()
-        port = try Self.freePort()
+        let plain = try MeasuredPort.free()
+        port = try MeasuredPort.free()
         let file = root + "/nginx.conf"
         try Self.configuration(root, port, plain, certificate)
             .write(toFile: file, atomically: false, encoding: .utf8)
-        process = try ChildProcess(path, ["-p", root, "-c", file])
-        try waitUntilReady(plain)
-    }
-
-    func stop() { process.stop() }
-
-    private func waitUntilReady(_ port: UInt16) throws {
-        for _ in 0..<100 {
-            if let reply = try? HTTPExchange(port: port).send("GET", "/record") {
-                guard reply.status == 200 else { break }
-                return
-            }
-            usleep(20_000)
-        }
-        throw BenchError("nginx does not answer")
+        processes = [try ChildProcess(path, ["-p", root, "-c", file])]
+        try awaitAnswer(on: plain, to: "GET", "/record")
     }
 
     /// One process without a master, tuned as one would for static files.
@@ -73,23 +61,5 @@ final class NginxProcess {
                 }
             }
             """
-    }
-
-    /// A port nobody listens on now.
-    private static func freePort() throws -> UInt16 {
-        let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-        guard listener >= 0 else { throw BenchError("no socket") }
-        defer { close(listener) }
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
-        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-        let result = withUnsafeMutablePointer(to: &address) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                bind(listener, $0, length) == 0 ? getsockname(listener, $0, &length) : -1
-            }
-        }
-        guard result == 0 else { throw BenchError("no free port") }
-        return UInt16(bigEndian: address.sin_port)
     }
 }

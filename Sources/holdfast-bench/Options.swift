@@ -31,12 +31,14 @@ struct Options {
     static let help = """
         holdfast-bench server|storage|client|growth|all [--only MEASURE] [--quick] [--json FILE]
 
-        Measures Holdfast, and in turn with it the peers that are installed (nginx, SQLite, LMDB),
-        and prints the median of the rounds, a line for each peer. A ratio above 1 means that
-        Holdfast is ahead.
+        Measures Holdfast, and in turn with it the peers that are installed (nginx, webdis with
+        Redis, etcd, NATS; SQLite, LMDB), and prints the median of the rounds, a line for each peer.
+        A ratio above 1 means that Holdfast is ahead.
 
-          server       get_rps_per_core tls_get_rps_per_core put_durable_rps
-                       feed_cpu_us_per_delivery feed_p99_ms
+          server       get_rps_per_core get_pipelined_rps_per_core tls_get_rps_per_core
+                       list100_rps query_unique_us query_indexed_us query_sorted_us query_walk_s
+                       put_durable_rps batch100_durable_records_per_s
+                       feed_cpu_us_per_delivery feed_p99_ms idle_feed_bytes
           storage      insert_durable_1 insert_durable_16 insert_durable_100 insert_nosync
                        disk_bytes_per_record reopen_records_per_s
                        iterate_forward iterate_backward index_bytes_per_record

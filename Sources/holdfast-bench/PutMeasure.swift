@@ -1,32 +1,116 @@
 // Creations of records over HTTP, each acknowledged when it is on the disk.
 
-/// `put_durable_rps`: 64 connections, one commit a request.
+/// `put_durable_rps`, `batch100_durable_records_per_s`.
+///
+/// 64 connections, one commit a request, of one record or of a hundred. Redis syncs its log before
+/// it answers, as etcd does.
 enum PutMeasure {
-    private static let connectionCount = 64
+    private static let batchCount = 100
 
     static func run(_ context: Context) throws {
         let server = try ServerProcess(data: context.folder.fresh("put"))
         defer { server.stop() }
         try server.makeTree()
-        var rounds: [Double] = []
-        for round in 0..<context.choose(quick: 3, whole: 7) {
-            let load = LoadGenerator(
-                port: server.port,
-                request: .create(namePrefix: "\(round)"),
-                connectionCount: connectionCount,
-                seconds: context.choose(quick: 1, whole: 4)
-            )
-            let outcome = try load.run(in: context.folder)
-            rounds.append(outcome.requestCount / outcome.seconds)
-        }
-        context.report.add(
-            Measurement(
-                measure: "put_durable_rps",
-                unit: "requests/s",
-                aim: .more,
-                rounds: rounds,
-                peer: .none(because: "no peer over HTTP")
+        let webdis = try WebdisProcess(context.folder)
+        defer { webdis?.stop() }
+        let etcd = try EtcdProcess(context.folder)
+        defer { etcd?.stop() }
+        try one(server, webdis, etcd).run(context)
+        try batch(server, webdis, etcd).run(context)
+    }
+
+    private static func one(
+        _ server: ServerProcess,
+        _ webdis: WebdisProcess?,
+        _ etcd: EtcdProcess?
+    ) -> Contest {
+        let number = LoadRequest.number
+        var contest = Contest(
+            measure: "put_durable_rps",
+            unit: "requests/s",
+            figure: .perSecond,
+            ours: Contest.Entry(
+                server,
+                LoadRequest(
+                    "PUT",
+                    "/v1/records/bench/\(number)",
+                    headers: ["If-None-Match: *"],
+                    body: Sample.record
+                )
             )
         )
+        contest.enter(
+            webdis.map { webdis in
+                Contest.Entry(
+                    webdis,
+                    LoadRequest("PUT", "/SET/\(number)", body: Sample.record),
+                    reply: #"[true,"OK"]"#
+                )
+            },
+            else: "redis or webdis"
+        )
+        contest.enter(
+            etcd.map { etcd in
+                let pair = EtcdProcess.pair(number, Sample.record)
+                return Contest.Entry(
+                    etcd,
+                    LoadRequest("POST", "/v3/kv/put", body: pair),
+                    reply: #""revision":"#
+                )
+            },
+            else: "etcd"
+        )
+        return contest
+    }
+
+    private static func batch(
+        _ server: ServerProcess,
+        _ webdis: WebdisProcess?,
+        _ etcd: EtcdProcess?
+    ) -> Contest {
+        let numbers = Array(repeating: LoadRequest.number, count: batchCount)
+        let puts = numbers.map { number in
+            #"{"put":{"tree":"bench","key":{"name":"b\#(number)","revision":0},"#
+                + #""expects":"absent","value":\#(Sample.record)}}"#
+        }
+        var contest = Contest(
+            measure: "batch100_durable_records_per_s",
+            unit: "records/s",
+            figure: .perSecond,
+            weight: Double(batchCount),
+            ours: Contest.Entry(
+                server,
+                LoadRequest(
+                    "POST",
+                    "/v1/changes",
+                    body: #"{"operations":[\#(puts.joined(separator: ","))]}"#
+                ),
+                reply: #""position":"#
+            )
+        )
+        contest.enter(
+            webdis.map { webdis in
+                let command = WebdisProcess.set(numbers.map { "b" + $0 }, Sample.record)
+                return Contest.Entry(
+                    webdis,
+                    LoadRequest("POST", "/", body: command),
+                    reply: #"[true,"OK"]"#
+                )
+            },
+            else: "redis or webdis"
+        )
+        contest.enter(
+            etcd.map { etcd in
+                // Other keys than those of single records, and Base64 as well.
+                let body = EtcdProcess.transaction(numbers.map { $0 + "bbbb" }, Sample.record)
+                return Contest.Entry(
+                    etcd,
+                    LoadRequest("POST", "/v3/kv/txn", body: body),
+                    reply: #""succeeded":true"#
+                )
+            },
+            else: "etcd"
+        )
+        return contest
     }
 }

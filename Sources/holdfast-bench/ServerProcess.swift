@@ -2,8 +2,9 @@
 internal import Foundation
 
 /// A running `holdfast serve`.
-final class ServerProcess {
-    let process: ChildProcess
+final class ServerProcess: MeasuredServer {
+    let name = "holdfast"
+    let processes: [ChildProcess]
     let port: UInt16
 
     /// Starts it and waits until it is ready.
@@ -23,12 +24,13 @@ final class ServerProcess {
             arguments += ["--tls-certificate", certificate.certificate]
             arguments += ["--tls-key", certificate.key]
         }
-        process = try ChildProcess(ChildProcess.beside("holdfast"), arguments)
+        let process = try ChildProcess(ChildProcess.beside("holdfast"), arguments)
         let line = try process.firstLine()
         guard let url = line.split(separator: " ").dropFirst().first,
             let text = url.split(separator: ":").last, let port = UInt16(text)
         else { throw BenchError("the server's first line is '\(line)'") }
         self.port = port
+        processes = [process]
     }
 
     /// Declares the tree `bench`, whose records have names.
@@ -39,8 +41,6 @@ final class ServerProcess {
             body: #"{"keys":"name","versioned":false,"borrow":"optional"}"#
         )
     }
-
-    func stop() { process.stop() }
 }
 
 /// What the measures of the server write and read.

@@ -150,6 +150,48 @@ struct Client {
         return head
     }
 
+    /// Sends a request whose body goes out while its reply comes in.
+    ///
+    /// - Parameters:
+    ///   - target: Where.
+    ///   - fields: What the request says of itself.
+    ///   - next: Puts more of the body into a buffer, or nothing as long as an answer must come
+    ///     first; false at its end.
+    ///   - sink: Gets the body of a reply that is a success.
+    /// - Throws: A refusal as `code: detail`, or that nobody answers.
+    func stream(
+        _ target: String,
+        fields: [(name: String, value: String)],
+        next: @escaping (inout ByteBuffer) throws(CommandFailure) -> Bool,
+        sink: ReplyReader.Sink
+    ) throws(CommandFailure) {
+        let socket = try ClientSocket(to: address, security)
+        var request = requestHead("POST", target, fields)
+        request.append("transfer-encoding: chunked\r\nconnection: close\r\n\r\n")
+        // A server that refuses early may stop reading; its answer says why.
+        var takesMore = socket.write(request.view)
+        var piece = ByteBuffer()
+        var chunk = ByteBuffer()
+        var reader = ReplyReader(socket) { () throws(CommandFailure) in
+            while takesMore {
+                piece.removeAll()
+                chunk.removeAll()
+                let isMore = try next(&piece)
+                if isMore, piece.isEmpty { return }
+                if !piece.isEmpty {
+                    chunk.append(text: String(piece.count, radix: 16) + "\r\n")
+                    chunk.append(piece.view)
+                    chunk.append("\r\n")
+                }
+                if !isMore { chunk.append("0\r\n\r\n") }
+                takesMore = socket.write(chunk.view) && isMore
+            }
+        }
+        let head = try reader.head()
+        guard (200..<300).contains(head.status) else { throw try Self.refusal(head, &reader) }
+        try reader.body(of: head, sink)
+    }
+
     /// Asks for another protocol on a connection of its own.
     ///
     /// - Parameters:

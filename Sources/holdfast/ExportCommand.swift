@@ -12,16 +12,19 @@ internal import HoldfastWire
 enum ExportCommand {
     static let command = Command(
         name: "export",
-        summary: "Prints trees and records as NDJSON changes, for `import` and for other programs.",
+        summary: "Prints trees and records as NDJSON changes, or a tree as a table, for `import`.",
         positionals: [],
         flags: [
             Flag("tree", .list, "NAME", "this tree only; may be given more than once (all)"),
+            Flag(toggle: "csv", "a table of one --tree, a record a row, for `import --csv`"),
             Flag(toggle: "records", "no declarations: the trees are declared already"),
         ] + Client.flags,
         notes: """
             Keys, values, revisions and states come back on import; who made a record and when does not,
             nor do borrows. Each tree is exact at one position of its own. Ids keep their numbers where
             the tree imported into is new.
+            A table names records and the versions it was read at, and goes back to where it came from. For
+            another database, leave out _version, and where keys are ids _key and _revision too.
 
             """ + Client.notes,
         run: run
@@ -30,6 +33,7 @@ enum ExportCommand {
     @Sendable
     private static func run(_ arguments: Arguments) throws(CommandFailure) {
         let client = try Client(arguments)
+        if arguments.has("csv") { return try printTable(client, arguments) }
         let trees = try chosen(try ServerTrees(client), arguments)
         var writer = ExportWriter()
         if !arguments.has("records") {
@@ -48,6 +52,41 @@ enum ExportCommand {
             try writer.end()
         }
         try writer.finish()
+    }
+
+    /// One tree as a table, as the server writes it.
+    private static func printTable(
+        _ client: Client,
+        _ arguments: Arguments
+    ) throws(CommandFailure) {
+        guard !arguments.has("records") else {
+            throw arguments.usage("a table has no declarations: leave --records out")
+        }
+        let names = arguments.list("tree")
+        guard names.count == 1, let tree = names.first?.text, !tree.isEmpty else {
+            throw arguments.usage("a table is of one tree: give one --tree NAME")
+        }
+        let output = Output()
+        var progress = Progress("bytes of the table exported")
+        var byteCount = 0
+        do throws(CommandFailure) {
+            try client.send(
+                "GET",
+                RecordTarget.path(tree) + "?revisions=all",
+                fields: [("accept", "text/csv")]
+            ) { (bytes: ByteView) throws(CommandFailure) in
+                try output.append(bytes)
+                byteCount += bytes.count
+                progress.add(bytes.count)
+            }
+        } catch {
+            guard error.code == .unreachable, byteCount > 0 else { throw error }
+            throw CommandFailure(
+                error.code,
+                error.message + "; the table is not whole, export it again"
+            )
+        }
+        try output.flush()
     }
 
     private static func chosen(

@@ -2,7 +2,6 @@
 //
 // Lines go in batches; each has an id of its own, so that a batch whose answer got lost is sent
 // again without being done twice.
-internal import Glibc
 internal import HoldfastBasics
 internal import HoldfastJSONCoding
 internal import HoldfastRecords
@@ -12,9 +11,12 @@ internal import HoldfastWire
 enum ImportCommand {
     static let command = Command(
         name: "import",
-        summary: "Sends NDJSON changes, one a line, each accepted or refused by itself.",
+        summary: "Sends NDJSON changes, or a table, each line accepted or refused by itself.",
         positionals: ["FILE|-"],
         flags: [
+            Flag(toggle: "csv", "FILE is a table, as `export --csv` prints them; needs --tree"),
+            Flag("tree", .text, "NAME", "the tree the rows of a table are records of"),
+            Flag(toggle: "dry-run", "of a table, tells what each row would do, and does nothing"),
             Flag("job", .text, "ID", "the job to go on with, as it was told when it began"),
             Flag(toggle: "stop", "stop at the first line that is refused"),
             Flag("retry", .number, "SECONDS", "how long to wait for a server that went away (60)"),
@@ -24,6 +26,8 @@ enum ImportCommand {
             A line is what POST /v1/changes takes: {"operations":[{"put":{...}}]}. Lines that are refused are
             told on standard error, and the exit code is then 1. Sent again with the same --job, what was
             accepted is not done twice; lines of `export` bring ids of their own.
+            A row of a table with a _version changes its record, if that version stands; one without makes a
+            record; one that says what stands already changes nothing. Columns left out are not touched.
 
             """ + Client.notes,
         run: run
@@ -31,6 +35,12 @@ enum ImportCommand {
 
     @Sendable
     private static func run(_ arguments: Arguments) throws(CommandFailure) {
+        if arguments.has("csv") { return try runTable(arguments) }
+        for flag in ["tree", "dry-run"] where arguments.has(flag) {
+            throw arguments.usage(
+                "--\(flag) is for a table, --csv: changes name their trees themselves"
+            )
+        }
         let input = try InputReader(arguments.positionals[0])
         let client = try Client(arguments)
         var sender = try ImportSender(client, job: try job(arguments), arguments)
@@ -52,6 +62,12 @@ enum ImportCommand {
         try sender.finish()
     }
 
+    private static func runTable(_ arguments: Arguments) throws(CommandFailure) {
+        let tree = try arguments.required("tree")
+        let client = try Client(arguments)
+        try TableSender(client, tree: tree, job: try job(arguments), arguments).send()
+    }
+
     /// The job to go on with, or a new one, which is told at once: only who knows it can go on.
     private static func job(_ arguments: Arguments) throws(CommandFailure) -> UniqueID {
         guard let setting = arguments.setting("job") else {
@@ -69,29 +85,11 @@ enum ImportCommand {
 
 /// Sends lines in batches and counts what becomes of them.
 struct ImportSender: ~Copyable {
-    private struct Answer: Decodable {
-        struct Problem: Decodable {
-            let code: String
-            let detail: String?
-        }
-
-        struct Done: Decodable {
-            let lines: Int
-        }
-
-        let line: Int?
-        let status: Int?
-        let replayed: Bool?
-        let problem: Problem?
-        let done: Done?
-    }
-
     private let client: Client
     private let job: UniqueID
     private let stopsEarly: Bool
-    private let retryNanoseconds: UInt64
     private let fields: [(name: String, value: String)]
-    private let time = SystemTime()
+    private var patience: JobPatience
 
     private var batch = ByteBuffer()
     /// Number in the file of each line of the batch.
@@ -106,26 +104,25 @@ struct ImportSender: ~Copyable {
     private static let batchByteCountMax = 1 << 20
 
     init(_ client: Client, job: UniqueID, _ arguments: Arguments) throws(CommandFailure) {
-        let seconds = try arguments.integer("retry", 0...86_400) ?? 60
-        self.init(client, job: job, retryNanoseconds: seconds * 1_000_000_000, arguments)
-    }
-
-    private init(
-        _ client: Client,
-        job: UniqueID,
-        retryNanoseconds: UInt64,
-        _ arguments: Arguments
-    ) {
         self.client = client
         self.job = job
-        self.retryNanoseconds = retryNanoseconds
         stopsEarly = arguments.has("stop")
-        var fields = [(name: "content-type", value: "application/x-ndjson")]
+        fields = Self.fields("application/x-ndjson", job: job, arguments)
+        patience = try JobPatience(arguments)
+    }
+
+    /// What a job says of itself.
+    static func fields(
+        _ type: String,
+        job: UniqueID,
+        _ arguments: Arguments
+    ) -> [(name: String, value: String)] {
+        var fields = [(name: "content-type", value: type)]
         fields.append((name: "idempotency-key", value: job.description))
         if let why = arguments.text("why") {
             fields.append((name: "holdfast-why", value: Client.encoded(why)))
         }
-        self.fields = fields
+        return fields
     }
 
     // MARK: Lines
@@ -191,24 +188,20 @@ struct ImportSender: ~Copyable {
     /// Sends the batch, again and again while the server is away.
     private mutating func send() throws(CommandFailure) {
         guard !numbers.isEmpty else { return }
-        let started = time.monotonicNanoseconds()
-        var pauseMilliseconds: UInt32 = 100
+        patience.heard()
         while true {
             do throws(CommandFailure) {
                 try sendOnce()
                 break
             } catch {
-                let waited = time.monotonicNanoseconds() - started
-                guard error.code == .unreachable, hasReached, waited < retryNanoseconds else {
+                guard hasReached, patience.allows(error) else {
                     throw CommandFailure(
                         error.code,
                         error.message + "; everything before line \(numbers[0]) is answered, go on "
                             + "with --job \(job)"
                     )
                 }
-                Console.complain("\(error.message); trying again")
-                usleep(pauseMilliseconds * 1000)
-                pauseMilliseconds = min(pauseMilliseconds * 2, 5000)
+                patience.pause(error)
             }
         }
         batch.removeAll()
@@ -216,32 +209,24 @@ struct ImportSender: ~Copyable {
     }
 
     private mutating func sendOnce() throws(CommandFailure) {
-        var answers: [Answer] = []
+        var answers: [JobAnswer] = []
         var isWhole = false
         var lines = LineSplitter()
         try client.send("POST", "/v1/changes", fields: fields, body: batch.array) {
             (bytes: ByteView) throws(CommandFailure) in
             try lines.feed(bytes) { (line: ByteView) throws(CommandFailure) in
-                let answer = try Self.answer(line)
+                let answer = try JobAnswer.read(line)
                 if answer.done != nil { isWhole = true } else { answers.append(answer) }
             }
         }
         hasReached = true
-        guard isWhole, !answers.contains(where: { $0.problem?.code == "outcome-unknown" }) else {
+        guard isWhole, !answers.contains(where: \.isUnknown) else {
             throw CommandFailure(.unreachable, "the server stopped in the middle of a batch")
         }
         for answer in answers { try count(answer) }
     }
 
-    private static func answer(_ line: ByteView) throws(CommandFailure) -> Answer {
-        do {
-            return try RecordDecoder().decode(Answer.self, from: line)
-        } catch {
-            throw CommandFailure(.unreachable, "what answered is no Holdfast server; check --url")
-        }
-    }
-
-    private mutating func count(_ answer: Answer) throws(CommandFailure) {
+    private mutating func count(_ answer: JobAnswer) throws(CommandFailure) {
         progress.step()
         guard let problem = answer.problem else {
             acceptedCount += 1

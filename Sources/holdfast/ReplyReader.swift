@@ -33,12 +33,17 @@ struct ReplyReader: ~Copyable {
     typealias Sink = (ByteView) throws(CommandFailure) -> Void
 
     private let socket: ClientSocket
+    /// Sends more of the request before the reader waits for the reply.
+    private let pump: (() throws(CommandFailure) -> Void)?
     private var input = ByteBuffer()
 
     private static let lineByteCountMax = 64 << 10
     private static let lineCountMax = 200
 
-    init(_ socket: ClientSocket) { self.socket = socket }
+    init(_ socket: ClientSocket, pump: (() throws(CommandFailure) -> Void)? = nil) {
+        self.socket = socket
+        self.pump = pump
+    }
 
     /// Reads the head; interim replies are passed over.
     mutating func head() throws(CommandFailure) -> ReplyHead {
@@ -67,7 +72,7 @@ struct ReplyReader: ~Copyable {
         repeat {
             try sink(input.view)
             input.removeAll()
-        } while try socket.read(into: &input)
+        } while try read()
     }
 
     private mutating func chunks(_ sink: Sink) throws(CommandFailure) {
@@ -107,8 +112,13 @@ struct ReplyReader: ~Copyable {
         }
     }
 
+    private mutating func read() throws(CommandFailure) -> Bool {
+        try pump?()
+        return try socket.read(into: &input)
+    }
+
     private mutating func fill() throws(CommandFailure) {
-        guard try socket.read(into: &input) else {
+        guard try read() else {
             throw CommandFailure(.unreachable, "the server went away before it had answered")
         }
     }

@@ -4,11 +4,18 @@ internal import HoldfastBasics
 internal import HoldfastRecords
 internal import HoldfastWire
 
-/// Tokens: made, listed, revoked.
+/// Tokens: made, listed, changed, revoked.
 enum TokenCommand {
     private static let place = [
         Flag("data", .text, "DIR", "directory of the database, which nobody serves")
     ]
+
+    private static let right = Flag(
+        "right",
+        .list,
+        "TREE=RIGHTS",
+        "read, write, seize, migrate, admin, with commas;\n* is every tree; repeatable"
+    )
 
     static let create = Command(
         name: "token create",
@@ -18,12 +25,7 @@ enum TokenCommand {
             Flag("for-user", .text, "NAME", "the user it stands for"),
             Flag("for-device", .text, "NAME", "the workstation that bears it"),
             Flag("for-integration", .text, "NAME", "or the machine or program that does"),
-            Flag(
-                "right",
-                .list,
-                "TREE=RIGHTS",
-                "read, write, seize, migrate, admin, with commas;\n* is every tree; repeatable"
-            ),
+            right,
             Flag("ends", .text, "TIME", "when it ends, as 2027-01-31T00:00:00Z (never)"),
         ] + place + Client.flags,
         notes: """
@@ -48,6 +50,21 @@ enum TokenCommand {
         flags: place + Client.flags,
         notes: Client.notes,
         run: runList
+    )
+
+    static let change = Command(
+        name: "token change",
+        summary: "Gives a token other rights; its secret stays.",
+        positionals: ["ID"],
+        flags: [right] + place + Client.flags,
+        notes: """
+            The rights are all it has from now on. Feeds that were opened by it end; a Swift mirror drops the trees
+            that it may not read any more, and fetches those that it may.
+
+              holdfast token change ID --right parts=read,write --right bins=read
+
+            """ + Client.notes,
+        run: runChange
     )
 
     static let revoke = Command(
@@ -80,10 +97,23 @@ enum TokenCommand {
     }
 
     @Sendable
-    private static func runRevoke(_ arguments: Arguments) throws(CommandFailure) {
+    private static func runChange(_ arguments: Arguments) throws(CommandFailure) {
+        let (id, rights) = (try id(arguments), try rights(arguments))
+        try keeper(arguments) { (keeper) throws(CommandFailure) in
+            try keeper.change(id, to: rights)
+        }
+    }
+
+    private static func id(_ arguments: Arguments) throws(CommandFailure) -> UniqueID {
         guard let id = Array(arguments.positionals[0].utf8).withView({ UniqueID($0) }) else {
             throw arguments.usage("ID is a token's UUID; `holdfast token list` shows it")
         }
+        return id
+    }
+
+    @Sendable
+    private static func runRevoke(_ arguments: Arguments) throws(CommandFailure) {
+        let id = try id(arguments)
         try keeper(arguments) { (keeper) throws(CommandFailure) in try keeper.revoke(id) }
     }
 

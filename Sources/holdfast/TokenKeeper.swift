@@ -12,6 +12,8 @@ protocol TokenKeeper {
     func create(_ request: TokenRequest) throws(CommandFailure) -> (id: String, secret: String)
     /// All of them, as JSON.
     func list() throws(CommandFailure) -> [String]
+    /// Gives one other rights.
+    func change(_ id: UniqueID, to rights: Rights) throws(CommandFailure)
     /// Takes one back.
     func revoke(_ id: UniqueID) throws(CommandFailure)
 }
@@ -45,9 +47,18 @@ struct ServerTokens: TokenKeeper {
         return lines
     }
 
+    func change(_ id: UniqueID, to rights: Rights) throws(CommandFailure) {
+        var body = ByteBuffer()
+        TokenPatch(rights).append(to: &body)
+        _ = try ask("PATCH", "/v1/tokens/\(id)", body.array)
+    }
+
     func revoke(_ id: UniqueID) throws(CommandFailure) {
         _ = try ask("DELETE", "/v1/tokens/\(id)", nil)
     }
+
+    private static let json = "application/json"
+    private static let patch = "application/merge-patch+json"
 
     private func ask(
         _ method: String,
@@ -58,7 +69,8 @@ struct ServerTokens: TokenKeeper {
         _ = try client.send(
             method,
             target,
-            fields: body == nil ? [] : [("content-type", "application/json")],
+            fields: body == nil
+                ? [] : [("content-type", method == "PATCH" ? Self.patch : Self.json)],
             body: body
         ) { (bytes: ByteView) throws(CommandFailure) in answer.append(bytes) }
         return answer.array
@@ -148,6 +160,10 @@ struct FolderTokens: TokenKeeper {
             throw CommandFailure(.damaged, "\(folder.path): a token is of a newer version")
         }
         return lines
+    }
+
+    func change(_ id: UniqueID, to rights: Rights) throws(CommandFailure) {
+        try submit(.change(id, rights), newChange())
     }
 
     func revoke(_ id: UniqueID) throws(CommandFailure) { try submit(.revoke(id), newChange()) }

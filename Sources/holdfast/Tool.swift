@@ -12,7 +12,7 @@ enum Tool {
         VerifyCommand.command, LogCommand.command, SalvageCommand.command,
         CompactCommand.command, BackupCommand.command, RestoreCommand.command,
         HealCommand.command,
-        TokenCommand.create, TokenCommand.list, TokenCommand.revoke,
+        TokenCommand.create, TokenCommand.list, TokenCommand.change, TokenCommand.revoke,
     ]
 
     /// Runs a command line without its first word; failures are told on standard error.

@@ -11,7 +11,6 @@ import json
 import os
 import socket
 import threading
-import time
 import unittest
 
 import websockets.exceptions
@@ -30,22 +29,11 @@ import rows_snapshots
 import rows_trees
 import rows_undo
 from contract import Contract
-from server import Server
-from table import Row, Table
+from server import wait_until
+from table import Row, ServedTable
 
 
-class APITest(Table):
-    saved = {}
-
-    @classmethod
-    def setUpClass(cls):
-        cls.server = Server()
-        cls.saved["origin"] = f"http://{cls.server.host}:{cls.server.port}"
-
-    @classmethod
-    def tearDownClass(cls):
-        assert cls.server.stop() == 0
-
+class APITest(ServedTable):
     def test_01_trees_are_declared(self):
         self.run_rows(rows_trees.DECLARE)
         self.run_rows(rows_trees.TREES)
@@ -96,10 +84,7 @@ class APITest(Table):
     def test_11a_leases_end(self):
         self.run_rows(rows_borrows.LEASES)
         ended, *rest = rows_borrows.LAPSED
-        limit = time.monotonic() + 60
-        while self.send(ended).status == 200:
-            self.assertLess(time.monotonic(), limit)
-            time.sleep(0.2)
+        wait_until(lambda: self.send(ended).status != 200, "the lease to end")
         self.run_rows([ended, *rest])
 
     def test_12_ranges(self):
@@ -201,18 +186,8 @@ class APITest(Table):
                 self.assertGreaterEqual(int(reached), seq + 1)
 
 
-class ListTest(Table):
+class ListTest(ServedTable):
     """A server of its own: every record counts."""
-
-    saved = {}
-
-    @classmethod
-    def setUpClass(cls):
-        cls.server = Server()
-
-    @classmethod
-    def tearDownClass(cls):
-        assert cls.server.stop() == 0
 
     def test_1_records_are_made(self):
         self.run_rows(rows_lists.PREPARE)
@@ -235,19 +210,10 @@ class ListTest(Table):
         many.check(self)
 
 
-class HistoryTest(Table):
+class HistoryTest(ServedTable):
     """A server of its own: its log is cut."""
 
-    saved = {}
-
-    @classmethod
-    def setUpClass(cls):
-        cls.server = Server("--segment-bytes", "65536", "--history-days", "0")
-        cls.saved["epoch"] = cls.server.epoch
-
-    @classmethod
-    def tearDownClass(cls):
-        assert cls.server.stop() == 0
+    flags = ("--segment-bytes", "65536", "--history-days", "0")
 
     def test_history(self):
         self.run_rows(rows_history.PREPARE)
@@ -258,19 +224,8 @@ class HistoryTest(Table):
         self.run_rows(rows_history.CUT)
 
 
-class UndoTest(Table):
+class UndoTest(ServedTable):
     """A server of its own: what is undone stands nowhere else."""
-
-    saved = {}
-
-    @classmethod
-    def setUpClass(cls):
-        cls.server = Server()
-        cls.saved["epoch"] = cls.server.epoch
-
-    @classmethod
-    def tearDownClass(cls):
-        assert cls.server.stop() == 0
 
     def test_1_commits_are_undone(self):
         self.run_rows(rows_undo.PREPARE)
@@ -289,19 +244,10 @@ class UndoTest(Table):
         self.run_rows(rows_undo.MANY)
 
 
-class SnapshotTest(Table):
+class SnapshotTest(ServedTable):
     """A server of its own: what is cut of its log is gone."""
 
-    saved = {}
-
-    @classmethod
-    def setUpClass(cls):
-        cls.server = Server("--segment-bytes", "65536", "--history-days", "0")
-        cls.saved["epoch"] = cls.server.epoch
-
-    @classmethod
-    def tearDownClass(cls):
-        assert cls.server.stop() == 0
+    flags = ("--segment-bytes", "65536", "--history-days", "0")
 
     def test_snapshots(self):
         self.run_rows(rows_snapshots.DECLARE)

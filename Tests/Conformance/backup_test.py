@@ -13,14 +13,13 @@ import signal
 import sys
 import tempfile
 import threading
-import time
 import unittest
 
 import requests
 import websockets.exceptions
 import websockets.sync.client
 
-from server import BINARY, REPOSITORY, Server, run
+from server import BINARY, REPOSITORY, Server, run, wait_until
 
 sys.path[:0] = [os.path.join(REPOSITORY, "Tests", each) for each in ("Scenario", "Tools")]
 os.environ.setdefault("HOLDFAST_BIN", BINARY)
@@ -105,13 +104,12 @@ class BackupTest(unittest.TestCase):
 
     def wait_for_head(self, mirror, server):
         """Until a mirror has all the server has; what that says of itself then."""
-        for _ in range(3000):
+        def reached():
             about = self.about(server)
             # What mirrors have settled becomes a commit now and then.
-            if mirror.run("status")["position"] == about["head"]:
-                return about
-            time.sleep(0.01)
-        self.fail(f"{mirror.run('status')} instead of {about['head']}")
+            return about if mirror.run("status")["position"] == about["head"] else None
+
+        return wait_until(reached, "the mirror to have all the server has")
 
     def exchange(self, server, method, path, body=None, **fields):
         connection = server.connection()
@@ -514,11 +512,9 @@ class BackupTest(unittest.TestCase):
         return target
 
     def wait_until_ahead(self, server, count):
-        for _ in range(3000):
-            if len(self.about(server)["healing"]["ahead"]) >= count:
-                return
-            time.sleep(0.01)
-        self.fail("no mirror has shown what it has")
+        wait_until(
+            lambda: len(self.about(server)["healing"]["ahead"]) >= count,
+            "mirrors to show what they have")
 
     def check_status(self, server, before):
         about = self.about(server)

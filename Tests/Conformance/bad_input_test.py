@@ -15,8 +15,7 @@ import raw
 import rows_bytes
 import rows_rfc
 from rows_trees import ANNA, BEN
-from server import Server
-from table import Row, Table
+from table import Row, ServedTable
 
 DEADLINES = ["--head-timeout", "2", "--body-timeout", "2"]
 
@@ -180,16 +179,8 @@ FRAMES = [
 ]
 
 
-class BadInputTest(Table):
-    saved = {}
-
-    @classmethod
-    def setUpClass(cls):
-        cls.server = Server(*DEADLINES)
-
-    @classmethod
-    def tearDownClass(cls):
-        assert cls.server.stop() == 0
+class BadInputTest(ServedTable):
+    flags = DEADLINES
 
     def unchanged(self, before):
         """The head stands, and the server answers."""
@@ -307,7 +298,7 @@ class BadInputTest(Table):
     def test_6b_a_start_that_never_comes(self):
         feed = raw.WebSocket(self.server)
         feed.wait_for("hello")
-        self.assertEqual(feed.end(), 4001)
+        self.assertEqual(feed.end(), 4408)
         feed.close()
 
     def test_6c_a_history_that_is_not_ours(self):

@@ -17,7 +17,7 @@ import uuid
 
 import values
 from server import Server
-from table import ANY, Row, Table
+from table import ANY, Row, ServedTable
 
 TABLE = {"Accept": "text/csv"}
 CSV = "text/csv"
@@ -202,17 +202,7 @@ def table(text):
     return list(csv.DictReader(io.StringIO(text, newline=""), strict=True))
 
 
-class CSVTest(Table):
-    saved = {}
-
-    @classmethod
-    def setUpClass(cls):
-        cls.server = Server()
-
-    @classmethod
-    def tearDownClass(cls):
-        assert cls.server.stop() == 0
-
+class CSVTest(ServedTable):
     def listed(self, target):
         reply = self.send(Row("a table", "GET", target, 200, headers=TABLE))
         self.assertEqual(reply.status, 200, reply.body)
@@ -355,18 +345,8 @@ class CSVTest(Table):
                 self.assertIn(count, (done["accepted"], done["refused"]))
 
 
-class RoundTripTest(Table):
+class RoundTripTest(ServedTable):
     """Values at random, to a table and back."""
-
-    saved = {}
-
-    @classmethod
-    def setUpClass(cls):
-        cls.server = Server()
-
-    @classmethod
-    def tearDownClass(cls):
-        assert cls.server.stop() == 0
 
     def records(self, tree):
         reply = self.send(Row("records", "GET", f"/v1/records/{tree}", 200,

@@ -15,8 +15,8 @@ import unittest
 
 import requests
 
-from server import Server
-from table import Row, Table
+from server import Server, wait_until
+from table import Row, ServedTable
 
 MEBIBYTE = 1 << 20
 
@@ -25,14 +25,6 @@ def private_kib(process):
     """Memory of a process that is no file's."""
     with open(f"/proc/{process.pid}/status", encoding="ascii") as file:
         return next(int(line.split()[1]) for line in file if line.startswith("RssAnon"))
-
-
-def wait_until(condition, seconds=30):
-    """Waits for something that must come about."""
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it never came about"
-        time.sleep(0.01)
 
 
 class FilesTest(unittest.TestCase):
@@ -119,7 +111,7 @@ class FilesTest(unittest.TestCase):
         path, url = self.make("cut", 3 * MEBIBYTE)
         connection = self.begin(path, url, MEBIBYTE + 12345)
         connection.close()
-        wait_until(lambda: self.offset(url) == MEBIBYTE + 12345)
+        wait_until(lambda: self.offset(url) == MEBIBYTE + 12345, "the first piece")
         self.assertEqual(self.curl("-C", str(self.offset(url)), "-T", path, url), 201)
         self.assertEqual(self.curl(url), 200)
         self.assertEqual(self.uploads(), [])
@@ -127,7 +119,7 @@ class FilesTest(unittest.TestCase):
     def test_an_upload_goes_on_after_the_server_was_killed(self):
         path, url = self.make("killed", 5 * MEBIBYTE)
         connection = self.begin(path, url, 4 * MEBIBYTE)
-        wait_until(lambda: self.offset(url) > 3 * MEBIBYTE)
+        wait_until(lambda: self.offset(url) > 3 * MEBIBYTE, "3 MiB to be there")
         self.server.process.send_signal(signal.SIGKILL)
         self.server.process.wait(timeout=30)
         self.server.stop()
@@ -159,18 +151,10 @@ class FilesTest(unittest.TestCase):
         self.assertEqual(requests.get(self.url(digest), timeout=30).content, content)
 
 
-class SmallFilesTest(Table):
+class SmallFilesTest(ServedTable):
     """A server that takes small files alone."""
 
-    saved = {}
-
-    @classmethod
-    def setUpClass(cls):
-        cls.server = Server("--max-file", "1000")
-
-    @classmethod
-    def tearDownClass(cls):
-        assert cls.server.stop() == 0
+    flags = ("--max-file", "1000")
 
     def test_the_limit(self):
         exact, more = b"a" * 1000, b"a" * 1001
@@ -187,7 +171,7 @@ class SmallFilesTest(Table):
         reply = requests.post(url, data=iter([b"a" * 600] * 2), timeout=30)
         self.assertEqual((reply.status_code, reply.json()["code"]), (413, "too-large"))
         folder = os.path.join(self.server.data, "files", "uploads")
-        wait_until(lambda: os.listdir(folder) == [])
+        self.assertEqual(os.listdir(folder), [], "nothing is kept once that is said")
 
 
 if __name__ == "__main__":

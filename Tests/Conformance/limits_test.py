@@ -12,7 +12,7 @@ import time
 import unittest
 
 import raw
-from server import Server, run
+from server import Server, run, wait_until
 
 WAIT = 30
 
@@ -239,10 +239,7 @@ class LimitsTest(unittest.TestCase):
         finally:
             for stream in streams:
                 stream.close()
-        end = time.monotonic() + WAIT
-        while self.pins() > 0:
-            self.assertLess(time.monotonic(), end)
-            time.sleep(0.01)
+        wait_until(lambda: self.pins() == 0, "what was pinned to be given back")
         stream, status = self.pinned()
         self.assertEqual(status, 200)
         stream.close()
@@ -297,10 +294,7 @@ class TimesTest(unittest.TestCase):
         reader.sendall(b"GET /v1/records/long HTTP/1.1\r\nHost: localhost\r\n"
                        b"Accept: application/x-ndjson\r\n\r\n")
         self.assertIn(b" 200 ", reader.recv(15))
-        end = time.monotonic() + WAIT
-        while self.count(server, "holdfast_pins") > 0:
-            self.assertLess(time.monotonic(), end)
-            time.sleep(0.01)
+        wait_until(lambda: self.count(server, "holdfast_pins") == 0, "the long read to end")
         # What it had been given comes, and no end that would make it look whole.
         received = b""
         try:
@@ -324,11 +318,8 @@ class TimesTest(unittest.TestCase):
             except BlockingIOError:
                 time.sleep(0.05)
         series = 'holdfast_http_requests_total{route="/v1/records/{tree}/{key}",code="200"}'
-        end = time.monotonic() + WAIT
-        while (count := self.count(server, series)) < at_least:
-            self.assertLess(time.monotonic(), end, count)
-            time.sleep(0.01)
-        return count
+        wait_until(lambda: self.count(server, series) >= at_least, f"{at_least} answers")
+        return self.count(server, series)
 
     def test_who_does_not_read_is_not_read_from(self):
         # Besides the limit there is what the system holds for the connection, some 300 kB.
@@ -361,10 +352,7 @@ class ConnectionsTest(unittest.TestCase):
         return stream
 
     def wait_for_pause(self, stream):
-        end = time.monotonic() + WAIT
-        while self.pauses(stream) == 0:
-            self.assertLess(time.monotonic(), end)
-            time.sleep(0.01)
+        wait_until(lambda: self.pauses(stream) > 0, "connections to wait")
 
     def check(self, server, room, reason):
         """So many are served; one more waits, and is served when another has gone."""

@@ -15,7 +15,7 @@ import unittest
 
 import raw
 from certificates import Certificates
-from server import BINARY, REPOSITORY, Server
+from server import BINARY, REPOSITORY, Server, wait_until
 
 DOCKER = os.path.join(REPOSITORY, "docker")
 WAIT = 30
@@ -232,14 +232,12 @@ class LogTest(Operating):
 
     def lines(self, count, path=None):
         """The lines of the access log, once there are so many."""
-        end = time.monotonic() + WAIT
-        while True:
+        def found():
             with open(path or self.path, encoding="utf-8") as file:
-                found = file.read().splitlines()
-            if len(found) >= count:
-                return found
-            self.assertLess(time.monotonic(), end, found)
-            time.sleep(0.01)
+                lines = file.read().splitlines()
+            return lines if len(lines) >= count else None
+
+        return wait_until(found, f"{count} lines of the access log")
 
     def test_json_lines(self):
         server = self.serve("--access-log", self.path, "--log-format", "json")
@@ -309,10 +307,7 @@ class LogTest(Operating):
         self.ask(server, "GET", "/livez")
         self.lines(2, moved)
         server.process.send_signal(signal.SIGHUP)
-        end = time.monotonic() + WAIT
-        while "serve.access.reopened" not in server.errors():
-            self.assertLess(time.monotonic(), end)
-            time.sleep(0.01)
+        wait_until(lambda: "serve.access.reopened" in server.errors(), "a new access log")
         self.ask(server, "GET", "/readyz")
         self.assertIn("/readyz", self.lines(1)[0])
         self.assertEqual(len(self.lines(2, moved)), 2)

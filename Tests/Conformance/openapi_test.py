@@ -10,7 +10,6 @@ import json
 import os
 import random
 import re
-import subprocess
 import sys
 import unittest
 
@@ -22,11 +21,9 @@ import check
 import values
 from contract import METHODS, Contract
 from rows_rights import as_, give
-from server import REPOSITORY, Server
-from table import Row, Table
+from table import Row, ServedTable
 
-sys.path.insert(0, os.path.join(REPOSITORY, "Tests", "Tools"))
-import contract_text  # noqa: E402
+import contract_text  # of Tests/Tools, whose place server.py knows
 
 PARTS = {"keys": "id", "versioned": True, "borrow": "optional", "schema": {
     "version": "1.0", "fields": [
@@ -64,18 +61,8 @@ class Document:
         return self.validator(name).is_valid(value)
 
 
-class ContractTest(Table):
+class ContractTest(ServedTable):
     """A server of its own: which trees there are is counted."""
-
-    saved = {}
-
-    @classmethod
-    def setUpClass(cls):
-        cls.server = Server()
-
-    @classmethod
-    def tearDownClass(cls):
-        assert cls.server.stop() == 0
 
     def document(self, **headers):
         reply = self.send(Row("the contract", "GET", "/v1/openapi.json", 200, headers=headers))
@@ -252,18 +239,8 @@ class ContractTest(Table):
         return int(reply["head"].split(":")[1]), reply["chain"]
 
 
-class ValueTest(Table):
+class ValueTest(ServedTable):
     """The server's word and the schema's, on values at random."""
-
-    saved = {}
-
-    @classmethod
-    def setUpClass(cls):
-        cls.server = Server()
-
-    @classmethod
-    def tearDownClass(cls):
-        assert cls.server.stop() == 0
 
     def judge(self, tree, texts):
         """Whether the server would take each value, by a job that does nothing."""

@@ -3,15 +3,17 @@
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 import tempfile
 import unittest
 
-from server import REPOSITORY, Server
+from server import BINARY, REPOSITORY, Server
 
 # `curl` fails here when the server refuses, so that no example only seems to work.
 PRELUDE = 'set -euo pipefail\ncurl() { command curl -sS --fail-with-body -m 30 "$@"; }\n'
+PRELUDE += f'holdfast() {{ HOLDFAST_URL=http://127.0.0.1:7070 {shlex.quote(os.path.abspath(BINARY))} "$@"; }}\n'
 BLOCK = re.compile(r"^```sh( refused)?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 REFUSED = 22
 

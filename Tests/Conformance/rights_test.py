@@ -14,16 +14,15 @@ import rows_rights
 from contract import Contract
 from rows_rights import CALLERS, WORDS, as_
 from server import Server, run
-from table import Row, Table
+from table import Row, ServedTable
 
 
-class RightsTest(Table):
-    saved = {}
+class RightsTest(ServedTable):
+    flags = ("--segment-bytes", "65536")
 
     @classmethod
     def setUpClass(cls):
-        cls.server = Server("--segment-bytes", "65536")
-        cls.saved["epoch"] = cls.server.epoch
+        super().setUpClass()
         cls.saved["token:unknown"] = "hf_" + "0" * 64
 
     @classmethod
@@ -37,7 +36,7 @@ class RightsTest(Table):
                 with open(os.path.join(folder, name), "rb") as file:
                     content = file.read()
                 found += [name for secret in secrets if secret[3:].encode() in content]
-        assert cls.server.stop() == 0
+        super().tearDownClass()
         assert not any(secret in log for secret in secrets), "a secret stands in the log"
         assert not found, f"a secret stands in {found}"
 

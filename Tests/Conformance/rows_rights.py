@@ -33,6 +33,7 @@ TELLS_OF_TREES = ("getSnapshot", "getViewer", "getViewerFile", "getDocumentation
 
 MISSING = (401, "token-missing")
 UNKNOWN = (401, "token-unknown")
+MERGE = "application/merge-patch+json"
 FORBIDDEN = (403, "forbidden")
 NO_TREE = (404, "unknown-tree")
 
@@ -88,7 +89,7 @@ def operations():
     uploads = {**token(FORBIDDEN), "other": 201, "writer": 201, "admin": 201}
     match = {"If-Match": '"${v:%s}"'}
     keep = {"save": {"v:%s": "version"}}
-    merge = {"type": "application/merge-patch+json"}
+    merge = {"type": MERGE}
     return [
         ("getServer", "GET", "/v1", {**open_(200), "unknown": UNKNOWN}, {}),
         ("getLive", "GET", "/livez", open_(200), {}),
@@ -211,6 +212,10 @@ def operations():
             "commits": 1, "has": {"token": re.compile("^hf_[0-9a-f]{64}$"), "user": "carl"},
             "save": {"token:revoked": "token", "revoked": "id"},
             "reply": {"Cache-Control": "no-store"}}),
+        ("patchToken", "PATCH", "/v1/tokens/${revoked}", everywhere("admin", 200), {
+            **merge, "json": {"rights": {"bins": ["write"]}}, "commits": 1,
+            "has": {"id": "${revoked}", "user": "carl", "rights": {"bins": ["read", "write"]}},
+            "lacks": ("token", "hash")}),
         ("deleteToken", "DELETE", "/v1/tokens/${revoked}", everywhere("admin", 204),
          {"commits": 1}),
         ("postFile", "POST", "/v1/files", uploads,
@@ -359,6 +364,26 @@ TOKENS = [
     Row("made again under the key of one that was revoked", "POST", "/v1/tokens", 404,
         "unknown-token", headers={**as_("admin"), "Idempotency-Key": "${u:second}"},
         json={"user": "b", "device": "b", "rights": {"*": ["read"]}}),
+    *(Row(name, "PATCH", target, status, code, headers={**as_("admin"), **headers}, json=json,
+          body=body, type=media)
+      for name, target, status, code, json, body, media, headers in (
+          ("rights taken from the last that may administer", "/v1/tokens/${u:first}", 409,
+           "last-admin", {"rights": {"*": ["read"]}}, None, MERGE, {}),
+          ("no rights", "/v1/tokens/${u:first}", 422, "bad-body", {"rights": {}}, None, MERGE, {}),
+          ("another user", "/v1/tokens/${u:first}", 422, "bad-body", {"user": "b"}, None, MERGE, {}),
+          ("rights that are no JSON", "/v1/tokens/${u:first}", 400, "bad-json", None, b"{", MERGE, {}),
+          ("rights of another type", "/v1/tokens/${u:first}", 415, "unsupported-media-type",
+           None, b"{}", "application/json", {}),
+          ("rights of none", "/v1/tokens/x", 400, "bad-parameter", {"rights": {"*": ["read"]}}, None,
+           MERGE, {}),
+          ("rights of one there is not", "/v1/tokens/${u:nothing}", 404, "unknown-token",
+           {"rights": {"*": ["read"]}}, None, MERGE, {}),
+          ("rights on too many trees, later", "/v1/tokens/${u:first}", 413, "too-large",
+           {"rights": {"*": ["admin"], **{f"t{n}": ["read"] for n in range(1001)}}}, None, MERGE, {}),
+          ("rights under another request's key", "/v1/tokens/${u:first}", 422,
+           "idempotency-mismatch", {"rights": {"*": ["admin"]}}, None, MERGE,
+           {"Idempotency-Key": "${u:first}"}),
+      )),
     Row("rights on too many trees", "POST", "/v1/tokens", 413, "too-large", headers=as_("admin"),
         json={"user": "a", "device": "b", "rights": {f"t{n}": ["read"] for n in range(1001)}}),
     Row("a token that is no JSON", "POST", "/v1/tokens", 400, "bad-json", headers=as_("admin"),

@@ -12,23 +12,13 @@ import unittest
 
 import check
 from rows_rights import schema
-from server import HERE, Server
-from table import Row, Table
+from server import HERE
+from table import Row, ServedTable
 
 SCHEMATHESIS = os.path.join(os.path.dirname(sys.executable), "st")
 
 
-class SchemathesisTest(Table):
-    saved = {}
-
-    @classmethod
-    def setUpClass(cls):
-        cls.server = Server()
-
-    @classmethod
-    def tearDownClass(cls):
-        assert cls.server.stop() == 0
-
+class SchemathesisTest(ServedTable):
     def test_no_check_fails(self):
         self.run_rows([
             Row("parts", "PUT", "/v1/trees/parts", 201, json=schema(0), commits=1),

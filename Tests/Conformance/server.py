@@ -5,12 +5,17 @@ import re
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 
 import recorder
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 REPOSITORY = os.path.dirname(os.path.dirname(HERE))
+sys.path.append(os.path.join(REPOSITORY, "Tests", "Tools"))
+
+from served import wait_until  # noqa: E402,F401 - for the tests, which wait alike
+
 BINARY = os.environ.get("HOLDFAST_BIN", os.path.join(REPOSITORY, ".build", "debug", "holdfast"))
 READY = re.compile(
     r"ready https?://([^:]+):(\d+) databaseID=([0-9a-f-]{36}) epoch=([0-9a-z]{13}) head=(\S+)")

@@ -15,22 +15,13 @@ import time
 import unittest
 
 import raw
-from server import BINARY, REPOSITORY, Server
+from server import BINARY, REPOSITORY, Server, wait_until
 
 sys.path.append(os.path.join(REPOSITORY, "Tests", "Scenario"))
-sys.path.append(os.path.join(REPOSITORY, "Tests", "Tools"))
 
 from mirrors import Mirror  # noqa: E402
 
 WAIT = 30
-
-
-def wait_until(is_so, what):
-    """Waits for a condition, with a bound that only a failure reaches."""
-    end = time.monotonic() + WAIT
-    while not is_so():
-        assert time.monotonic() < end, what
-        time.sleep(0.01)
 
 
 class Ending(unittest.TestCase):
@@ -234,6 +225,21 @@ class ReloadTest(Ending):
         self.configure()
         self.reload(server, "serve.reload.done")
         self.assertEqual(self.ask(server, "PUT", "/v1/records/notes/b", large, **absent)[0], 201)
+        self.assertEqual(server.stop(), 0)
+
+    def test_rates_change_while_it_runs(self):
+        def asked(server):
+            return [self.ask(server, "GET", "/v1")[0] for _ in range(5)]
+        self.configure()
+        server = self.serve("--config", self.file)
+        self.assertEqual(asked(server), [200] * 5)
+        # The next one is let in a minute later.
+        self.configure(addressRate=0.0167)
+        self.reload(server, "serve.reload.done")
+        self.assertEqual(asked(server), [200, 429, 429, 429, 429])
+        self.configure()
+        self.reload(server, "serve.reload.done")
+        self.assertEqual(asked(server), [200] * 5)
         self.assertEqual(server.stop(), 0)
 
     def test_a_file_with_a_mistake_changes_nothing(self):

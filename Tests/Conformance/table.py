@@ -13,6 +13,8 @@ import typing
 import unittest
 import uuid
 
+from server import Server
+
 ANY = type("Any", (), {"__repr__": lambda self: "anything"})()
 PLACE = re.compile(r"\$\{([^}]+)\}")
 
@@ -168,6 +170,25 @@ class Table(unittest.TestCase):
                 self.saved[name] = tag.strip('"') if tag else reply.json["version"]
             else:
                 self.saved[name] = at(reply.json, source)
+
+
+class ServedTable(Table):
+    """Runs rows against a server of the class's own, started with its `flags`.
+
+    `saved` begins with the server's `origin` and `epoch`.
+    """
+
+    flags = ()
+
+    @classmethod
+    def setUpClass(cls):
+        cls.server = Server(*cls.flags)
+        cls.saved = {
+            "origin": f"http://{cls.server.host}:{cls.server.port}", "epoch": cls.server.epoch}
+
+    @classmethod
+    def tearDownClass(cls):
+        assert cls.server.stop() == 0
 
 
 class Missing:

@@ -9,14 +9,13 @@ import socket
 import ssl
 import subprocess
 import tempfile
-import time
 import unittest
 
 import requests
 import websockets.sync.client
 
 from certificates import Certificates
-from server import Server, run
+from server import Server, run, wait_until
 
 
 def tool(*words, given=b""):
@@ -57,10 +56,7 @@ class TLSTest(unittest.TestCase):
 
     def wait_for(self, word, server):
         """Waits until the server's log has a word."""
-        end = time.monotonic() + 30
-        while word not in server.errors():
-            self.assertLess(time.monotonic(), end, server.errors())
-            time.sleep(0.01)
+        wait_until(lambda: word in server.errors(), f"{word} in the log")
 
     def test_versions_and_ciphers(self):
         for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):

@@ -22,21 +22,6 @@ private struct Sheet: Record {
 }
 
 @Suite struct DatabaseFileTests {
-    private func expectRefusal(
-        _ code: Refusal.Code,
-        _ location: SourceLocation = #_sourceLocation,
-        _ body: () async throws -> Void
-    ) async {
-        let error = await #expect(throws: DatabaseError.self, sourceLocation: location) {
-            try await body()
-        }
-        guard case .refused(let refusal) = error else {
-            Issue.record("\(String(describing: error))", sourceLocation: location)
-            return
-        }
-        #expect(refusal.code == code, sourceLocation: location)
-    }
-
     @Test("What is attached is named by values, read in parts and whole, and outlives the process")
     func attaches() async throws {
         let folder = try Folder()

@@ -5,6 +5,7 @@ import HoldfastCommitLog
 import HoldfastRecords
 import HoldfastStorage
 import HoldfastStore
+import HoldfastTestSupport
 import Testing
 
 @testable import HoldfastEmbedded
@@ -37,21 +38,6 @@ private struct Later: Record {
             trees: trees,
             lookingEvery: interval
         )
-    }
-
-    private func expectRefusal(
-        _ code: HoldfastEmbedded.Refusal.Code,
-        _ location: SourceLocation = #_sourceLocation,
-        _ body: () async throws -> Void
-    ) async {
-        let error = await #expect(throws: DatabaseError.self, sourceLocation: location) {
-            try await body()
-        }
-        guard case .refused(let refusal) = error else {
-            Issue.record("\(String(describing: error))", sourceLocation: location)
-            return
-        }
-        #expect(refusal.code == code, sourceLocation: location)
     }
 
     @Test("Reads, indexes and queries follow the writing database at every look")

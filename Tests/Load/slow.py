@@ -181,4 +181,4 @@ def told(name, connections):
         if name in ("head", "second head", "body", "chunks"):
             assert b"HTTP/1.1 408 " in slow.received, (name, slow.received)
         elif name == "start":
-            assert slow.received.endswith((4001).to_bytes(2, "big")), (name, slow.received[-80:])
+            assert slow.received.endswith((4408).to_bytes(2, "big")), (name, slow.received[-80:])

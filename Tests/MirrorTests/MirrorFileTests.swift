@@ -63,18 +63,6 @@ private struct Note: Record, Hashable {
         }
     }
 
-    private func expectRefusal(
-        _ code: Refusal.Code,
-        _ body: () async throws -> Void
-    ) async {
-        let error = await #expect(throws: DatabaseError.self) { try await body() }
-        guard case .refused(let refusal) = error else {
-            Issue.record("\(String(describing: error))")
-            return
-        }
-        #expect(refusal.code == code)
-    }
-
     @Test("What is attached without a server goes there first, and whoever asks gets it")
     func offline() async throws {
         let disk = SimulatedDisk()

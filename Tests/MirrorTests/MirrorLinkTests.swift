@@ -334,6 +334,7 @@ import Testing
         server.join()
         #expect(!LinkEnd.refused(status: 401, detail: "").mayRetry)
         #expect(!LinkEnd.bye(code: MirrorEnd.diverged, detail: "").mayRetry)
+        #expect(LinkEnd.bye(code: MirrorEnd.stalled, detail: "").mayRetry)
     }
 
     @Test("Who was told of a healing, and then that the histories differ, asks again")

@@ -92,8 +92,10 @@ private final class Folder {
         try server.stop()
         try await db.write { tx in try tx.update(key) { $0.text = "offline" } }
         let again = try Self.server(Self.files.renewed, disk: disk, port: port)
-        try await eventually("it is confirmed") { try db.record(key)?.meta.pending == false }
-        try await eventually("the other has it") {
+        try await eventually("it is confirmed; \(db.status)") {
+            try db.record(key)?.meta.pending == false
+        }
+        try await eventually("the other has it; \(other.status)") {
             try other.record(key)?.value.text == "offline"
         }
         try await db.close()

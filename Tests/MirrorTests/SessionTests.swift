@@ -56,11 +56,14 @@ final class MirrorFolder {
     }
 }
 
-/// Waits until something holds.
-func eventually(_ what: String, _ test: () throws -> Bool) async throws {
+/// Waits until something holds; when it never does, `what` is asked how it stands by then.
+func eventually(
+    _ what: @autoclosure () -> String,
+    _ test: () throws -> Bool
+) async throws {
     let end = ContinuousClock.now + .seconds(300)
     while try !test() {
-        guard ContinuousClock.now < end else { throw Disagreement("never: \(what)") }
+        guard ContinuousClock.now < end else { throw Disagreement("never: \(what())") }
         try await Task.sleep(for: .milliseconds(2))
     }
 }

@@ -400,6 +400,16 @@ import Testing
         try server.stop(withinSeconds: 0.1)
     }
 
+    @Test("A mirror that is too busy to introduce itself is asked to come again")
+    func silent() throws {
+        let server = try TestServer { $0.headSeconds = 0.1 }
+        let mirror = try TestMirror(server.address)
+        #expect(try mirror.bye() == 4408)
+        while try mirror.next() != nil {}
+        #expect(mirror.closeCode == 4408)
+        try server.stop(withinSeconds: 0.1)
+    }
+
     @Test("The handshake: a stranger's page, another subprotocol and two names are refused")
     func handshake() throws {
         let server = try Self.server()

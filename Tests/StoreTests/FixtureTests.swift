@@ -123,7 +123,7 @@ import Testing
             // The first three nobody writes yet; tokens came after it was made.
             let later: Set<Label> = [
                 .recall, .seize, .setHolder, .createToken, .revokeToken, .undo, .storeFile,
-                .collectFile,
+                .collectFile, .changeToken,
             ]
             #expect(Set(Label.allCases).subtracting(labels) == later)
             try store.close()

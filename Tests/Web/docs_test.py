@@ -5,56 +5,35 @@ Runs as viewer_test.py does.
 """
 
 import json
-import pathlib
 import re
 import subprocess
-import sys
 import unittest
 import urllib.error
 import urllib.parse
 import urllib.request
 
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT / "Tests" / "Tools"), str(ROOT / "sdk" / "sample")]
+from browser import ROOT, BrowserTests, declare_sample
+from served import Server
 
-import load  # noqa: E402
-from served import Server  # noqa: E402
-
-CHROMIUM = "/usr/bin/chromium"
-WAIT_MILLISECONDS = 30_000
 ALL = ["read", "write", "seize", "migrate", "admin"]
 
 
-class DocumentationTests(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.playwright = cls.enterClassContext(sync_playwright())
-        cls.browser = cls.playwright.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox"])
-        cls.addClassCleanup(cls.browser.close)
-        expect.set_options(timeout=WAIT_MILLISECONDS)
-
+class DocumentationTests(BrowserTests):
     def setUp(self):
         self.server = self.enterContext(Server())
-        load.Server(self.server.url).declare(json.loads(load.TREES.read_text()))
+        declare_sample(self.server)
         self.page = self.open_page()
 
     def open_page(self, **options):
-        context = self.browser.new_context(**options)
-        self.addCleanup(context.close)
-        page = context.new_page()
-        page.set_default_timeout(WAIT_MILLISECONDS)
-        self.complaints, self.hosts = [], set()
-        page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        page.on("console", lambda message: self.complaints.append(message.text)
-                if message.type == "error" and "status of 401" not in message.text else None)
+        page = self.new_page(**options)
+        self.hosts = set()
         page.on("request", lambda request: self.hosts.add(urllib.parse.urlsplit(request.url).netloc))
         return page
 
     def tearDown(self):
-        self.assertEqual(self.complaints, [])
+        super().tearDown()
         self.assertLessEqual(self.hosts, {self.server.address}, "nothing comes from elsewhere")
 
     def go(self, place=""):

@@ -4,18 +4,10 @@
 Runs as viewer_test.py does.
 """
 
-import pathlib
-import sys
 import unittest
 
-from playwright.sync_api import sync_playwright
-
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT / "Tests" / "Tools")]
-
-from served import Server, wait_until  # noqa: E402
-
-CHROMIUM = "/usr/bin/chromium"
+from browser import BrowserTests
+from served import Server, wait_until
 
 LISTEN = """(since) => {
   window.got = []; window.opened = 0; window.bye = [];
@@ -28,21 +20,16 @@ LISTEN = """(since) => {
 }"""
 
 
-class EventSourceTests(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.playwright = cls.enterClassContext(sync_playwright())
-        cls.browser = cls.playwright.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox"])
-        cls.addClassCleanup(cls.browser.close)
+class EventSourceTests(BrowserTests):
+    # Connections fail while the server is away; an icon is asked for, and there is none.
+    expected = "ERR_|status of 404"
 
     def setUp(self):
         self.server = self.enterContext(Server("--heartbeat", "0.5"))
         self.anna = self.server.client("anna", "PC-12")
         self.addCleanup(self.anna.close)
         self.anna.put("/v1/trees/notes", {"keys": "name"})
-        self.page = self.browser.new_page()
-        self.addCleanup(self.page.close)
+        self.page = self.new_page()
         # A page of the server that does nothing itself.
         self.page.goto(self.server.url + "/livez")
         self.epoch = self.anna.get("/v1").document["epoch"]

@@ -3,72 +3,45 @@
 
     HOLDFAST_BIN=.build/release/holdfast python3 Tests/Web/viewer_test.py
 
-Needs Debian's chromium (`apt-get install --no-install-recommends chromium fonts-dejavu-core`) and
-playwright from PyPI (Tests/requirements.txt); no browser is downloaded. Every request the page
+What it needs stands in browser.py. Every request the page
 makes is recorded, so that a test can say which ones were not made. Nothing here sleeps: each test
 waits for what it expects to see.
 """
 
 import json
-import pathlib
 import re
-import sys
 import unittest
 import urllib.parse
 import urllib.request
 import uuid
 
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT / "Tests" / "Tools"), str(ROOT / "sdk" / "sample")]
-
-import load  # noqa: E402
-from served import Server, record_path, seq_of  # noqa: E402
-
-CHROMIUM = "/usr/bin/chromium"
-WAIT_MILLISECONDS = 30_000
+from browser import BrowserTests, declare_sample
+import load
+from served import Server, record_path, seq_of
 
 
-class ViewerTests(unittest.TestCase):
+class ViewerTests(BrowserTests):
     """Each test has a server of its own with the sample in it, and a page of its own."""
 
-    @classmethod
-    def setUpClass(cls):
-        cls.playwright = cls.enterClassContext(sync_playwright())
-        cls.browser = cls.playwright.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox"])
-        cls.addClassCleanup(cls.browser.close)
-        expect.set_options(timeout=WAIT_MILLISECONDS)
+    # Connections fail while the server is away.
+    expected = r"ERR_CONNECTION|WebSocket connection to|status of 401"
 
     def setUp(self):
         self.server = self.enterContext(Server())
-        loader = load.Server(self.server.url)
-        loader.declare(json.loads(load.TREES.read_text()))
-        load.load_sample(loader, load.Progress())
+        load.load_sample(declare_sample(self.server), load.Progress())
         self.anna = self.server.client("anna", "PC-12")
         self.addCleanup(self.anna.close)
         self.page = self.open_page()
 
     def open_page(self, **options):
         """A page that records its requests, the frames it sends, and whatever goes wrong in it."""
-        context = self.browser.new_context(**options)
-        self.addCleanup(context.close)
-        page = context.new_page()
-        page.set_default_timeout(WAIT_MILLISECONDS)
-        self.requests, self.starts, self.received, self.complaints = [], [], [], []
+        page = self.new_page(**options)
+        self.requests, self.starts, self.received = [], [], []
         page.on("request", lambda request: self.requests.append(request.url))
-        page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        page.on("console", self.hear)
         page.on("websocket", self.watch)
         return page
-
-    def hear(self, message):
-        """Keeps errors the page reports, but for connections that fail while the server is away."""
-        is_connection = re.search(
-            r"ERR_CONNECTION|WebSocket connection to|status of 401", message.text)
-        if message.type == "error" and not is_connection:
-            self.complaints.append(message.text)
 
     def watch(self, socket):
         def sent(frame):
@@ -83,9 +56,6 @@ class ViewerTests(unittest.TestCase):
 
         socket.on("framesent", sent)
         socket.on("framereceived", received)
-
-    def tearDown(self):
-        self.assertEqual(self.complaints, [])
 
     def go(self, address):
         self.page.goto(f"{self.server.url}/{address}")

@@ -174,6 +174,18 @@ import Testing
                 settled: 9
             )
         ),
+        .welcome(
+            MirrorWelcome(
+                databaseID: Sample.databaseID,
+                application: "stockroom",
+                head: Sample.position(1),
+                chain: Sample.chain,
+                oldest: Sample.position(0),
+                heartbeatSeconds: 15,
+                settled: 0,
+                opens: ["bins", "parts"]
+            )
+        ),
         .commits([[1, 2, 3], [], Array(repeating: 7, count: 300)]),
         .head(MirrorHead(seq: 5, chain: Sample.chain)),
         .head(
