@@ -10,7 +10,8 @@ extension Database {
     public enum Wait: Hashable, Sendable {
         /// Throw at once.
         case refuse
-        /// Join the line, and wait for as long as it takes.
+        /// Join the line, and wait for as long as it takes; also for the server, when it is out of
+        /// reach: the wish goes to it on reconnecting.
         case queue
         /// Join the line, and leave it after so long.
         case queueFor(Duration)
@@ -25,7 +26,8 @@ extension Database {
     ///   - due: When it should be back, to the millisecond.
     /// - Returns: The borrow; the record as read from now on is the one to go out from.
     /// - Throws: `refused` with `borrowed` (the holder, or the wait was given up), `not-found`;
-    ///   `offline`, `poisoned`, `full`, `closed`.
+    ///   `offline` (also when a wait was given up without the server), `poisoned`, `full`,
+    ///   `closed`.
     public func borrow<R: Record>(
         _ key: Key<R>,
         wait: Wait = .refuse,
@@ -263,9 +265,16 @@ extension Database {
     ) async throws(DatabaseError) -> Bool {
         while true {
             try checkOpen()
-            let count = news.count
+            let (count, statusCount) = (news.count, authority.statusChanges.count)
             if Task.isCancelled { return false }
-            if lines.isFirst(key, operation.borrow), try await isHeld(operation) { return true }
+            do throws(DatabaseError) {
+                if lines.isFirst(key, operation.borrow), try await isHeld(operation) { return true }
+            } catch .offline {
+                // A server that will have nothing of this mirror is not waited for.
+                if case .refused = authority.status { throw .offline }
+                await authority.statusChanges.wait(past: statusCount)
+                continue
+            }
             await news.wait(past: count)
         }
     }

@@ -302,15 +302,13 @@ extension LoopServer {
     private func namedKey() throws(RequestRefusal) -> (TreeName, RecordKey) {
         let name = try Parameters.tree(target.segment(2))
         let revision = try Parameters.single(target, "revision")
-        let declaration = try store.read { reader throws(RequestRefusal) in
-            try findTree(name, reader).declaration
+        let (kind, isVersioned) = try store.read { reader throws(RequestRefusal) in
+            let tree = try findTree(name, reader)
+            return (tree.declaration.keys, tree.declaration.isVersioned)
         }
         let key = try shaped { () throws(ShapeRefusal) in
-            try KeyChoice(
-                path: target.segment(3),
-                kind: declaration.keys,
-                revision: revision
-            ).key(isVersioned: declaration.isVersioned)
+            try KeyChoice(path: target.segment(3), kind: kind, revision: revision)
+                .key(isVersioned: isVersioned)
         }
         return (name, key)
     }

@@ -91,14 +91,10 @@ extension LoopServer {
             switch result {
             case .created(let tree, let key):
                 reply.status = .created
-                appendLocation(tree, key)
-                describe(call, tree, key, position)
-                return
+                return describe(call, tree, key, position)
             case .changed(let tree, let key):
                 reply.status = .ok
-                appendLocation(tree, key)
-                describe(call, tree, key, position)
-                return
+                return describe(call, tree, key, position)
             case .deleted:
                 reply.status = .noContent
                 return
@@ -107,14 +103,8 @@ extension LoopServer {
         }
     }
 
-    private func appendLocation(_ tree: TreeName, _ key: RecordKey) {
-        let isVersioned = store.read { $0.state.tree(tree)?.declaration.isVersioned ?? false }
-        reply.fields.append("location: ")
-        HeaderText.appendLocation(tree, key, isVersioned: isVersioned, to: &reply.fields)
-        reply.fields.append("\r\n")
-    }
-
-    /// What the record is now, in header fields; its value too, for callers that prefer it.
+    /// Where the record is, and what it is now, in header fields; its value too, for callers that
+    /// prefer it.
     private func describe(
         _ call: Call,
         _ tree: TreeName,
@@ -122,9 +112,9 @@ extension LoopServer {
         _ position: Position
     ) {
         store.read { reader in
-            guard let state = reader.state.tree(tree),
-                let location = reader.state.location(state, key)
-            else { return }
+            let state = reader.state.tree(tree)
+            appendLocation(tree, key, isVersioned: state?.declaration.isVersioned ?? false)
+            guard let state, let location = reader.state.location(state, key) else { return }
             reader.withEffect(at: location) { effect, commit in
                 // A resend names what its change made, which may have changed since.
                 guard effect.isSet, commit.seq == position.seq else {
@@ -137,6 +127,12 @@ extension LoopServer {
                 reply.body.append(effect.value)
             }
         }
+    }
+
+    private func appendLocation(_ tree: TreeName, _ key: RecordKey, isVersioned: Bool) {
+        reply.fields.append("location: ")
+        HeaderText.appendLocation(tree, key, isVersioned: isVersioned, to: &reply.fields)
+        reply.fields.append("\r\n")
     }
 
     // MARK: Envelopes
