@@ -38,30 +38,6 @@ private final class Folder {
 }
 
 @Suite(.serialized) struct TokenConnectTests {
-    private static func give(
-        _ server: TestServer,
-        _ user: String,
-        _ rights: Rights
-    ) throws -> (id: UniqueID, secret: String) {
-        let secret = TokenSecret(random: SystemRandom())
-        let id = UniqueID.version7(milliseconds: 1, random: SystemRandom())
-        let token = TokenRecord(
-            id: id,
-            hash: secret.hash,
-            user: user,
-            bearer: .device("desk"),
-            rights: rights
-        )
-        let submission = server.store.submit(
-            .create(token),
-            Change(id: id, why: "hired", operations: []),
-            by: Caller(user: "op", device: "desk"),
-            rights: nil
-        )
-        guard case .accepted = submission else { throw Disagreement("\(submission)") }
-        return (id, secret.text)
-    }
-
     private static func connect(
         _ server: TestServer,
         _ folder: Folder,
@@ -81,15 +57,15 @@ private final class Folder {
     @Test("A mirror of everything follows past tokens given out, and ends when its own is revoked")
     func follows() async throws {
         let server = try TestServer { $0.heartbeatSeconds = 0.2 }
-        let (_, admin) = try Self.give(server, "op", Rights(everywhere: Set(Right.allCases)))
-        let (id, secret) = try Self.give(server, "anna", Rights(everywhere: [.write, .admin]))
+        let (_, admin) = try server.giveToken("op", Rights(everywhere: Set(Right.allCases)))
+        let (id, secret) = try server.giveToken("anna", Rights(everywhere: [.write, .admin]))
         let folder = try Folder()
         let db = try await Self.connect(server, folder, secret)
         try await db.firstSync()
         let key: Key<Rack> = "A1"
         try await db.write { tx in try tx.create(Rack(text: "one"), at: key) }.accepted()
         for number in 0..<5 {
-            _ = try Self.give(server, "user \(number)", Rights(everywhere: [.read]))
+            _ = try server.giveToken("user \(number)", Rights(everywhere: [.read]))
             try await db.write { tx in try tx.update(key) { $0.text = "\(number)" } }.accepted()
         }
         try await eventually("all of it is here") { try db.record(key)?.value.text == "4" }
@@ -106,7 +82,7 @@ private final class Folder {
         #expect(try db.record(key)?.value.text == "4")
         try await db.close()
         // With another token it goes on where it was.
-        let (_, next) = try Self.give(server, "anna", Rights(everywhere: [.write]))
+        let (_, next) = try server.giveToken("anna", Rights(everywhere: [.write]))
         let again = try await Self.connect(server, folder, next)
         try await eventually("it is live again") { again.status == .live }
         try await again.close()
@@ -117,7 +93,7 @@ private final class Folder {
     func learns() async throws {
         let disk = SimulatedDisk()
         var server = try TestServer(disk: disk)
-        let (_, secret) = try Self.give(server, "zoë 1", Rights(everywhere: [.write, .admin]))
+        let (_, secret) = try server.giveToken("zoë 1", Rights(everywhere: [.write, .admin]))
         let folder = try Folder()
         let (address, path) = (server.address, folder.path + "/m")
         let port = try #require(UInt16(address.split(separator: ":").last ?? ""))
@@ -161,8 +137,8 @@ private final class Folder {
     @Test("Without a token, or as another user, a mirror is refused and says why")
     func refused() async throws {
         let server = try TestServer()
-        _ = try Self.give(server, "op", Rights(everywhere: Set(Right.allCases)))
-        let (_, secret) = try Self.give(server, "anna", Rights(everywhere: [.write, .admin]))
+        _ = try server.giveToken("op", Rights(everywhere: Set(Right.allCases)))
+        let (_, secret) = try server.giveToken("anna", Rights(everywhere: [.write, .admin]))
         let folder = try Folder()
         for (token, user) in [(nil, "anna"), ("hf_none", "ben")] as [(String?, String)] {
             await #expect(throws: DatabaseError.self) {

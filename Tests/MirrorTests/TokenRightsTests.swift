@@ -42,8 +42,8 @@ private struct Sheet: HoldfastEmbedded.Record, Hashable {
         init(_ rights: Rights) async throws {
             server = try TestServer(disk: disk) { $0.heartbeatSeconds = 0.3 }
             port = try #require(UInt16(server.address.split(separator: ":").last ?? ""))
-            admin = try Self.give(server, "op", Rights(everywhere: Set(Right.allCases))).secret
-            (id, secret) = try Self.give(server, "anna", rights)
+            admin = try server.giveToken("op", Rights(everywhere: Set(Right.allCases))).secret
+            (id, secret) = try server.giveToken("anna", rights)
             let all = try await Self.connect("op", admin, folder, port, .all)
             try await all.firstSync()
             for number in 0..<TokenRightsTests.longCount {
@@ -63,34 +63,6 @@ private struct Sheet: HoldfastEmbedded.Record, Hashable {
             try await made.accepted()
             bin = made.value
             try await all.close()
-        }
-
-        private static func give(
-            _ server: TestServer,
-            _ user: String,
-            _ rights: Rights
-        ) throws -> (id: UniqueID, secret: String) {
-            let secret = TokenSecret(random: SystemRandom())
-            let id = UniqueID.version7(milliseconds: 1, random: SystemRandom())
-            let token = TokenRecord(
-                id: id,
-                hash: secret.hash,
-                user: user,
-                bearer: .device("desk"),
-                rights: rights
-            )
-            try submit(server, .create(token), id)
-            return (id, secret.text)
-        }
-
-        private static func submit(_ server: TestServer, _ act: TokenAct, _ id: UniqueID) throws {
-            let submission = server.store.submit(
-                act,
-                Change(id: id, operations: []),
-                by: Caller(user: "op", device: "desk"),
-                rights: nil
-            )
-            guard case .accepted = submission else { throw Disagreement("\(submission)") }
         }
 
         private static func connect(
@@ -122,14 +94,15 @@ private struct Sheet: HoldfastEmbedded.Record, Hashable {
             try await Self.connect(name, secret, folder, port, copying)
         }
 
-        /// Gives the token other rights.
-        func change(_ rights: Rights) throws {
-            try Self.submit(
-                server,
-                .change(id, rights),
-                .version7(milliseconds: 2, random: SystemRandom())
-            )
+        /// A mirror that has everything there is for it, and is closed.
+        func mirrored(_ copying: MirroredTrees = .all) async throws {
+            let db = try await connect(copying)
+            try await db.firstSync()
+            try await db.close()
         }
+
+        /// Gives the token other rights.
+        func change(_ rights: Rights) throws { try server.submit(.change(id, rights)) }
 
         func stop() throws { try server.stop() }
 
@@ -259,12 +232,10 @@ private struct Sheet: HoldfastEmbedded.Record, Hashable {
     @Test("Rights narrowed while a mirror was closed: what it has serves until it is told")
     func narrowedMeanwhile() async throws {
         let scene = try await Scene(Self.both)
-        var db = try await scene.connect(.listed)
-        try await db.firstSync()
-        try await db.close()
+        try await scene.mirrored(.listed)
         try scene.change(Self.binsAlone)
         try scene.stop()
-        db = try await scene.connect(.listed)
+        var db = try await scene.connect(.listed)
         #expect(try db.record(label)?.value.text == Self.marker + "-7")
         try await db.close()
         #expect(try scene.holds(Self.marker))
@@ -284,11 +255,9 @@ private struct Sheet: HoldfastEmbedded.Record, Hashable {
     @Test("What was written offline to a tree that goes is stranded, and can be offered again")
     func pending() async throws {
         let scene = try await Scene(Self.both)
-        var db = try await scene.connect()
-        try await db.firstSync()
-        try await db.close()
+        try await scene.mirrored()
         try scene.stop()
-        db = try await scene.connect()
+        var db = try await scene.connect()
         try await db.write { tx in try tx.update(label) { $0.text = "mine" } }
         try await db.write { tx in try tx.update(label) { $0.text = "mine again" } }
         let shared = try await db.write { tx in
@@ -365,11 +334,9 @@ private struct Sheet: HoldfastEmbedded.Record, Hashable {
     @Test("Rights that were widened while a mirror was closed bring trees in before the first sync")
     func widenedMeanwhile() async throws {
         let scene = try await Scene(Self.binsAlone)
-        var db = try await scene.connect(.listed)
-        try await db.firstSync()
-        try await db.close()
+        try await scene.mirrored(.listed)
         try scene.change(Self.both)
-        db = try await scene.connect(.listed)
+        let db = try await scene.connect(.listed)
         try await db.firstSync()
         #expect(try db.tree(SessionLabel.self).all.fetch().count == Self.labelCount)
         try await db.close()
@@ -379,11 +346,9 @@ private struct Sheet: HoldfastEmbedded.Record, Hashable {
     @Test("A token that opens none of the trees ends the mirror; what waits is sent later")
     func nothingLeft() async throws {
         let scene = try await Scene(Self.both)
-        var db = try await scene.connect()
-        try await db.firstSync()
-        try await db.close()
+        try await scene.mirrored()
         try scene.stop()
-        db = try await scene.connect()
+        var db = try await scene.connect()
         let made = try await db.write { tx in try tx.create(SessionBin(place: "waits")) }
         try await db.close()
         try scene.start()
