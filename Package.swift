@@ -86,14 +86,26 @@ let libraries: [Target] = layers.map { folder, mayImport in
 
 let everything: [Target.Dependency] = layers.map { .byName(name: target($0.folder)) }
 
-let executables: [Target] = ["holdfast", "holdfast-bench"].map { name in
+// HOLDFAST_SUITES names the suites that are built, and with them no other program than the server: a
+// sanitizer's build would take as long as what it runs (`.ci/sanitize`).
+let chosenSuites = Context.environment["HOLDFAST_SUITES"]?.split(separator: " ").map(String.init)
+
+func executable(_ name: String, _ path: String, _ dependencies: [Target.Dependency]) -> Target {
     .executableTarget(
         name: name,
-        dependencies: everything,
-        path: "Sources/" + name,
+        dependencies: dependencies,
+        path: path,
         swiftSettings: settings
     )
 }
+
+let server = executable("holdfast", "Sources/holdfast", everything)
+let otherExecutables = [
+    executable("holdfast-bench", "Sources/holdfast-bench", everything),
+    // A mirror as a process of its own, for Tests/Scenario/mirror_test.py.
+    executable("holdfast-mirror-driver", "Tests/MirrorDriver", ["Holdfast"]),
+]
+let executables = [server] + (chosenSuites == nil ? otherExecutables : [])
 
 // One unit test target per source target, and the suites that cross them.
 let suites = [
@@ -109,16 +121,9 @@ let tests: [Target] =
             dependencies: everything,
             path: "Tests/TestSupport",
             swiftSettings: settings
-        ),
-        // A mirror as a process of its own, for Tests/Scenario/mirror_test.py.
-        .executableTarget(
-            name: "holdfast-mirror-driver",
-            dependencies: ["Holdfast"],
-            path: "Tests/MirrorDriver",
-            swiftSettings: settings
-        ),
+        )
     ]
-    + suites.map { suite in
+    + (chosenSuites ?? suites).map { suite in
         .testTarget(
             name: suite + "Tests",
             dependencies: everything + ["HoldfastTestSupport", "holdfast"],

@@ -252,7 +252,7 @@ final class Connection: ByteStreamHandler {
             return
         }
         // What is durable by now need not wait; what is not will be told of on this loop.
-        if let seq = server.reply.waitsFor, !server.isDurable(seq) {
+        if let seq = server.reply.waitsFor, server.reply.isPending || !server.isDurable(seq) {
             isWaiting = true
             var bytes = ByteBuffer(capacity: 512)
             let status = server.reply.status

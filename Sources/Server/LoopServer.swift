@@ -26,6 +26,8 @@ final class LoopServer {
     var access: Access?
     /// The tokens this loop knows, and their number.
     var tokensSeen: (table: TokenTable, version: Int)
+    /// What keys look like of the trees this loop has met.
+    var keyForms: [TreeName: KeyForm] = [:]
     var hasher = SHA256()
     private var jobs: [Job] = []
     private var connections: [ObjectIdentifier: Connection] = [:]

@@ -6,6 +6,14 @@ internal import HoldfastRecords
 internal import HoldfastStore
 internal import HoldfastWire
 
+/// What keys of a tree look like; it never changes.
+///
+/// Nothing depends on that but which refusal a bad key gets: the store judges every write anew.
+struct KeyForm {
+    let kind: KeyKind
+    let isVersioned: Bool
+}
+
 extension LoopServer {
     // MARK: Reading
 
@@ -234,10 +242,7 @@ extension LoopServer {
     func createRecord(_ call: Call) throws(RequestRefusal) {
         try Parameters.check(target, ["dryRun"])
         let name = try Parameters.tree(target.segment(2))
-        let kind = try store.read { reader throws(RequestRefusal) in
-            try findTree(name, reader).declaration.keys
-        }
-        guard kind == .id || name.isSystem else {
+        guard try keyForm(of: name).kind == .id || name.isSystem else {
             throw RequestRefusal(
                 .methodNotAllowed,
                 "Records of \(name) have names. PUT the record by its name."
@@ -302,15 +307,23 @@ extension LoopServer {
     private func namedKey() throws(RequestRefusal) -> (TreeName, RecordKey) {
         let name = try Parameters.tree(target.segment(2))
         let revision = try Parameters.single(target, "revision")
-        let (kind, isVersioned) = try store.read { reader throws(RequestRefusal) in
-            let tree = try findTree(name, reader)
-            return (tree.declaration.keys, tree.declaration.isVersioned)
-        }
+        let form = try keyForm(of: name)
         let key = try shaped { () throws(ShapeRefusal) in
-            try KeyChoice(path: target.segment(3), kind: kind, revision: revision)
-                .key(isVersioned: isVersioned)
+            try KeyChoice(path: target.segment(3), kind: form.kind, revision: revision)
+                .key(isVersioned: form.isVersioned)
         }
         return (name, key)
+    }
+
+    /// What keys of a tree look like, without the store's lock for a tree this loop has met.
+    private func keyForm(of name: TreeName) throws(RequestRefusal) -> KeyForm {
+        if let form = keyForms[name], mayRead(name) { return form }
+        let form = try store.read { reader throws(RequestRefusal) in
+            let declaration = try findTree(name, reader).declaration
+            return KeyForm(kind: declaration.keys, isVersioned: declaration.isVersioned)
+        }
+        keyForms[name] = form
+        return form
     }
 
     func requireType(

@@ -15,6 +15,8 @@ struct Reply: ~Copyable {
     var position: Position?
     /// The seq the reply must wait for before it leaves.
     var waitsFor: UInt64?
+    /// Whether that seq was looked at while this request was answered, and was not durable.
+    private(set) var isPending = false
     /// The request must be answered anew once this seq is durable.
     var retriesAfter: UInt64?
 
@@ -26,7 +28,14 @@ struct Reply: ~Copyable {
         body.shrinkIfEmpty(above: 1 << 20)
         position = nil
         waitsFor = nil
+        isPending = false
         retriesAfter = nil
+    }
+
+    /// The reply waits for a seq, unless it is durable.
+    mutating func wait(for seq: UInt64, durable: UInt64) {
+        isPending = seq > durable
+        waitsFor = isPending ? seq : nil
     }
 
     /// Sets the body's media type.

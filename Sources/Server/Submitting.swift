@@ -53,15 +53,18 @@ extension LoopServer {
 
     /// Submits a change of one record and makes its reply.
     func submit(_ call: Call, _ change: Change) throws(RequestRefusal) {
-        guard let submission = try outcome(of: change, call) else { return }
-        if isReplayed(submission) { reply.fields.appendField("idempotency-replayed", "true") }
-        reply.position = submission.position
-        switch submission {
-        case .refused(let position, let refusal): refuse(single: refusal, position)
-        case .accepted(let position, let results), .replayed(let position, let results),
-            .unchanged(let position, let results):
-            reply.waitsFor = position.seq
-            answer(call, results, position)
+        let submission: Submission
+        if try Parameters.flag(target, "dryRun") {
+            guard let refused = try outcome(of: change, call) else { return }
+            submission = refused
+        } else {
+            submission = store.submit(change, by: call.caller, rights: access?.rights) {
+                answer(call, $0, $1)
+                return $0
+            }
+        }
+        if case .refused(let position, let refusal) = submission {
+            refuse(single: refusal, position)
         }
     }
 
@@ -86,15 +89,26 @@ extension LoopServer {
     }
 
     /// 200, 201 or 204 for a change of one record.
-    private func answer(_ call: Call, _ results: [OperationResult], _ position: Position) {
+    private func answer(_ call: Call, _ submission: Submission, _ reader: StoreReader) {
+        let (position, results): (Position, [OperationResult])
+        switch submission {
+        case .refused: return
+        case .accepted(let at, let made), .unchanged(let at, let made):
+            (position, results) = (at, made)
+        case .replayed(let at, let made):
+            (position, results) = (at, made)
+            reply.fields.appendField("idempotency-replayed", "true")
+        }
+        reply.position = position
+        reply.wait(for: position.seq, durable: reader.progress.durable)
         for result in results.reversed() {
             switch result {
             case .created(let tree, let key):
                 reply.status = .created
-                return describe(call, tree, key, position)
+                return describe(call, tree, key, position, reader)
             case .changed(let tree, let key):
                 reply.status = .ok
-                return describe(call, tree, key, position)
+                return describe(call, tree, key, position, reader)
             case .deleted:
                 reply.status = .noContent
                 return
@@ -109,23 +123,22 @@ extension LoopServer {
         _ call: Call,
         _ tree: TreeName,
         _ key: RecordKey,
-        _ position: Position
+        _ position: Position,
+        _ reader: StoreReader
     ) {
-        store.read { reader in
-            let state = reader.state.tree(tree)
-            appendLocation(tree, key, isVersioned: state?.declaration.isVersioned ?? false)
-            guard let state, let location = reader.state.location(state, key) else { return }
-            reader.withEffect(at: location) { effect, commit in
-                // A resend names what its change made, which may have changed since.
-                guard effect.isSet, commit.seq == position.seq else {
-                    appendTag(position)
-                    return
-                }
-                appendFields(effect, position, holder: nil)
-                guard call.wantsRepresentation else { return }
-                reply.json()
-                reply.body.append(effect.value)
+        let state = reader.state.tree(tree)
+        appendLocation(tree, key, isVersioned: state?.declaration.isVersioned ?? false)
+        guard let state, let location = reader.state.location(state, key) else { return }
+        reader.withEffect(at: location) { effect, commit in
+            // A resend names what its change made, which may have changed since.
+            guard effect.isSet, commit.seq == position.seq else {
+                appendTag(position)
+                return
             }
+            appendFields(effect, position, holder: nil)
+            guard call.wantsRepresentation else { return }
+            reply.json()
+            reply.body.append(effect.value)
         }
     }
 

@@ -260,6 +260,29 @@ public final class Store: Sendable {
         }
     }
 
+    /// The same, and has the answer taken further where nothing came in between.
+    ///
+    /// - Parameters:
+    ///   - change: What is proposed.
+    ///   - caller: Who proposes it.
+    ///   - rights: What the caller may do; nil for everything.
+    ///   - body: Is called under the lock with the answer and what stands behind it; nothing of
+    ///     that counts before the answer's position is durable.
+    /// - Returns: What `body` returns.
+    public func submit<T>(
+        _ change: Change,
+        by caller: Caller,
+        rights: Rights?,
+        _ body: (Submission, StoreReader) -> T
+    ) -> T {
+        mutate { core in
+            let submission = settle(&core, change, by: caller, rights: rights, willSync: false) {
+                $0.decide(change, $1)
+            }
+            return body(submission, core.reader)
+        }
+    }
+
     /// Has a change decided, and logs and applies the commit it becomes.
     func settle(
         _ change: Change,
@@ -270,30 +293,50 @@ public final class Store: Sendable {
         _ decide: (EngineState, DecisionContext) -> Decision
     ) -> Submission {
         mutate { core in
-            // What was accepted before is answered again: nothing is written for it.
-            if let refusal = core.writeRefusal, !core.state.remembers(change.id) {
-                return .refused(core.state.position, refusal)
-            }
-            let context = DecisionContext(
-                caller: caller,
-                now: time.wallMilliseconds(),
-                random: random,
-                visibleTrees: trees,
+            settle(
+                &core,
+                change,
+                by: caller,
+                seeing: trees,
                 rights: rights,
-                keepsFiles: core.keepsFiles
+                willSync: willSync,
+                decide
             )
-            let decision = decide(core.state, context)
-            if !core.leases.isEmpty { core.renewLeases(by: change, decision, time) }
-            switch decision {
-            case .commit(let commit, let results):
-                core.append(commit)
-                if willSync, core.takesPromises { core.promised = commit.seq }
-                return .accepted(core.state.position, results)
-            case .unchanged(let results): return .unchanged(core.state.position, results)
-            case .replayed(let offset): return core.replay(change, at: offset)
-            case .refused(let refusal): return .refused(core.state.position, refusal)
-            case .undetermined: preconditionFailure("the authority always decides")
-            }
+        }
+    }
+
+    private func settle(
+        _ core: inout Core,
+        _ change: Change,
+        by caller: Caller,
+        seeing trees: Set<TreeName>? = nil,
+        rights: Rights?,
+        willSync: Bool,
+        _ decide: (EngineState, DecisionContext) -> Decision
+    ) -> Submission {
+        // What was accepted before is answered again: nothing is written for it.
+        if let refusal = core.writeRefusal, !core.state.remembers(change.id) {
+            return .refused(core.state.position, refusal)
+        }
+        let context = DecisionContext(
+            caller: caller,
+            now: time.wallMilliseconds(),
+            random: random,
+            visibleTrees: trees,
+            rights: rights,
+            keepsFiles: core.keepsFiles
+        )
+        let decision = decide(core.state, context)
+        if !core.leases.isEmpty { core.renewLeases(by: change, decision, time) }
+        switch decision {
+        case .commit(let commit, let results):
+            core.append(commit)
+            if willSync, core.takesPromises { core.promised = commit.seq }
+            return .accepted(core.state.position, results)
+        case .unchanged(let results): return .unchanged(core.state.position, results)
+        case .replayed(let offset): return core.replay(change, at: offset)
+        case .refused(let refusal): return .refused(core.state.position, refusal)
+        case .undetermined: preconditionFailure("the authority always decides")
         }
     }
 

@@ -38,6 +38,14 @@ extension Store.Core {
 
     private static let promisedNanosecondsMax: UInt64 = 2_000_000
 
+    /// Takes or refuses writes from now on.
+    ///
+    /// - Returns: Whether they were refused for want of room before.
+    mutating func note(isFull: Bool) -> Bool {
+        defer { self.isFull = isFull }
+        return self.isFull
+    }
+
     /// How long what was written may wait for its sync; nil when it waits for nothing.
     func syncPause(_ now: UInt64) -> UInt64? {
         guard failure == nil, case .every(let milliseconds) = log.syncing,
@@ -53,14 +61,16 @@ extension Store {
     ///
     /// - Returns: False when it closes and nothing is left to write.
     public func waitForWork() -> Bool {
+        func isReady(_ core: Core) -> Bool {
+            core.hasUnwritten && !core.isStepping || core.isClosing
+        }
+        guard case .every = options.syncing else {
+            return core.wait(until: isReady) { $0.hasUnwritten }
+        }
         while true {
             let pause = core.withLock { $0.syncPause(time.monotonicNanoseconds()) }
             if pause == 0 { return true }
-            let isReady = core.wait(
-                until: { $0.hasUnwritten && !$0.isStepping || $0.isClosing },
-                nanosecondsMax: pause
-            )
-            guard isReady else { continue }
+            guard core.wait(until: isReady, nanosecondsMax: pause) else { continue }
             // A writer may have come first.
             let (hasUnwritten, isClosing) = core.withLock { ($0.hasUnwritten, $0.isClosing) }
             if hasUnwritten { return true }
@@ -98,6 +108,8 @@ extension Store {
         let isSyncing: Bool
         /// The last commit that is written before it.
         let written: UInt64
+        /// The directory.
+        let disk: any Disk
     }
 
     private func syncWork(_ now: UInt64) -> SyncWork? {
@@ -111,7 +123,13 @@ extension Store {
             }
             let written = core.log.durable
             core.isStepping = true
-            return SyncWork(writer: writer, batch: batch, isSyncing: isSyncing, written: written)
+            return SyncWork(
+                writer: writer,
+                batch: batch,
+                isSyncing: isSyncing,
+                written: written,
+                disk: core.disk
+            )
         }
     }
 
@@ -147,15 +165,18 @@ extension Store {
         }
         let nanoseconds = time.monotonicNanoseconds() - started
         for observer in observers { observer(progress, nanoseconds) }
+        var isFull: Bool?
         if progress.failure == nil {
             // Others who share the database may write before the room is made.
             if !isShared, work.writer.isRoomWanted { room.signal { $0.isWanted = true } }
-            lookForRoom()
+            isFull = hasNoRoom(work.disk)
         }
-        core.signal(if: { $0.hasUnwritten || $0.stepWaiterCount > 0 }) { core in
+        let wasFull = core.signal(if: { $0.hasUnwritten || $0.stepWaiterCount > 0 }) { core in
             core.isStepping = false
             core.stepNanoseconds = nanoseconds
+            return isFull.map { core.note(isFull: $0) }
         }
+        if let isFull, let wasFull { tell(isFull: isFull, wasFull: wasFull) }
     }
 
     /// Writes and syncs all that has gathered, and what another thread has on its way.
@@ -189,17 +210,20 @@ extension Store {
 
     /// Writes are refused before the reserve is touched, and taken again when there is room.
     func lookForRoom() {
-        let isFull: Bool
+        let isFull = hasNoRoom(core.withLock(\.disk))
+        tell(isFull: isFull, wasFull: core.withLock { $0.note(isFull: isFull) })
+    }
+
+    private func hasNoRoom(_ disk: any Disk) -> Bool {
         do throws(DiskError) {
-            isFull = try core.withLock(\.disk).freeByteCount() < Limits.diskReserveByteCount
+            return try disk.freeByteCount() < Limits.diskReserveByteCount
         } catch {
             logger.log(.warning, "store.room.failed", ["error": "\(error)"])
-            isFull = true
+            return true
         }
-        let wasFull = core.withLock { core in
-            defer { core.isFull = isFull }
-            return core.isFull
-        }
+    }
+
+    private func tell(isFull: Bool, wasFull: Bool) {
         if isFull != wasFull {
             logger.log(.warning, isFull ? "store.full" : "store.room.found")
         }
