@@ -86,8 +86,8 @@ let libraries: [Target] = layers.map { folder, mayImport in
 
 let everything: [Target.Dependency] = layers.map { .byName(name: target($0.folder)) }
 
-// HOLDFAST_SUITES names the suites that are built, and with them no other program than the server: a
-// sanitizer's build would take as long as what it runs (`.ci/sanitize`).
+// HOLDFAST_SUITES names the suites that are built, and with them no other program than the
+// server: a sanitizer's build would take as long as what it runs (`.ci/sanitize`).
 let chosenSuites = Context.environment["HOLDFAST_SUITES"]?.split(separator: " ").map(String.init)
 
 func executable(_ name: String, _ path: String, _ dependencies: [Target.Dependency]) -> Target {

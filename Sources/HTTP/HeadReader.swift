@@ -27,6 +27,8 @@ struct HeadFacts {
     var namesUpgrade = false
     var namesWebSocket = false
     var expectsContinue = false
+    /// The lengths of the names of all fields.
+    var nameLengths = LengthSet()
 
     /// Source: RFC 9112, section 9.3.
     var keepsAlive: Bool { !namesClose && (isVersion11 || namesKeepAlive) }
@@ -177,6 +179,7 @@ extension RequestParser {
         let (nameEnd, value) = try FieldLine.split(message, start, end)
         if fields.count == headerCountMax { throw .tooManyFields(limit: headerCountMax) }
         fields.append(FieldSlice(name: Slice(start..<nameEnd), value: Slice(value)))
+        facts.nameLengths.insert(nameEnd - start)
         let name = message[start..<nameEnd]
         // The lengths of the names that mean something to the parser.
         switch name.count {

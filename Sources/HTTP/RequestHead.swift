@@ -56,6 +56,16 @@ struct FieldSlice {
     var value: Slice
 }
 
+/// Which lengths there are, those from 63 on as one: most fields that are looked for are not there,
+/// and nothing of their length is.
+struct LengthSet {
+    private var bits: UInt64 = 0
+
+    mutating func insert(_ length: Int) { bits |= 1 << UInt64(min(length, 63)) }
+
+    func contains(_ length: Int) -> Bool { bits & 1 << UInt64(min(length, 63)) != 0 }
+}
+
 /// What a reply must know of its request, when the bytes of the request are gone.
 public struct Exchange: Sendable, Equatable {
     /// Whether the reply must not carry its body.
@@ -147,6 +157,7 @@ public struct RequestHead {
 
     /// The value of the first field of a name, given in lower case, without blanks around it.
     public func first(_ name: StaticString) -> ByteView? {
+        guard mayHave(name) else { return nil }
         for field in fields where bytes[field.name.range].equalsIgnoringCase(name) {
             return bytes[field.value.range]
         }
@@ -157,6 +168,7 @@ public struct RequestHead {
     ///
     /// - Throws: `fieldRepeated` when it stands several times.
     public func single(_ name: StaticString) throws(HTTPError) -> ByteView? {
+        guard mayHave(name) else { return nil }
         var found: ByteView?
         for field in fields where bytes[field.name.range].equalsIgnoringCase(name) {
             if found != nil { throw .fieldRepeated(name: ByteView(name).text) }
@@ -167,9 +179,14 @@ public struct RequestHead {
 
     /// Lends the value of every field of a name, given in lower case, in the order sent.
     public func forEach(_ name: StaticString, _ body: (ByteView) throws -> Void) rethrows {
+        guard mayHave(name) else { return }
         for field in fields where bytes[field.name.range].equalsIgnoringCase(name) {
             try body(bytes[field.value.range])
         }
+    }
+
+    private func mayHave(_ name: StaticString) -> Bool {
+        facts.nameLengths.contains(name.utf8CodeUnitCount)
     }
 }
 

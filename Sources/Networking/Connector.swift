@@ -167,8 +167,8 @@ public final class Connector {
             let error = TLSError.cannotBegin("\(host) is no name a certificate could be for")
             return end(.failure(.insecure(name, error)))
         }
-        stream.secure(session, deadlineMilliseconds: nil) { [weak self, weak stream] outcome in
-            guard let self, let stream else { return }
+        stream.secure(session, deadlineMilliseconds: nil) { [weak self, unowned stream] outcome in
+            guard let self else { return }
             switch outcome {
             case .failure(let error): end(.failure(.insecure(name, error)))
             case .success:

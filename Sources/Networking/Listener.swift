@@ -236,9 +236,8 @@ final class AcceptPoint {
         guard let session = acceptor.session(over: accepted) else { return stream.close() }
         let milliseconds = listener.options.handshakeMilliseconds
         stream.secure(session, deadlineMilliseconds: milliseconds) {
-            // Weak: the stream keeps this closure while the handshake goes on.
-            [weak self, weak stream] outcome in
-            guard let stream else { return }
+            // The stream keeps this closure while the handshake goes on, and alone calls it.
+            [weak self, unowned stream] outcome in
             switch outcome {
             case .success: stream.handler = stream.listener?.makeHandler(stream)
             case .failure(let error): self?.refuse(stream, error)

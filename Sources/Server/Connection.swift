@@ -321,7 +321,7 @@ final class Connection: ByteStreamHandler {
         case .waits: break
         case .pauses where stream.hasRoom:
             stream.setDeadline(seconds: server.configuration.stallSeconds)
-            server.loop.schedule(afterMilliseconds: 0) { [weak self] in self?.produceMore() }
+            server.loop.schedule(afterMilliseconds: 0) { self.produceMore() }
         case .more, .pauses, .full:
             stream.setDeadline(seconds: server.configuration.stallSeconds)
             stream.notifyWhenDrained()
@@ -360,7 +360,7 @@ final class Connection: ByteStreamHandler {
     func count(_ status: Int) {
         let now = server.time.monotonicNanoseconds()
         let elapsed = started == 0 ? 0 : now - started
-        server.metrics.request(route, status: status, nanoseconds: elapsed)
+        server.metrics.reply(server.place(of: route), status: status, nanoseconds: elapsed)
         if let entry, let log = server.shared.accessLog {
             let outcome = AccessLog.Outcome(
                 peer: stream.peer,

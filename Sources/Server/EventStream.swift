@@ -36,7 +36,7 @@ final class EventStream: BodyProducer, LogFollower {
         tell(.connect)
         let milliseconds = Int(server.configuration.heartbeatSeconds * 1000)
         heartbeat = server.loop.schedule(afterMilliseconds: milliseconds, isRepeating: true) {
-            [weak self] in self?.beat()
+            self.beat()
         }
     }
 

@@ -97,9 +97,9 @@ final class FeedHub {
             return
         }
         isResting = true
-        loop.schedule(afterMilliseconds: Self.restMilliseconds) { [weak self] in
-            self?.isResting = false
-            self?.goOn()
+        loop.schedule(afterMilliseconds: Self.restMilliseconds) {
+            self.isResting = false
+            self.goOn()
         }
         round = Array(sessions.keys)[...]
         advanceSlice()
@@ -113,7 +113,7 @@ final class FeedHub {
         }
         round = round.dropFirst(Self.sliceCount)
         guard round.isEmpty else {
-            loop.schedule(afterMilliseconds: 0) { [weak self] in self?.advanceSlice() }
+            loop.schedule(afterMilliseconds: 0) { self.advanceSlice() }
             return
         }
         encoded.removeAll(keepingCapacity: true)

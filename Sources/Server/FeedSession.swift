@@ -164,7 +164,7 @@ final class FeedSession: WebSocketSession, LogFollower {
         touch()
         let milliseconds = Int(server.configuration.heartbeatSeconds * 1000)
         heartbeat = server.loop.schedule(afterMilliseconds: milliseconds, isRepeating: true) {
-            [weak self] in self?.beat()
+            self.beat()
         }
         advance(reader, hub: server.feeds)
     }

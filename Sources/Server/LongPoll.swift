@@ -33,8 +33,8 @@ final class LongPoll: LogFollower {
     func begin(seconds: Int) {
         connection.wait(.changes)
         server.add(self, of: connection)
-        timer = server.loop.schedule(afterMilliseconds: seconds * 1000) { [weak self] in
-            self?.answerEmpty()
+        timer = server.loop.schedule(afterMilliseconds: seconds * 1000) {
+            self.answerEmpty()
         }
     }
 

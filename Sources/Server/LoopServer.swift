@@ -9,6 +9,9 @@ internal import HoldfastStore
 internal import HoldfastWire
 
 /// The server's part on one loop.
+///
+/// Timers hold it, as they do sessions and connections, until they are cancelled: a weak reference
+/// would make every count of references to it slow.
 final class LoopServer {
     let loop: EventLoop
     let shared: SharedServer
@@ -26,6 +29,10 @@ final class LoopServer {
     var access: Access?
     /// The tokens this loop knows, and their number.
     var tokensSeen: (table: TokenTable, version: Int)
+    /// The tree that was asked for last, by its bytes in the path: most often also the next one.
+    private var recentTree: (segment: [UInt8], name: TreeName)?
+    /// The route that was counted last, and its place among all.
+    private var countedRoute = (route: Route.about, place: 0)
     /// What keys look like of the trees this loop has met.
     var keyForms: [TreeName: KeyForm] = [:]
     var hasher = SHA256()
@@ -63,8 +70,8 @@ final class LoopServer {
         feeds = FeedHub(shared: shared, loop: loop)
         tokensSeen = shared.tokens.table()
         hostNames = Self.hostNames(configuration)
-        loop.schedule(afterMilliseconds: 1000, isRepeating: true) { [weak self] in
-            self?.endUnwelcome()
+        loop.schedule(afterMilliseconds: 1000, isRepeating: true) {
+            self.endUnwelcome()
         }
         if index == 0 { growFieldIndexes() }
     }
@@ -75,8 +82,8 @@ final class LoopServer {
         let hasMore = store.read { reader in
             reader.state.growFieldIndexes(entryCountMax: Limits.lockedEntryCountMax)
         }
-        loop.schedule(afterMilliseconds: hasMore ? 0 : 1000) { [weak self] in
-            self?.growFieldIndexes()
+        loop.schedule(afterMilliseconds: hasMore ? 0 : 1000) {
+            self.growFieldIndexes()
         }
     }
 
@@ -84,6 +91,24 @@ final class LoopServer {
     private func endUnwelcome() {
         let now = time.wallMilliseconds()
         feeds.endAll { [tokens] access in tokens.end(of: access, at: now) }
+    }
+
+    /// The tree a segment of the path names.
+    func tree(_ segment: ByteView) throws(RequestRefusal) -> TreeName {
+        if let recentTree, recentTree.segment.withView({ $0 == segment }) {
+            return recentTree.name
+        }
+        let name = try Parameters.tree(segment)
+        recentTree = (segment.array, name)
+        return name
+    }
+
+    /// Where a route stands among all.
+    func place(of route: Route) -> Int {
+        if countedRoute.route != route {
+            countedRoute = (route, Route.allCases.firstIndex(of: route) ?? 0)
+        }
+        return countedRoute.place
     }
 
     /// The Date of replies sent now.
@@ -156,8 +181,6 @@ final class LoopServer {
         park(Parked(connection: connection, seq: seq, content: .retry(head)))
         let id = ObjectIdentifier(connection)
         patient[id] = loop.schedule(afterMilliseconds: seconds * 1000) {
-            [weak self, weak connection] in
-            guard let self, let connection else { return }
             self.parking.forget(connection)
             connection.retry(head)
         }

@@ -67,8 +67,8 @@ final class Metrics: Sendable {
     private struct RouteMetrics {
         /// By class of the status, 1xx to 5xx.
         let durations = (1...5).map { _ in Histogram() }
-        /// By status code, for the codes in use.
-        let codes: [(code: Int, counter: Counter)]
+        /// One for each of `codes`.
+        let replies = Metrics.codes.map { _ in Counter() }
     }
 
     static let codes = [
@@ -78,10 +78,14 @@ final class Metrics: Sendable {
         421, 422, 423, 426, 428, 429, 431, 500, 501, 503, 504, 505, 507,
     ]
 
-    private let routes: [RouteMetrics]
-    private static let order = Dictionary(
-        uniqueKeysWithValues: Route.allCases.enumerated().map { ($1, $0) }
-    )
+    /// Where a status code stands in `codes`, by the code; 255 for none.
+    private static let places: [UInt8] = {
+        var places = [UInt8](repeating: 255, count: 600)
+        for (place, code) in codes.enumerated() { places[code] = UInt8(place) }
+        return places
+    }()
+
+    private let routes = Route.allCases.map { _ in RouteMetrics() }
     let syncs = Histogram()
     let connections = Gauge()
     let feedClients = Gauge()
@@ -92,23 +96,20 @@ final class Metrics: Sendable {
     let compactions = Histogram()
     let failedCompactions = Counter()
 
-    init() {
-        routes = Route.allCases.map { _ in
-            RouteMetrics(codes: Self.codes.map { ($0, Counter()) })
-        }
-    }
-
-    func request(_ route: Route, status: Int, nanoseconds: UInt64) {
-        guard let index = Self.order[route] else { return }
-        routes[index].durations[min(max(status / 100, 1), 5) - 1].record(nanoseconds: nanoseconds)
-        routes[index].codes.first { $0.code == status }?.counter.add()
+    /// Counts a reply of a route, which is named by its place among all.
+    func reply(_ route: Int, status: Int, nanoseconds: UInt64) {
+        let metrics = routes[route]
+        metrics.durations[min(max(status / 100, 1), 5) - 1].record(nanoseconds: nanoseconds)
+        guard Self.places.indices.contains(status) else { return }
+        let place = Int(Self.places[status])
+        if place < metrics.replies.count { metrics.replies[place].add() }
     }
 
     /// Writes everything that is counted here.
     func write(into out: inout ByteBuffer) {
         header("holdfast_http_requests_total", "counter", "Requests answered.", &out)
         for (route, metrics) in zip(Route.allCases, routes) {
-            for (code, counter) in metrics.codes where counter.value > 0 {
+            for (code, counter) in zip(Self.codes, metrics.replies) where counter.value > 0 {
                 let labels = "route=\"\(route.rawValue)\",code=\"\(code)\""
                 out.append(text: "holdfast_http_requests_total{\(labels)} \(counter.value)\n")
             }

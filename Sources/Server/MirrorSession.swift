@@ -51,7 +51,7 @@ final class MirrorSession: WebSocketSession, LogFollower, MirrorOutput {
         )
         let milliseconds = Int(server.configuration.heartbeatSeconds * 1000)
         heartbeat = server.loop.schedule(afterMilliseconds: milliseconds, isRepeating: true) {
-            [weak self] in self?.beat()
+            self.beat()
         }
     }
 

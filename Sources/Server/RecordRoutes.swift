@@ -20,7 +20,7 @@ extension LoopServer {
     /// GET and HEAD of a record: its value, or its envelope with `meta=true`.
     func readRecord(_ call: Call) throws(RequestRefusal) {
         try Parameters.check(target, ["revision", "meta", "at"])
-        let name = try Parameters.tree(target.segment(2))
+        let name = try tree(target.segment(2))
         let revision = try Parameters.single(target, "revision")
         let selection = try shaped { () throws(ShapeRefusal) in
             try RevisionSelection(parameter: revision)
@@ -241,7 +241,7 @@ extension LoopServer {
     /// POST of a record: the server chooses its id.
     func createRecord(_ call: Call) throws(RequestRefusal) {
         try Parameters.check(target, ["dryRun"])
-        let name = try Parameters.tree(target.segment(2))
+        let name = try tree(target.segment(2))
         guard try keyForm(of: name).kind == .id || name.isSystem else {
             throw RequestRefusal(
                 .methodNotAllowed,
@@ -305,7 +305,7 @@ extension LoopServer {
 
     /// The tree and key a path names for a write.
     private func namedKey() throws(RequestRefusal) -> (TreeName, RecordKey) {
-        let name = try Parameters.tree(target.segment(2))
+        let name = try tree(target.segment(2))
         let revision = try Parameters.single(target, "revision")
         let form = try keyForm(of: name)
         let key = try shaped { () throws(ShapeRefusal) in

@@ -116,7 +116,9 @@ struct Overlay {
 }
 
 extension Store.Core {
-    var confirmedHead: UInt64 { overlay?.confirmed?.head ?? state.head }
+    var confirmedHead: UInt64 {
+        overlay == nil ? state.head : overlay?.confirmed?.head ?? state.head
+    }
     var confirmedChain: Hash128 { overlay?.confirmed?.chain ?? state.chain }
 
     /// Takes all provisional commits off the state.

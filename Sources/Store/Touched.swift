@@ -49,7 +49,8 @@ extension Store.Core {
             state: state,
             progress: progress,
             confirmedHead: confirmedHead,
-            confirmed: overlay?.confirmed,
+            // An optional chain alone would copy all of it.
+            confirmed: overlay == nil ? nil : overlay?.confirmed,
             source: source,
             log: log,
             manifest: manifest,
