@@ -22,9 +22,10 @@ extension Database {
     /// Rewrites in the current version what older major versions of a record type wrote.
     ///
     /// Goes through the steps declared with ``TreeDefinition/migrate(from:_:_:)``, a hundred
-    /// records a change. Released records stay as they are for ever, and a record that somebody
-    /// else has borrowed or that cannot be migrated is told in the report; the others go on. Run
-    /// again, it goes on with what is left.
+    /// records a change. It takes the right `migrate`. Who has borrowed a record is not in its way,
+    /// and keeps it; an edit of what stood is then stranded, and offered again in the new form.
+    /// Released records stay as they are for ever, and one that cannot be migrated is told in the
+    /// report; the others go on. Run again, it goes on with what is left.
     ///
     /// ```swift
     /// let rehearsal = try await db.migrate(Part.self, dryRun: true)
@@ -104,7 +105,7 @@ extension Database {
             for key in keys {
                 // Somebody may have rewritten, released or deleted it meanwhile.
                 guard let slot = key.stored, cache.isOutdated(slot) else { continue }
-                try transaction.update(key) { _ in }
+                try transaction.migrate(key)
                 count += 1
             }
             return count

@@ -126,6 +126,21 @@ public struct Transaction: ~Copyable {
         return result
     }
 
+    /// Rewrites in the current version what an older major version wrote.
+    mutating func migrate<R: Record>(_ key: Key<R>) throws {
+        let cache = database.cache(R.self)
+        let slot = try slot(key, cache)
+        let (standing, before, document) = try existing(slot)
+        let value = try cache.decode(document, before.schema, slot.key).value
+        state.put(
+            slot,
+            try cache.encode(value, over: (document, before.schema)),
+            cache.schema.version,
+            over: standing,
+            isMigration: true
+        )
+    }
+
     /// Deletes a record.
     ///
     /// - Throws: `refused` with `bad-key`.

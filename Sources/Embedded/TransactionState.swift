@@ -98,12 +98,14 @@ final class TransactionState {
     ///   - schema: The version it is written in; nil for the tree's current one.
     ///   - standing: What the value was made of.
     ///   - expecting: A version to insist on instead.
+    ///   - isMigration: Whether it rewrites what an older major version wrote.
     func put(
         _ slot: Slot,
         _ document: [UInt8],
         _ schema: SchemaVersion?,
         over standing: Standing,
-        expecting: Expectation? = nil
+        expecting: Expectation? = nil,
+        isMigration: Bool = false
     ) {
         var (expects, borrow) = terms(standing)
         if let expecting { expects = expecting }
@@ -111,8 +113,9 @@ final class TransactionState {
             tree: slot.tree,
             key: slot.key,
             expects: expects,
-            borrow: borrow,
+            borrow: isMigration ? nil : borrow,
             schema: schema,
+            isMigration: isMigration,
             value: document
         )
         var after = fresh(standing, in: slot.tree)

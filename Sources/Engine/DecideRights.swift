@@ -10,6 +10,7 @@ extension Draft {
     func checkRights(_ step: Operation) throws(Refused) {
         guard let rights = context.rights else { return }
         switch step {
+        case .put(let write) where write.isMigration: try check(.migrate, on: write.tree, rights)
         case .put, .patch, .delete, .release, .revise, .setState, .borrow, .reserve:
             if let tree = step.tree { try check(.write, on: tree, rights) }
         case .seize, .setHolder: break  // They have rules of their own.

@@ -7,6 +7,7 @@ extension Draft {
     mutating func put(_ write: WriteOperation) throws(Refused) {
         let tree = try tree(write.tree)
         try checkSize(write.value)
+        guard !write.isMigration else { return try migrate(tree, write) }
         guard let key = write.key, write.expects != .absent else {
             try create(tree, write)
             return
@@ -58,7 +59,7 @@ extension Draft {
         results.append(.deleted(tree.name, target.key))
     }
 
-    private mutating func replace(
+    mutating func replace(
         _ tree: TreeState,
         _ key: RecordKey,
         _ record: LiveRecord,
@@ -124,6 +125,15 @@ extension Draft {
         _ expects: Expectation?,
         _ borrow: UniqueID?
     ) throws(Refused) {
+        try checkIsDraft(tree, key, record)
+        try checkTurn(tree, key, record, expects, borrow)
+    }
+
+    func checkIsDraft(
+        _ tree: TreeState,
+        _ key: RecordKey,
+        _ record: LiveRecord
+    ) throws(Refused) {
         guard !record.state.isReleased else {
             throw Refused(
                 .released,
@@ -131,7 +141,6 @@ extension Draft {
                 current: reference(tree, record)
             )
         }
-        try checkTurn(tree, key, record, expects, borrow)
     }
 
     /// A change of what stands names what it saw, or its borrow; asked before what stands is told.
@@ -170,7 +179,7 @@ extension Draft {
         try checkExpectation(tree, key, record, expects)
     }
 
-    private func checkExpectation(
+    func checkExpectation(
         _ tree: TreeState,
         _ key: RecordKey,
         _ record: LiveRecord,

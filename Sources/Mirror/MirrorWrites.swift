@@ -66,6 +66,7 @@ extension MirrorCore {
         for operation in change.operations {
             let target: (tree: TreeName, key: RecordKey)?
             switch operation {
+            case .put(let write) where write.isMigration: target = nil
             case .put(let write) where write.expects != .absent && write.borrow == nil,
                 .patch(let write) where write.borrow == nil:
                 target = write.key.map { (write.tree, $0) }

@@ -33,6 +33,9 @@ public struct WriteOperation: Hashable, Sendable {
     public var hold: UniqueID?
     /// The schema version it was written with; nil means the current one.
     public var schema: SchemaVersion?
+    /// Whether a `put` rewrites, by a newer schema, what an older major version wrote: whoever has
+    /// borrowed the record is not in its way, and keeps it.
+    public var isMigration: Bool
     /// Normalised JSON: the value, or the merge patch.
     public var value: [UInt8]
 
@@ -45,6 +48,7 @@ public struct WriteOperation: Hashable, Sendable {
         borrow: UniqueID? = nil,
         hold: UniqueID? = nil,
         schema: SchemaVersion? = nil,
+        isMigration: Bool = false,
         value: [UInt8]
     ) {
         self.tree = tree
@@ -53,6 +57,7 @@ public struct WriteOperation: Hashable, Sendable {
         self.borrow = borrow
         self.hold = hold
         self.schema = schema
+        self.isMigration = isMigration
         self.value = value
     }
 }

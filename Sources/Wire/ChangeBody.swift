@@ -111,6 +111,7 @@ extension WriteOperation {
         if let borrow { buffer.appendMember(",\"borrow\":", borrow) }
         if let hold { buffer.appendMember(",\"hold\":", hold) }
         if let schema { buffer.appendSchemaMember(schema) }
+        if isMigration { buffer.append(",\"migrate\":true") }
         buffer.append(",\"value\":")
         buffer.append(value)
     }

@@ -76,7 +76,7 @@ struct OperationForm {
         isKeyNeeded: Bool
     ) throws(FormError) -> WriteOperation {
         var names: OperationMemberNames = [.tree, .key, .expects, .borrow, .schema, .value]
-        if !isKeyNeeded { names.insert(.hold) }
+        if !isKeyNeeded { names.formUnion([.hold, .migrate]) }
         let members = try OperationMembers(names, from: &reader)
         let tree = try reader.required(members.tree, "tree", at: members.start)
         var key: RecordKey?
@@ -88,6 +88,7 @@ struct OperationForm {
             borrow: members.borrow,
             hold: members.hold,
             schema: members.schema,
+            isMigration: members.migrate ?? false,
             value: try reader.required(members.value, "value", at: members.start)
         )
     }

@@ -24,6 +24,7 @@ struct OperationMemberNames: OptionSet {
     static let note = Self(rawValue: 1 << 13)
     static let holder = Self(rawValue: 1 << 14)
     static let why = Self(rawValue: 1 << 15)
+    static let migrate = Self(rawValue: 1 << 16)
 }
 
 /// The members an operation came with.
@@ -34,6 +35,7 @@ struct OperationMembers {
     var borrow: UniqueID?
     var hold: UniqueID?
     var schema: SchemaVersion?
+    var migrate: Bool?
     var value: [UInt8]?
     var released: UInt32?
     var state: RecordState?
@@ -94,6 +96,8 @@ struct OperationMembers {
         switch name {
         case "schema" where names.contains(.schema):
             if try !reader.null() { schema = try reader.schemaVersion() }
+        case "migrate" where names.contains(.migrate):
+            if try !reader.null() { migrate = try reader.bool() }
         case "value" where names.contains(.value):
             // Null is a value like others.
             value = try reader.skipValue().array

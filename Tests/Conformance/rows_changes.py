@@ -96,6 +96,25 @@ ACCEPTED = [
     change("Holdfast-Schema is that of values that name none", 409, "schema-too-old",
            {"put": {"tree": "aged", "expects": "absent", "value": {"a": "x"}}},
            headers={**ANNA, "Holdfast-Schema": "1.0"}),
+    change("it is borrowed before it is migrated", 200, None,
+           {"borrow": {"tree": "aged", "key": key("old"), "borrow": "${u:old}"}}, headers=BEN),
+    change("a migration says so", 423, "borrowed", {"put": {
+        "tree": "aged", "key": key("old"), "expects": "${old.v}", "value": {"b": "x"}}}),
+    change("a migration of another version", 412, "stale", {"put": {
+        "tree": "aged", "key": key("old"), "expects": "${c2.v}", "migrate": True,
+        "value": {"b": "x"}}}),
+    change("a migration of what is borrowed", 200, None, {"put": {
+        "tree": "aged", "key": key("old"), "expects": "${old.v}", "migrate": True,
+        "value": {"b": "x"}}}, save={"old.new": "position"}),
+    Row("was done, and stays borrowed", "GET", "/v1/records/aged/${old}?meta=true", 200,
+        has={"value/b": "x", "schema": "2.0", "borrow/holder/user": "ben"}),
+    change("and is returned", 200, None, {"return": {"borrow": "${u:old}"}}, headers=BEN),
+    change("a migration of what is new", 422, "bad-body", {"put": {
+        "tree": "aged", "key": key("old"), "expects": "${old.new}", "migrate": True,
+        "value": {"b": "y"}}}, has={"field": "migrate"}),
+    change("a patch is no migration", 422, "bad-body", {"patch": {
+        "tree": "aged", "key": key("old"), "expects": "${old.new}", "migrate": True,
+        "value": {"b": "y"}}}),
     change("atomic may be said", 200, None,
            {"put": {"tree": "notes", "key": {"name": "atomic"}, "expects": "absent", "value": 1}}),
 ]

@@ -49,6 +49,8 @@ DECLARE = [
     tree("notes", {"keys": "name"}),
     tree("orders", ORDERS),
     tree("aged", AGED),
+    Row("a record of its first major version", "POST", "/v1/records/aged", 201, json={"a": "x"},
+        headers=ANNA, save={"old": "header:Holdfast-Key", "old.v": "version"}, commits=1),
     tree("aged", AGED_2, status=200),
 ]
 

@@ -80,6 +80,16 @@ import Testing
                     value: Array("null".utf8)
                 )
             ),
+            .put(
+                WriteOperation(
+                    tree: parts,
+                    key: Sample.part,
+                    expects: .version(Sample.position(48190)),
+                    schema: SchemaVersion(2, 0),
+                    isMigration: true,
+                    value: Array(Sample.value.utf8)
+                )
+            ),
             .patch(
                 WriteOperation(
                     tree: Sample.tree("bins"),
