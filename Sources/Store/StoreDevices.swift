@@ -12,7 +12,7 @@ extension Store {
     ///   - isProven: Whether its user is, by a token.
     /// - Returns: `accepted` or `unchanged`, or why not.
     public func introduce(_ introduction: DeviceRecord, isProven: Bool = false) -> Submission {
-        core.signal { core in
+        mutate { core in
             if let refusal = core.writeRefusal { return .refused(core.state.position, refusal) }
             let decision = core.state.decideDevice(
                 introduction,

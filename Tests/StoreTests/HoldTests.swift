@@ -107,6 +107,43 @@ import Testing
         #expect(order.withLock { $0 }.contains("reader at \(head)"))
     }
 
+    /// Everything that makes commits, each of which makes one.
+    private static let acts: [(name: String, act: @Sendable (Store) -> Void)] = [
+        ("submit", { _ = $0.submit(create(1), by: caller) }),
+        ("submit and look", { $0.submit(create(1), by: caller, rights: nil) { _, _ in } }),
+        (
+            "introduce",
+            { store in
+                let device = DeviceRecord(
+                    id: "desk",
+                    name: "desk",
+                    user: "anna",
+                    app: "",
+                    appVersion: "",
+                    schemaVersions: [:],
+                    confirmedDeviceSeq: 0,
+                    firstSeen: 0
+                )
+                _ = store.introduce(device)
+            }
+        ),
+    ]
+
+    @Test("Whatever makes commits waits for a reader that holds the state", arguments: acts.indices)
+    func everyAct(index: Int) throws {
+        let store = try store()
+        let before = Self.head(store)
+        let act = Self.acts[index].act
+        let worker = store.hold {
+            let worker = Worker { act(store) }
+            while !store.isChangeWaiting, Self.head(store) == before {}
+            #expect(Self.head(store) == before, "\(Self.acts[index].name)")
+            return worker
+        }
+        worker.join()
+        #expect(Self.head(store) == before + 1)
+    }
+
     @Test("A reader that waits for durability is let in when the sync failed")
     func failedSync() throws {
         let disk = SimulatedDisk()
