@@ -23,7 +23,7 @@ extension Database {
     ///
     /// Goes through the steps declared with ``TreeDefinition/migrate(from:_:_:)``, a hundred
     /// records a change. It takes the right `migrate`. Who has borrowed a record is not in its way,
-    /// and keeps it; an edit of what stood is then stranded, and offered again in the new form.
+    /// and keeps it; what the holder wrote over the old version meanwhile is stranded.
     /// Released records stay as they are for ever, and one that cannot be migrated is told in the
     /// report; the others go on. Run again, it goes on with what is left.
     ///

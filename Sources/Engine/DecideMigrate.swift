@@ -5,7 +5,7 @@ extension Draft {
     /// Rewrites a record by a newer schema.
     ///
     /// Whoever has borrowed it is not asked, and keeps it: it is the same record in another form,
-    /// and an edit of the form it had is refused as too old.
+    /// and an edit of the form it had is stale, or too old.
     mutating func migrate(_ tree: TreeState, _ write: WriteOperation) throws(Refused) {
         guard let key = write.key, let expects = write.expects, expects != .absent,
             write.borrow == nil, write.hold == nil
