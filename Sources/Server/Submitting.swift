@@ -55,7 +55,8 @@ extension LoopServer {
     func submit(_ call: Call, _ change: Change) throws(RequestRefusal) {
         let submission: Submission
         if try Parameters.flag(target, "dryRun") {
-            guard let refused = try outcome(of: change, call) else { return }
+            let rehearsal = store.rehearse(change, by: call.caller, rights: access?.rights)
+            guard let refused = tell(rehearsed: rehearsal) else { return }
             submission = refused
         } else {
             submission = store.submit(change, by: call.caller, rights: access?.rights) {

@@ -30,13 +30,15 @@ private struct Mould: HoldfastEmbedded.Record, Hashable {
 }
 
 @Suite(.serialized) struct MigrationMirrorTests {
-    private static let tree = TreeName("moulds")
-
-    /// A server whose moulds the first application made; its operator holds one of them, and has
-    /// the next application.
+    /// A server whose moulds the first application made; its operator holds one of them.
+    ///
+    /// Both the operator and one who has a single right have the next application.
     private func scene(
-        _ folder: MirrorFolder
-    ) async throws -> (server: TestServer, op: Database, held: HoldfastEmbedded.Key<Mould>) {
+        _ folder: MirrorFolder,
+        _ right: Right
+    ) async throws -> (
+        server: TestServer, op: Database, other: Database, held: HoldfastEmbedded.Key<Mould>
+    ) {
         let server = try TestServer()
         let secret = try server.giveToken("op", Rights(everywhere: Set(Right.allCases))).secret
         let old = try await connect(server, folder, "op", secret, OldMould.self)
@@ -53,8 +55,12 @@ private struct Mould: HoldfastEmbedded.Record, Hashable {
         try await old.close()
         let op = try await connect(server, folder, "op", secret, Mould.self)
         try await op.firstSync()
+        let rights = Rights(trees: [try #require(TreeName("moulds")): [right]])
+        let token = try server.giveToken("other", rights).secret
+        let other = try await connect(server, folder, "other", token, Mould.self)
+        try await other.firstSync()
         let stored = try #require(made.value.stored)
-        return (server, op, try #require(HoldfastEmbedded.Key<Mould>(stored: stored)))
+        return (server, op, other, try #require(HoldfastEmbedded.Key<Mould>(stored: stored)))
     }
 
     private func connect(
@@ -76,11 +82,7 @@ private struct Mould: HoldfastEmbedded.Record, Hashable {
     @Test("Who may migrate does, whoever has borrowed what, and the borrow stands")
     func migrates() async throws {
         let folder = MirrorFolder()
-        let (server, op, held) = try await scene(folder)
-        let tree = try #require(Self.tree)
-        let secret = try server.giveToken("ann", Rights(trees: [tree: [.migrate]])).secret
-        let ann = try await connect(server, folder, "ann", secret, Mould.self)
-        try await ann.firstSync()
+        let (server, op, ann, held) = try await scene(folder, .migrate)
         let report = try await ann.migrate(Mould.self)
         #expect(report == MigrationReport(read: 4, changed: 4, failed: []))
         try await eventually("the server has all of it") {
@@ -96,11 +98,7 @@ private struct Mould: HoldfastEmbedded.Record, Hashable {
     @Test("Who may only write is refused, and has it among the stranded")
     func refused() async throws {
         let folder = MirrorFolder()
-        let (server, op, held) = try await scene(folder)
-        let tree = try #require(Self.tree)
-        let secret = try server.giveToken("ben", Rights(trees: [tree: [.write]])).secret
-        let ben = try await connect(server, folder, "ben", secret, Mould.self)
-        try await ben.firstSync()
+        let (server, op, ben, held) = try await scene(folder, .write)
         _ = try await ben.migrate(Mould.self)
         try await eventually("it is refused") { try !ben.stranded().isEmpty }
         #expect(try ben.stranded().map(\.refusal.code) == [.forbidden])
