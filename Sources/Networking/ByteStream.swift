@@ -2,7 +2,8 @@
 //
 // Invariants:
 // - a stream and its handler are used on the stream's loop only;
-// - at most one send per tick: what is written waits in `output` until the tick ends;
+// - what is written waits in `output` until the tick ends, and leaves with one send; what is sent
+//   at once never overtakes it;
 // - input is read only while nobody has paused it and waiting output is not above its high mark, so
 //   a client that does not read costs the high mark and one reply, not more;
 // - a stream goes open -> finishing -> lingering -> closed, or straight to closed; with TLS it is
@@ -162,6 +163,20 @@ public final class ByteStream {
 
     /// Appends bytes to the output; sent when the tick ends.
     public func write(_ bytes: ByteView) { write { $0.append(bytes) } }
+
+    /// Sends bytes now where nothing waits before them; what the socket does not take, and all
+    /// where something does wait, is sent as what is written is.
+    ///
+    /// Nothing is copied of what is taken: for bytes that many streams are sent, and for replies
+    /// made earlier. Each call is a send of its own.
+    public func send(_ bytes: ByteView) {
+        guard phase == .open, security == nil, output.isEmpty, !isWriteArmed else {
+            return write(bytes)
+        }
+        guard let count = give(bytes) else { return }
+        sentByteCount += UInt64(count)
+        if count < bytes.count { write(bytes.suffix(from: count)) }
+    }
 
     /// Asks for one call of `outputDrained`, once waiting output is at its low mark or below.
     public func notifyWhenDrained() {

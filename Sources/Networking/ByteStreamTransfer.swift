@@ -99,7 +99,7 @@ extension ByteStream {
         clearNotes(dirty: true)
         guard phase == .open || phase == .finishing else { return }
         // A full socket is asked again when it says that it has room.
-        if !isWriteArmed, !sendWantsInput { send() }
+        if !isWriteArmed, !sendWantsInput { sendOutput() }
         settle()
     }
 
@@ -113,11 +113,11 @@ extension ByteStream {
             }
         }
         guard phase == .open || phase == .finishing else { return }
-        send()
+        sendOutput()
         settle()
     }
 
-    private func send() {
+    private func sendOutput() {
         guard !output.isEmpty else { return setWriteArmed(false) }
         let taken = if let security { send(security) } else { sendPlainly() }
         guard let count = taken else { return }
@@ -134,16 +134,21 @@ extension ByteStream {
 
     /// - Returns: How many bytes the socket took; nil when the stream has failed.
     private func sendPlainly() -> Int? {
-        let result = output.view.withUnsafeBytes {
+        guard let count = give(output.view) else { return nil }
+        output.consume(count)
+        return count
+    }
+
+    /// - Returns: How many bytes the socket took; nil when the stream has failed.
+    func give(_ bytes: ByteView) -> Int? {
+        let result = bytes.withUnsafeBytes {
             holdfast_send(descriptor, $0.baseAddress, $0.count)
         }
         guard result >= 0 || result == -Int(EAGAIN) else {
             close(.failed(errno: Int32(-result)))
             return nil
         }
-        let count = max(result, 0)
-        output.consume(count)
-        return count
+        return max(result, 0)
     }
 
     /// Does what the amount of waiting output allows.

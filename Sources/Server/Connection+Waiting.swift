@@ -11,7 +11,7 @@ extension Connection {
     func release(_ bytes: [UInt8], status: Int) {
         guard !isClosed else { return }
         isWaiting = false
-        stream.write { $0.append(bytes) }
+        bytes.withView { stream.send($0) }
         count(status)
         afterReply()
         stream.resumeReading()

@@ -180,8 +180,10 @@ final class FeedSession: WebSocketSession, LogFollower {
             bye(.restart, "The server goes on in another epoch. Connect anew.")
             return
         }
+        let stream = self.stream
         let before = stream.unsentByteCount
-        while seq < reader.head, stream.unsentByteCount < FeedHub.byteCountMax {
+        var isFirst = true
+        while stream.isOpen, seq < reader.head, stream.unsentByteCount < FeedHub.byteCountMax {
             let lag = reader.head - seq
             if lag > Self.lagMin, !isCatchingUp {
                 isCatchingUp = true
@@ -196,7 +198,13 @@ final class FeedSession: WebSocketSession, LogFollower {
                 return
             }
             seq = messages.through
-            stream.write(messages.bytes.bytes.view)
+            // Once: whoever is far behind has others served between two sends.
+            if isFirst {
+                stream.send(messages.bytes.bytes.view)
+            } else {
+                stream.write(messages.bytes.bytes.view)
+            }
+            isFirst = false
             server.metrics.feedDeliveries.add()
         }
         if seq < reader.head { stream.notifyWhenDrained() }

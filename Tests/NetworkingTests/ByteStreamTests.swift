@@ -110,6 +110,41 @@ import Testing
         service.stop()
     }
 
+    @Test("what is sent at once overtakes nothing, and what the socket does not take comes later")
+    func sendingAtOnce() throws {
+        let large = (0..<(8 << 20)).map { UInt8(truncatingIfNeeded: $0 / 1000) }
+        let service = try Service { probe, _ in
+            probe.onReceived = { stream, bytes in
+                stream.send(bytes[0..<1])
+                if bytes[0] == UInt8(ascii: "L") {
+                    large.withView { stream.send($0) }
+                    #expect(stream.unsentByteCount > 0)
+                }
+                stream.write(bytes[1..<2])
+                stream.send(bytes[2..<3])
+                if bytes[0] == UInt8(ascii: "E") {
+                    stream.finish()
+                    stream.send(bytes[0..<3])
+                }
+                return bytes.count
+            }
+        }
+        let client = service.client
+        client.send("abc")
+        #expect(client.receiveText(3) == "abc")
+        client.send("Lmn")
+        #expect(client.receiveText(1) == "L")
+        let isWhole = client.receive(large.count) == large
+        #expect(isWhole)
+        #expect(client.receiveText(2) == "mn")
+        client.send("Ewo")
+        #expect(client.receiveText(3) == "Ewo")
+        client.endOutput()
+        #expect(client.receive() == [])
+        #expect(service.closed() == [.asked])
+        service.stop()
+    }
+
     @Test("a client that does not read costs bounded memory, and the loop serves others")
     func backPressure() throws {
         let reply = 64 << 10
