@@ -20,8 +20,10 @@ final class BareFile {
     deinit { close(descriptor) }
 
     /// Writes the values behind the last ones, and syncs.
-    func append(_ values: ArraySlice<[UInt8]>) throws {
-        let bytes = Array(values.joined())
+    func append(_ values: ArraySlice<[UInt8]>) throws { try append(Array(values.joined())) }
+
+    /// Writes bytes behind the last ones, and syncs.
+    func append(_ bytes: [UInt8]) throws {
         if end + bytes.count > Self.byteCount { end = 0 }
         guard pwrite(descriptor, bytes, bytes.count, off_t(end)) == bytes.count,
             fdatasync(descriptor) == 0

@@ -13,6 +13,7 @@ enum Benchmark {
     static func run(_ arguments: [String]) -> Int32 {
         signal(SIGPIPE, SIG_IGN)
         if arguments.first == LoadCommand.name { return LoadCommand.run(arguments.dropFirst()) }
+        if arguments.first == BareCommand.name { return BareCommand.run(arguments.dropFirst()) }
         let options: Options
         switch Options.read(arguments) {
         case .help:

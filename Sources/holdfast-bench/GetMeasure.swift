@@ -1,7 +1,7 @@
 // Reads of one record over HTTP, per second of the server's processor time.
 
 /// `get_rps_per_core`, `get_pipelined_rps_per_core`, `tls_get_rps_per_core`: nginx serves the same
-/// bytes from a file, webdis from Redis.
+/// bytes from a file, webdis from Redis; a bare server has them in memory, and nothing else to do.
 enum GetMeasure {
     /// Requests that are sent before the first is answered.
     private static let depth = 16
@@ -50,7 +50,10 @@ enum GetMeasure {
         )
         defer { nginx?.stop() }
         contest.enter(nginx.map { get($0, "/record") }, else: "nginx")
-        // webdis speaks no TLS.
+        // webdis speaks no TLS, nor does the bare server.
+        let bare = certificate == nil ? try BareServer(loops: 1, body: Sample.record) : nil
+        defer { bare?.stop() }
+        if let bare { contest.peers.append(get(bare, "/record")) }
         let webdis = certificate == nil ? try WebdisProcess(context.folder) : nil
         defer { webdis?.stop() }
         if let webdis {

@@ -1,9 +1,10 @@
 // Creations of records over HTTP, each acknowledged when it is on the disk.
+internal import Foundation
 
 /// `put_durable_rps`, `batch100_durable_records_per_s`.
 ///
 /// 64 connections, one commit a request, of one record or of a hundred. Redis syncs its log before
-/// it answers, as etcd does.
+/// it answers, as etcd does; so does a bare server, which does nothing else.
 enum PutMeasure {
     private static let batchCount = 100
 
@@ -15,14 +16,21 @@ enum PutMeasure {
         defer { webdis?.stop() }
         let etcd = try EtcdProcess(context.folder)
         defer { etcd?.stop() }
-        try one(server, webdis, etcd).run(context)
+        let bare = try BareServer(
+            loops: ProcessInfo.processInfo.activeProcessorCount,
+            body: "",
+            file: context.folder.fresh("put.bare")
+        )
+        defer { bare.stop() }
+        try one(server, webdis, etcd, bare).run(context)
         try batch(server, webdis, etcd).run(context)
     }
 
     private static func one(
         _ server: ServerProcess,
         _ webdis: WebdisProcess?,
-        _ etcd: EtcdProcess?
+        _ etcd: EtcdProcess?,
+        _ bare: BareServer
     ) -> Contest {
         let number = LoadRequest.number
         var contest = Contest(
@@ -60,6 +68,8 @@ enum PutMeasure {
             },
             else: "etcd"
         )
+        let request = LoadRequest("PUT", "/\(number)", body: Sample.record)
+        contest.peers.append(Contest.Entry(bare, request))
         return contest
     }
 
