@@ -182,7 +182,7 @@ final class FeedSession: WebSocketSession, LogFollower {
         }
         let stream = self.stream
         let before = stream.unsentByteCount
-        var isFirst = true
+        var hasSent = false
         while stream.isOpen, seq < reader.head, stream.unsentByteCount < FeedHub.byteCountMax {
             let lag = reader.head - seq
             if lag > Self.lagMin, !isCatchingUp {
@@ -199,12 +199,12 @@ final class FeedSession: WebSocketSession, LogFollower {
             }
             seq = messages.through
             // Once: whoever is far behind has others served between two sends.
-            if isFirst {
-                stream.send(messages.bytes.bytes.view)
-            } else {
+            if hasSent {
                 stream.write(messages.bytes.bytes.view)
+            } else {
+                stream.send(messages.bytes.bytes.view)
             }
-            isFirst = false
+            hasSent = true
             server.metrics.feedDeliveries.add()
         }
         if seq < reader.head { stream.notifyWhenDrained() }
