@@ -21,7 +21,7 @@ extension Database {
         let start =
             position
             ?? store.read { reader in
-                Position(reader.state.position(of: reader.progress.durable))
+                Position(reader.state.position(of: reader.durable))
             }
         return Updates { EventCursor(self, since: start) }
     }

@@ -2,23 +2,33 @@
 public import HoldfastBasics
 
 /// Why a change was refused.
+///
+/// It is one reference to all of them: whatever can be refused passes through places for a
+/// refusal, which would otherwise be made, moved and emptied for each change that is not.
 public struct Refusal: Error, Hashable, Sendable {
-    /// The stable code.
-    public var code: RefusalCode
-    /// What happened and what to do next, for people.
-    public var detail: String
-    /// Ordinal of the operation that was refused.
-    public var operation: Int?
-    /// The field, as a path of member names joined by dots, array elements as numbers.
-    public var field: String?
-    /// The borrow in the way, or the one that ended.
-    public var borrow: BorrowFacts?
-    /// The record as it stands; where the log has it.
-    public var current: RecordReference?
-    /// Who did what ended the thing asked for.
-    public var ended: Ending?
-    /// The rules a definition breaks, one sentence each.
-    public var rules: [String]
+    private struct Facts: Hashable, Sendable {
+        var code: RefusalCode
+        var detail: String
+        var operation: Int?
+        var field: String?
+        var borrow: BorrowFacts?
+        var current: RecordReference?
+        var ended: Ending?
+        var rules: [String]
+    }
+
+    private final class Storage: Sendable {
+        let facts: Facts
+
+        init(_ facts: Facts) { self.facts = facts }
+    }
+
+    private var storage: Storage
+
+    private var facts: Facts {
+        get { storage.facts }
+        set { storage = Storage(newValue) }
+    }
 
     /// Refuses.
     public init(
@@ -30,14 +40,73 @@ public struct Refusal: Error, Hashable, Sendable {
         ended: Ending? = nil,
         rules: [String] = []
     ) {
-        self.code = code
-        self.detail = detail
-        self.field = field
-        self.borrow = borrow
-        self.current = current
-        self.ended = ended
-        self.rules = rules
+        storage = Storage(
+            Facts(
+                code: code,
+                detail: detail,
+                operation: nil,
+                field: field,
+                borrow: borrow,
+                current: current,
+                ended: ended,
+                rules: rules
+            )
+        )
     }
+
+    /// The stable code.
+    public var code: RefusalCode {
+        get { storage.facts.code }
+        set { facts.code = newValue }
+    }
+
+    /// What happened and what to do next, for people.
+    public var detail: String {
+        get { storage.facts.detail }
+        set { facts.detail = newValue }
+    }
+
+    /// Ordinal of the operation that was refused.
+    public var operation: Int? {
+        get { storage.facts.operation }
+        set { facts.operation = newValue }
+    }
+
+    /// The field, as a path of member names joined by dots, array elements as numbers.
+    public var field: String? {
+        get { storage.facts.field }
+        set { facts.field = newValue }
+    }
+
+    /// The borrow in the way, or the one that ended.
+    public var borrow: BorrowFacts? {
+        get { storage.facts.borrow }
+        set { facts.borrow = newValue }
+    }
+
+    /// The record as it stands; where the log has it.
+    public var current: RecordReference? {
+        get { storage.facts.current }
+        set { facts.current = newValue }
+    }
+
+    /// Who did what ended the thing asked for.
+    public var ended: Ending? {
+        get { storage.facts.ended }
+        set { facts.ended = newValue }
+    }
+
+    /// The rules a definition breaks, one sentence each.
+    public var rules: [String] {
+        get { storage.facts.rules }
+        set { facts.rules = newValue }
+    }
+
+    /// Equality of all facts.
+    public static func == (a: Refusal, b: Refusal) -> Bool { a.facts == b.facts }
+
+    /// Hashes all facts.
+    public func hash(into hasher: inout Hasher) { hasher.combine(facts) }
 }
 
 /// A record at a version, by the place of its effect in the log.

@@ -193,7 +193,7 @@ extension LoopServer {
         id.map { id in
             ListCursor(
                 after: RecordKey(id),
-                at: reader.state.position(of: reader.progress.durable),
+                at: reader.state.position(of: reader.durable),
                 parameters: parameters
             )
         }

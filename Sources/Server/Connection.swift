@@ -148,11 +148,10 @@ final class Connection: ByteStreamHandler {
             extendDeadline()
             return
         }
-        let configuration = server.configuration
         if parser.isIdle {
-            if !wasIdle { stream.setDeadline(seconds: configuration.idleSeconds) }
+            if !wasIdle { stream.setDeadline(seconds: server.configuration.idleSeconds) }
         } else if wasIdle {
-            stream.setDeadline(seconds: configuration.headSeconds)
+            stream.setDeadline(seconds: server.configuration.headSeconds)
         }
     }
 
@@ -178,14 +177,13 @@ final class Connection: ByteStreamHandler {
 
     private func take(_ head: RequestHead) {
         begin(head)
-        let configuration = server.configuration
         exchange = head.exchange
         // Should the body be refused, the reply is one of the API all the same.
         route = head.target.count > 3 && head.target[0..<4].equals("/v1/") ? .about : .viewer
         if let consumer = server.consumer(for: head, connection: self) {
             noteCaller()
             parser.accept(.stream)
-            stream.setDeadline(seconds: configuration.stallSeconds)
+            stream.setDeadline(seconds: server.configuration.stallSeconds)
             if consumer.takesBody {
                 self.consumer = consumer
             } else {
@@ -199,7 +197,7 @@ final class Connection: ByteStreamHandler {
         guard head.hasContent else { return }
         bodyStart = (server.time.monotonicNanoseconds(), stream.receivedByteCount)
         let length = Double(head.contentLength ?? 0)
-        stream.setDeadline(seconds: configuration.bodySeconds + length / 100_000)
+        stream.setDeadline(seconds: server.configuration.bodySeconds + length / 100_000)
     }
 
     private func finish(_ request: Request) {

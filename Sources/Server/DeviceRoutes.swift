@@ -38,7 +38,7 @@ extension LoopServer {
                 all.count > limit
                     ? ListCursor(
                         after: RecordKey(name: last.id),
-                        at: reader.state.position(of: reader.progress.durable),
+                        at: reader.state.position(of: reader.durable),
                         parameters: parameters
                     ) : nil
             }
@@ -121,7 +121,7 @@ extension LoopServer {
         for borrow in trees.lazy.flatMap({ $0.borrows }) {
             borrowCounts[borrow.device, default: 0] += 1
         }
-        let durable = reader.progress.durable
+        let durable = reader.durable
         return devices.map { device in
             let seen = shared.sightings[device.id]
             let sent = seen.map { min($0.sentSeq, durable) }

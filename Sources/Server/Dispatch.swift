@@ -252,7 +252,7 @@ extension LoopServer {
             throw RequestRefusal(.badHeader, "Holdfast-Min-Position is epoch:seq.")
         }
         let (durable, epoch) = store.read {
-            ($0.progress.durable, $0.state.position(of: wanted.seq))
+            ($0.durable, $0.state.position(of: wanted.seq))
         }
         guard epoch.epoch == wanted.epoch || wanted.seq > durable else {
             throw RequestRefusal(.diverged, "Position \(wanted) is of another history.")

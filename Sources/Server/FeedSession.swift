@@ -45,11 +45,10 @@ final class FeedSession: WebSocketSession, LogFollower {
         self.caller = caller
         self.access = access
         self.connection = connection
-        let configuration = server.configuration
         decoder = WebSocketDecoder(
             role: .server,
-            messageByteCountMax: configuration.messageByteCountMax,
-            frameByteCountMax: configuration.frameByteCountMax
+            messageByteCountMax: server.configuration.messageByteCountMax,
+            frameByteCountMax: server.configuration.frameByteCountMax
         )
     }
 
@@ -64,7 +63,7 @@ final class FeedSession: WebSocketSession, LogFollower {
         send { payload in
             let store = server.store
             store.read { reader in
-                let durable = reader.progress.durable
+                let durable = reader.durable
                 let head = reader.state.position(of: durable)
                 epoch = head.epoch
                 FeedMessages.appendHello(

@@ -24,7 +24,7 @@ extension LoopServer {
         )
         let cursorText = try Parameters.single(target, "cursor")
         let begun = try store.read { reader throws(RequestRefusal) -> HistoryPage? in
-            reply.position = reader.state.position(of: reader.progress.durable)
+            reply.position = reader.state.position(of: reader.durable)
             let tree = try findTree(name, reader)
             let id = try shaped { () throws(ShapeRefusal) in
                 try KeyChoice.id(path: target.segment(3), kind: tree.declaration.keys)

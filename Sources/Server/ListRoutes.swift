@@ -122,8 +122,8 @@ extension LoopServer {
                 let tree = try findTree(choice.tree, reader)
                 if seq == nil {
                     if let waits = reader.wait(for: tree) { return waits }
-                    seq = reader.progress.durable
-                    position = reader.state.position(of: reader.progress.durable)
+                    seq = reader.durable
+                    position = reader.state.position(of: reader.durable)
                     reply.json()
                     page = ListPage(.records, in: &reply.body)
                 }

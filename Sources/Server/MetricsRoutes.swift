@@ -65,7 +65,7 @@ extension LoopServer {
     private func appendStore() {
         let (head, durable, oldest, snapshot) = store.read { reader in
             (
-                reader.state.head, reader.progress.durable, reader.oldest.seq,
+                reader.state.head, reader.durable, reader.oldest.seq,
                 reader.snapshotSeq ?? 0
             )
         }

@@ -242,7 +242,7 @@ public final class MirrorPeer {
 
     private func welcome(settled: UInt64) -> MirrorWelcome {
         store.read { reader in
-            let durable = reader.progress.durable
+            let durable = reader.durable
             return MirrorWelcome(
                 databaseID: store.identity.databaseID,
                 application: store.identity.application,

@@ -32,31 +32,41 @@ extension LoopServer {
             return
         }
         let refusal = try store.read { reader throws(RequestRefusal) -> Refusal? in
-            reply.position = reader.state.position(of: reader.progress.durable)
+            reply.position = reader.state.position(of: reader.durable)
             let tree = try findTree(name, reader)
             let id = try shaped { () throws(ShapeRefusal) in
                 try KeyChoice.id(path: target.segment(3), kind: tree.declaration.keys)
             }
-            guard let found = find(id, selection, tree, reader) else {
+            guard let (key, location) = find(id, selection, tree, reader) else {
                 if let seq = reader.wait(for: tree) { reply.retriesAfter = seq }
                 return missing(id, selection, tree, reader)
             }
-            let seq = reader.seq(of: found.location)
-            guard seq <= reader.progress.durable else {
+            let durable = reader.durable
+            let (seq, stands) = reader.withEffect(at: location) { effect, commit in
+                if effect.isSet, commit.seq <= durable, !wantsEnvelope {
+                    let version = reader.state.position(of: commit.seq)
+                    show(effect, commit, version, condition)
+                }
+                return (commit.seq, effect.isSet)
+            }
+            guard stands else {
+                if let seq = reader.wait(for: tree) { reply.retriesAfter = seq }
+                return missing(id, selection, tree, reader)
+            }
+            guard seq <= durable else {
                 reply.retriesAfter = seq
                 return nil
             }
-            guard !wantsEnvelope else {
-                let reference = RecordReference(tree: tree.name, location: found.location)
+            if wantsEnvelope {
+                let reference = RecordReference(tree: tree.name, location: location)
                 reply.json()
                 appendEnvelope(reference, reader, to: &reply.body)
-                return nil
-            }
-            // What is lent the effect takes no reader with it: to copy one costs a tenth of all.
-            let version = reader.state.position(of: seq)
-            let holder = tree.hasBorrows ? holder(tree, found.key, reader) : nil
-            reader.withEffect(at: found.location) { effect, commit in
-                show(effect, commit, version, holder: holder, condition)
+            } else if tree.hasBorrows, reply.status == .ok,
+                let holder = holder(tree, key, reader)
+            {
+                reply.fields.append("holdfast-borrow: ")
+                HeaderText.appendBorrow(holder, to: &reply.fields)
+                reply.fields.append("\r\n")
             }
             return nil
         }
@@ -83,6 +93,7 @@ extension LoopServer {
         return tree
     }
 
+    /// Where the version lies that a read means, or the effect that deleted it.
     private func find(
         _ id: RecordID,
         _ selection: RevisionSelection,
@@ -90,22 +101,14 @@ extension LoopServer {
         _ reader: StoreReader
     ) -> (key: RecordKey, location: Location)? {
         let state = reader.state
+        let key: RecordKey
         switch selection {
-        case .number(let revision):
-            let key = RecordKey(id, revision: revision)
-            guard let last = state.location(tree, key),
-                let location = state.version(from: last, at: .max)
-            else { return nil }
-            return (key, location)
-        case .latest where !tree.declaration.isVersioned:
-            let key = RecordKey(id)
-            guard let last = state.location(tree, key),
-                let location = state.version(from: last, at: .max)
-            else { return nil }
-            return (key, location)
+        case .number(let revision): key = RecordKey(id, revision: revision)
+        case .latest where !tree.declaration.isVersioned: key = RecordKey(id)
         case .latest: return state.revision(tree, of: id, .latest, at: .max)
         case .released: return state.revision(tree, of: id, .released, at: .max)
         }
+        return state.location(tree, key).map { (key, $0) }
     }
 
     /// 404, or 410 with who deleted it.
@@ -149,7 +152,6 @@ extension LoopServer {
         _ effect: EffectView,
         _ commit: CommitView,
         _ version: Position,
-        holder: BorrowFacts?,
         _ condition: EntityTagCondition?
     ) {
         if let condition, Self.matches(condition, version) {
@@ -161,7 +163,7 @@ extension LoopServer {
         lastModified.update(milliseconds: commit.at)
         reply.fields.append(lastModified.text)
         reply.fields.append("\r\n")
-        appendFields(effect, version, holder: holder)
+        appendFields(effect, version)
         reply.json()
         reply.body.append(effect.value)
     }
@@ -173,11 +175,7 @@ extension LoopServer {
     }
 
     /// The header fields that tell of a record.
-    func appendFields(
-        _ effect: EffectView,
-        _ version: Position,
-        holder: BorrowFacts?
-    ) {
+    func appendFields(_ effect: EffectView, _ version: Position) {
         appendTag(version)
         reply.fields.append("holdfast-key: ")
         if let number = effect.number {
@@ -192,11 +190,6 @@ extension LoopServer {
         reply.fields.append("\r\n")
         if effect.schema != .none {
             reply.fields.appendField("holdfast-schema", text: effect.schema.description)
-        }
-        if let holder {
-            reply.fields.append("holdfast-borrow: ")
-            HeaderText.appendBorrow(holder, to: &reply.fields)
-            reply.fields.append("\r\n")
         }
     }
 

@@ -15,7 +15,7 @@ extension LoopServer {
             throw RequestRefusal(.badParameter, "\(name) is epoch:seq.", field: name)
         }
         let (durable, own) = store.read {
-            ($0.progress.durable, $0.state.position(of: position.seq))
+            ($0.durable, $0.state.position(of: position.seq))
         }
         guard own.epoch == position.epoch else {
             throw RequestRefusal(.diverged, "Position \(position) is of another history.")
@@ -78,7 +78,7 @@ extension LoopServer {
         reader.withEffect(at: location) { effect, commit in
             let version = reader.state.position(of: commit.seq)
             guard wantsEnvelope else {
-                show(effect, commit, version, holder: nil, condition)
+                show(effect, commit, version, condition)
                 return
             }
             reply.json()

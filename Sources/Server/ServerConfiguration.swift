@@ -6,6 +6,8 @@ public import HoldfastStore
 /// How a server listens, and its limits.
 ///
 /// `Server.reconfigure` takes over what is marked as changeable; the rest stays as it began.
+///
+/// It holds much: what serves requests reads single values where they are, and copies none of it.
 public struct ServerConfiguration: Sendable {
     /// Where to listen; port 0 picks one.
     public var addresses: [SocketAddress]

@@ -67,6 +67,6 @@ final class SharedServer: Sendable {
 
     /// The position replies without one of their own name.
     func durablePosition() -> Position {
-        store.read { $0.state.position(of: $0.progress.durable) }
+        store.read { $0.state.position(of: $0.durable) }
     }
 }

@@ -24,7 +24,7 @@ extension StoreReader {
         guard let facts = tree.facts(of: key, caller: caller),
             let borrows = state.tree(.borrows),
             let location = state.location(borrows, RecordKey(facts.id)),
-            withEffect(at: location, { $1.seq }) <= seq ?? progress.durable
+            withEffect(at: location, { $1.seq }) <= seq ?? durable
         else { return nil }
         return facts
     }
@@ -71,7 +71,7 @@ extension Store {
     func resume(since: Position, chain: Hash128?) -> Resumption {
         let (durable, known, oldest, epoch) = read { reader in
             (
-                reader.progress.durable, reader.state.position(of: since.seq), reader.oldest,
+                reader.durable, reader.state.position(of: since.seq), reader.oldest,
                 reader.state.epoch
             )
         }

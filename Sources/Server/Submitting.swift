@@ -101,7 +101,7 @@ extension LoopServer {
             reply.fields.appendField("idempotency-replayed", "true")
         }
         reply.position = position
-        reply.wait(for: position.seq, durable: reader.progress.durable)
+        reply.wait(for: position.seq, durable: reader.durable)
         for result in results.reversed() {
             switch result {
             case .created(let tree, let key):
@@ -136,7 +136,7 @@ extension LoopServer {
                 appendTag(position)
                 return
             }
-            appendFields(effect, position, holder: nil)
+            appendFields(effect, position)
             guard call.wantsRepresentation else { return }
             reply.json()
             reply.body.append(effect.value)

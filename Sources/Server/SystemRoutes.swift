@@ -13,7 +13,7 @@ extension LoopServer {
         try Parameters.check(target, [])
         reply.json()
         store.read { reader in
-            let durable = reader.progress.durable
+            let durable = reader.durable
             let lineage = reader.state.lineage
             let document = ServerDocument(
                 version: shared.version,

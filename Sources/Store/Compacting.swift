@@ -222,7 +222,7 @@ extension Store.Core {
     /// A mirror's pending changes stand on the confirmed records: they are taken off meanwhile.
     ///
     /// - Returns: What `body` returns, which is lent the state without them afterwards.
-    fileprivate mutating func move<T>(
+    fileprivate func move<T>(
         _ frames: [(kind: PartKind, place: Location)],
         to checkpoint: Checkpoint,
         before offset: UInt64,
@@ -251,7 +251,7 @@ extension Store.Core {
     /// Forgets the removals of a page of a tree that a checkpoint has not.
     ///
     /// - Returns: The last key looked at when there may be more; nil at the end.
-    fileprivate mutating func forgetRemovals(
+    fileprivate func forgetRemovals(
         _ name: TreeName,
         after key: RecordKey?,
         leftBy checkpoint: Checkpoint,

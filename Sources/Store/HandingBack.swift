@@ -44,7 +44,7 @@ extension Store {
 }
 
 extension Store.Core {
-    fileprivate mutating func handBack(
+    fileprivate func handBack(
         _ contents: [[UInt8]],
         of lineage: [EpochStart]
     ) throws(StoreError) {

@@ -91,7 +91,7 @@ extension Store.Core {
     /// Refuses to heal where nothing can be written.
     ///
     /// - Throws: `readOnly`.
-    mutating func checkHealable() throws(StoreError) {
+    func checkHealable() throws(StoreError) {
         let healing = self.healing
         self.healing = nil
         defer { self.healing = healing }

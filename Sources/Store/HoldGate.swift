@@ -81,7 +81,7 @@ extension Store {
     public var isChangeWaiting: Bool { core.withLock { !$0.holds.isOpen } }
 
     /// Runs `body`, which applies commits, when no reader holds the state.
-    func mutate<T, E: Error>(_ body: (inout Core) throws(E) -> T) throws(E) -> T {
+    func mutate<T, E: Error>(_ body: (Core) throws(E) -> T) throws(E) -> T {
         var (isWaiting, hasWaited) = (false, false)
         return try core.signal(
             when: { core in
@@ -91,13 +91,13 @@ extension Store {
                 return core.holds.admit(isFree, &isWaiting)
             },
             if: { hasWaited || $0.isThreadWanted }
-        ) { (core) throws(E) in try body(&core) }
+        ) { (core) throws(E) in try body(core) }
     }
 
     /// Runs `body`, which takes commits back, when no reader is inside.
-    func takeBack<T>(_ body: (inout Core) -> T) -> T {
+    func takeBack<T>(_ body: (Core) -> T) -> T {
         var isWaiting = false
-        return core.signal(when: { $0.holds.admit($0.holds.isEmpty, &isWaiting) }, body)
+        return core.signal(when: { $0.holds.admit($0.holds.isEmpty, &isWaiting) }) { body($0) }
     }
 }
 

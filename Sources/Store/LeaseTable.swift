@@ -48,7 +48,7 @@ struct LeaseTable {
 
 extension Store.Core {
     /// Whoever takes a lease again, or writes under it, has its full term again.
-    mutating func renewLeases(
+    func renewLeases(
         by change: Change,
         _ decision: Decision,
         _ time: any TimeSource

@@ -122,7 +122,7 @@ extension Store.Core {
     var confirmedChain: Hash128 { overlay?.confirmed?.chain ?? state.chain }
 
     /// Takes all provisional commits off the state.
-    mutating func takeOverlayOff(_ touched: inout Touched.Gathering) {
+    func takeOverlayOff(_ touched: inout Touched.Gathering) {
         guard let confirmed = overlay?.confirmed else { return }
         rollBack(to: confirmed.head, &touched)
         overlay?.confirmed = nil
@@ -144,12 +144,12 @@ extension Store.Core {
     ///
     /// - Returns: What has left.
     @discardableResult
-    mutating func putOverlayOn(_ touched: inout Touched.Gathering) -> [PendingStatus] {
+    func putOverlayOn(_ touched: inout Touched.Gathering) -> [PendingStatus] {
         judgeAnew(from: 0, without: [], &touched)
     }
 
     /// Judges pending changes anew, in order, on a state without what they had led to.
-    private mutating func judgeAnew(
+    private func judgeAnew(
         from index: Int,
         without gone: Set<UniqueID>,
         _ touched: inout Touched.Gathering
@@ -166,7 +166,7 @@ extension Store.Core {
     }
 
     /// Takes changes out of what is shown; those that come after them are judged anew.
-    mutating func takeOut(_ ids: Set<UniqueID>, _ touched: inout Touched.Gathering) {
+    func takeOut(_ ids: Set<UniqueID>, _ touched: inout Touched.Gathering) {
         guard let overlay else { return }
         // A contested change left no trace: the others stand as if it had never been.
         let first = overlay.entries.firstIndex { entry in
@@ -190,7 +190,7 @@ extension Store.Core {
     }
 
     /// Judges a change on what is shown, as the last one, and keeps it unless it is settled.
-    mutating func judge(
+    func judge(
         _ pending: PendingChange,
         _ touched: inout Touched.Gathering
     ) -> PendingShowing {
@@ -208,7 +208,7 @@ extension Store.Core {
     }
 
     /// Previews a change on what is shown, and applies it when it would be accepted.
-    private mutating func outcome(
+    private func outcome(
         of pending: PendingChange,
         _ touched: inout Touched.Gathering
     ) -> PendingShowing {
@@ -248,7 +248,7 @@ extension Store.Core {
         return !trees.isDisjoint(with: others.trees)
     }
 
-    private mutating func applyProvisionally(
+    private func applyProvisionally(
         _ commit: Commit,
         _ touched: inout Touched.Gathering
     ) {

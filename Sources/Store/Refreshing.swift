@@ -128,7 +128,7 @@ extension Store {
 
 extension Store.Core {
     /// Goes on to a commit of what another process has written.
-    fileprivate mutating func fold(
+    fileprivate func fold(
         _ news: LogReader,
         _ first: UInt64,
         _ last: UInt64

@@ -112,7 +112,6 @@ extension Store {
 extension Store.Core {
     /// Tells the consumers that everything may stand differently.
     func tellOfEverything() {
-        let reader = reader
         for consumer in consumers { consumer(reader, nil) }
     }
 }

@@ -19,7 +19,9 @@ public import HoldfastStorage
 /// An open database.
 public final class Store: Sendable {
     /// What is guarded by the lock.
-    struct Core {
+    ///
+    /// A class, so that readers are lent one reference and not a copy of all of it.
+    final class Core {
         var log: CommitLog
         var state: EngineState
         var source: LogSource
@@ -61,6 +63,21 @@ public final class Store: Sendable {
         var keepsFiles = false
         /// A mirror's pending changes; nil where this process decides.
         var overlay: Overlay?
+
+        init(
+            _ opened: Opened,
+            disk: any Disk,
+            time: any TimeSource,
+            healing: HealingState?,
+            overlay: Overlay?
+        ) {
+            (log, state, source) = opened
+            self.disk = disk
+            manifest = source.checkpoint?.manifest
+            clock = ClockGuard(time: time)
+            self.healing = healing
+            self.overlay = overlay
+        }
 
         /// Whether commits wait for the sync thread.
         var hasUnwritten: Bool { failure == nil && log.hasGathered }
@@ -134,12 +151,9 @@ public final class Store: Sendable {
         }
         core = Condition(
             Core(
-                log: log,
-                state: state,
-                source: source,
+                (log, state, source),
                 disk: disk,
-                manifest: source.checkpoint?.manifest,
-                clock: ClockGuard(time: time),
+                time: time,
                 healing: try Self.healing(disk, state, source),
                 overlay: overlay
             )
@@ -276,7 +290,7 @@ public final class Store: Sendable {
         _ body: (Submission, StoreReader) -> T
     ) -> T {
         mutate { core in
-            let submission = settle(&core, change, by: caller, rights: rights, willSync: false) {
+            let submission = settle(core, change, by: caller, rights: rights, willSync: false) {
                 $0.decide(change, $1)
             }
             return body(submission, core.reader)
@@ -294,7 +308,7 @@ public final class Store: Sendable {
     ) -> Submission {
         mutate { core in
             settle(
-                &core,
+                core,
                 change,
                 by: caller,
                 seeing: trees,
@@ -306,7 +320,7 @@ public final class Store: Sendable {
     }
 
     private func settle(
-        _ core: inout Core,
+        _ core: Core,
         _ change: Change,
         by caller: Caller,
         seeing trees: Set<TreeName>? = nil,

@@ -98,7 +98,7 @@ extension Store.Core {
     }
 
     /// After a failed write or sync: back to what is durable, and no more writes.
-    mutating func poison(_ reason: String) {
+    func poison(_ reason: String) {
         lostUpTo = confirmedHead
         var touched = Touched.Gathering()
         takeOverlayOff(&touched)

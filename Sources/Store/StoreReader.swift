@@ -7,27 +7,36 @@ public import HoldfastRecords
 /// What a reader sees while it holds the store's lock: keep it short, and take nothing out but
 /// copies.
 public struct StoreReader {
-    /// The state, of which commits above `progress.durable` must not be shown.
-    public let state: EngineState
+    let core: Store.Core
+
+    /// The state, of which commits above `durable` must not be shown.
+    public var state: EngineState { core.state }
+
     /// How far the store is.
-    public let progress: Progress
+    public var progress: Progress { core.progress }
+
+    /// The last durable commit.
+    public var durable: UInt64 { core.log.durable }
+
     /// The last commit of the log: on a mirror the authority's, above which pending changes stand.
-    public let confirmedHead: UInt64
-    let confirmed: Confirmed?
-    let source: LogSource
-    let log: CommitLog
-    let manifest: Manifest?
-    let healingState: HealingState?
+    public var confirmedHead: UInt64 { core.confirmedHead }
+
+    // An optional chain alone would copy all of it.
+    var confirmed: Confirmed? { core.overlay == nil ? nil : core.overlay?.confirmed }
+    var source: LogSource { core.source }
+    var log: CommitLog { core.log }
+    var manifest: Manifest? { core.manifest }
+    var healingState: HealingState? { core.healing }
 
     /// The seq a reader of this tree must wait for; nil when all of it is durable.
     public func wait(for tree: TreeState) -> UInt64? {
-        tree.lastSeq > progress.durable ? tree.lastSeq : nil
+        tree.lastSeq > durable ? tree.lastSeq : nil
     }
 
     /// The seq a reader of this effect must wait for; nil when it is durable.
     public func wait(for location: Location) -> UInt64? {
         let seq = seq(of: location)
-        return seq > progress.durable ? seq : nil
+        return seq > durable ? seq : nil
     }
 
     /// The seq of the commit that an effect is of.
@@ -82,6 +91,10 @@ extension StoreReader {
         let found = source.location(of: key, in: block, at: seq)
         return found == .none ? nil : found
     }
+}
+
+extension Store.Core {
+    var reader: StoreReader { StoreReader(core: self) }
 }
 
 extension Store {

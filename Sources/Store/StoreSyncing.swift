@@ -41,7 +41,7 @@ extension Store.Core {
     /// Takes or refuses writes from now on.
     ///
     /// - Returns: Whether they were refused for want of room before.
-    mutating func note(isFull: Bool) -> Bool {
+    func note(isFull: Bool) -> Bool {
         defer { self.isFull = isFull }
         return self.isFull
     }
@@ -86,7 +86,7 @@ extension Store {
     }
 
     /// Runs `body` when no step is under way.
-    func onTurn<T>(_ body: (inout Core) throws -> T) rethrows -> T {
+    func onTurn<T>(_ body: (Core) throws -> T) rethrows -> T {
         var isWaiting = false
         return try core.signal(
             when: { core in
@@ -96,9 +96,8 @@ extension Store {
                 }
                 return !core.isStepping
             },
-            if: { _ in false },
-            body
-        )
+            if: { _ in false }
+        ) { try body($0) }
     }
 
     /// What one step of syncing does.

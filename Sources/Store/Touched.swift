@@ -44,24 +44,9 @@ extension Store {
 }
 
 extension Store.Core {
-    var reader: StoreReader {
-        StoreReader(
-            state: state,
-            progress: progress,
-            confirmedHead: confirmedHead,
-            // An optional chain alone would copy all of it.
-            confirmed: overlay == nil ? nil : overlay?.confirmed,
-            source: source,
-            log: log,
-            manifest: manifest,
-            healingState: healing
-        )
-    }
-
     /// Tells the consumers of a step that touched these keys.
     func tell(_ touched: [Touched]) {
         guard !consumers.isEmpty, !touched.isEmpty else { return }
-        let reader = reader
         for consumer in consumers { consumer(reader, touched) }
     }
 }

@@ -13,7 +13,7 @@ extension StoreReader {
     /// The last commit of the log that is durable, and the chain after it; nil where the log does
     /// not tell.
     public var durablePosition: (seq: UInt64, chain: Hash128)? {
-        let seq = min(progress.durable, confirmedHead)
+        let seq = min(durable, confirmedHead)
         return chain(atSeq: seq).map { (seq, $0) }
     }
 }

@@ -144,7 +144,7 @@ enum ServeCommand {
         _ store: Store,
         _ logger: Logger
     ) {
-        let position = store.read { $0.state.position(of: $0.progress.durable) }
+        let position = store.read { $0.state.position(of: $0.durable) }
         let url =
             server.addresses[0].path.map { "http+unix://\($0)" }
             ?? "http\(isSecure ? "s" : "")://\(server.address)"
