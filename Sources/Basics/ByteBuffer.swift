@@ -6,10 +6,10 @@ internal import Glibc
 
 /// A growable, uniquely owned byte buffer, written at its tail and consumed at its head.
 @safe public struct ByteBuffer: ~Copyable {
-    private var base: UnsafeMutablePointer<UInt8>?
-    private var capacity = 0
-    private var head = 0
-    private var tail = 0
+    @usableFromInline var base: UnsafeMutablePointer<UInt8>?
+    @usableFromInline var capacity = 0
+    @usableFromInline var head = 0
+    @usableFromInline var tail = 0
 
     /// An empty buffer; allocates when `capacity` is above 0.
     public init(capacity: Int = 0) {
@@ -54,8 +54,13 @@ internal import Glibc
     }
 
     /// Appends an ASCII literal.
+    ///
+    /// Inlined, so that its length is known where it is written, and it is stored in a few words.
+    @inlinable @inline(__always)
     public mutating func append(_ literal: StaticString) {
-        append(ByteView(start: literal.utf8Start, count: literal.utf8CodeUnitCount))
+        let count = literal.utf8CodeUnitCount
+        room(count).update(from: literal.utf8Start, count: count)
+        tail &+= count
     }
 
     /// Appends text as UTF-8.
@@ -169,12 +174,14 @@ internal import Glibc
 
     // MARK: Memory
 
-    private mutating func room(_ wanted: Int) -> UnsafeMutablePointer<UInt8> {
+    @inlinable @inline(__always)
+    mutating func room(_ wanted: Int) -> UnsafeMutablePointer<UInt8> {
         if capacity &- tail < wanted || base == nil { grow(wanted) }
         return base.unsafelyUnwrapped + tail
     }
 
-    private mutating func grow(_ wanted: Int) {
+    @usableFromInline @inline(never)
+    mutating func grow(_ wanted: Int) {
         let live = count
         if let base, capacity - live >= wanted, head >= live {
             memcpy(base, base + head, live)

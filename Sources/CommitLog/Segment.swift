@@ -91,8 +91,8 @@ extension Array where Element == Segment {
     /// The segment a logical offset lies in; traps before the first.
     @inline(__always)
     func slot(ofOffset offset: UInt64) -> Int {
-        // Nearly always the last; the search is for old records.
-        if let last, offset >= last.base { return count - 1 }
+        // Nearly always the last; the search is for old records. `last` would copy all of it.
+        if count > 0, offset >= self[count - 1].base { return count - 1 }
         var low = 0
         var high = count - 1
         while low < high {

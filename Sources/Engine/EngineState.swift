@@ -99,6 +99,11 @@ public final class EngineState {
         tree.index.location(key)
     }
 
+    /// The same without making a key, for an id as a request gives it; nil also when it is no id.
+    public func location(_ tree: TreeState, text: ByteView, revision: UInt32) -> Location? {
+        tree.index.location(text: text, revision: revision)
+    }
+
     /// A live borrow and the tree it is about.
     public func borrow(_ id: UniqueID) -> (tree: TreeState, record: BorrowRecord)? {
         for tree in trees {

@@ -48,6 +48,15 @@ struct RecordIndex {
         }
     }
 
+    /// The place of a key's last effect, its id given as text; nil also when that is no id.
+    func location(text: ByteView, revision: UInt32) -> Location? {
+        switch storage {
+        case .numbers(let index):
+            decimalNumber(text).flatMap { index.location($0, revision: revision) }
+        case .names(let index): index.location(text, revision: revision)
+        }
+    }
+
     /// Sets a key's place, or removes its entry with nil; gives what stood there.
     @discardableResult
     func replace(_ effect: EffectView, with location: Location?) -> Location? {

@@ -13,6 +13,7 @@ struct HeadFacts {
     /// Length of the head, once complete.
     var byteCount = 0
     var method = Slice()
+    var knownMethod = HTTPMethod.other
     var target = Slice()
     var host = Slice()
     var hasRequestLine = false
@@ -85,6 +86,7 @@ extension RequestParser {
             throw .malformedRequestLine
         }
         facts.method = Slice(start..<index)
+        facts.knownMethod = HTTPMethod(message[start..<index])
         let target = index + 1
         index = target
         while index < end, ASCII.isVisible(message[index]) {
@@ -177,8 +179,10 @@ extension RequestParser {
         _ end: Int
     ) throws(HTTPError) {
         let (nameEnd, value) = try FieldLine.split(message, start, end)
-        if fields.count == headerCountMax { throw .tooManyFields(limit: headerCountMax) }
-        fields.append(FieldSlice(name: Slice(start..<nameEnd), value: Slice(value)))
+        guard fields.count < headerCountMax * FieldTable.entryByteCount else {
+            throw .tooManyFields(limit: headerCountMax)
+        }
+        fields.appendField(name: start..<nameEnd, value: value)
         facts.nameLengths.insert(nameEnd - start)
         let name = message[start..<nameEnd]
         // The lengths of the names that mean something to the parser.

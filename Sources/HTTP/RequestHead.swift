@@ -2,8 +2,9 @@
 //
 // Invariants:
 // - `fields` and the slices of `facts` lie inside `bytes`;
-// - a head borrows its bytes: it may be used until the next step of its parser, and no longer than
-//   the bytes handed to the step that gave it.
+// - a head borrows its bytes, and where its fields stand: it may be used until the next step of its
+//   parser, and no longer than the bytes handed to the step that gave it. It owns nothing, so that
+//   handing it on costs nothing but its size.
 public import HoldfastBasics
 
 /// A method of HTTP that the router knows.
@@ -50,19 +51,41 @@ struct Slice: Equatable {
     var range: Range<Int> { Int(start)..<Int(start) + Int(count) }
 }
 
-/// Where the name and the value of a header field stand.
-struct FieldSlice {
-    var name: Slice
-    var value: Slice
+/// Where the names and the values of header fields stand, borrowed from the parser: offset and
+/// length of a name, then of its value, 32 bits each.
+struct FieldTable {
+    static let entryByteCount = 16
+    let bytes: ByteView
+
+    var count: Int { bytes.count / Self.entryByteCount }
+
+    func name(_ index: Int) -> Range<Int> { range(at: index * Self.entryByteCount) }
+
+    func value(_ index: Int) -> Range<Int> { range(at: index * Self.entryByteCount + 8) }
+
+    private func range(at offset: Int) -> Range<Int> {
+        let start = Int(bytes.integer(UInt32.self, at: offset))
+        return start..<start + Int(bytes.integer(UInt32.self, at: offset + 4))
+    }
+}
+
+extension ByteBuffer {
+    /// Appends an entry of a `FieldTable`.
+    mutating func appendField(name: Range<Int>, value: Range<Int>) {
+        append(integer: UInt64(UInt32(name.lowerBound)) | UInt64(UInt32(name.count)) << 32)
+        append(integer: UInt64(UInt32(value.lowerBound)) | UInt64(UInt32(value.count)) << 32)
+    }
 }
 
 /// Which lengths there are, those from 63 on as one: most fields that are looked for are not there,
 /// and nothing of their length is.
+@usableFromInline
 struct LengthSet {
-    private var bits: UInt64 = 0
+    @usableFromInline var bits: UInt64 = 0
 
     mutating func insert(_ length: Int) { bits |= 1 << UInt64(min(length, 63)) }
 
+    @inlinable
     func contains(_ length: Int) -> Bool { bits & 1 << UInt64(min(length, 63)) != 0 }
 }
 
@@ -93,13 +116,21 @@ public struct RequestHead {
     /// All bytes of the head, the empty line included.
     public let bytes: ByteView
     let facts: HeadFacts
-    let fields: ContiguousArray<FieldSlice>
+    let fields: FieldTable
+    @usableFromInline let nameLengths: LengthSet
+
+    init(_ bytes: ByteView, _ facts: HeadFacts, fields: ByteView) {
+        self.bytes = bytes
+        self.facts = facts
+        self.fields = FieldTable(bytes: fields)
+        nameLengths = facts.nameLengths
+    }
 
     /// The method as sent.
     public var methodText: ByteView { bytes[facts.method.range] }
 
     /// The method.
-    public var method: HTTPMethod { HTTPMethod(methodText) }
+    public var method: HTTPMethod { facts.knownMethod }
 
     /// Path and query, in origin form: begins with `/`, or is `*` for OPTIONS.
     ///
@@ -152,14 +183,17 @@ public struct RequestHead {
 
     /// One header field, in the order sent.
     public func field(at index: Int) -> (name: ByteView, value: ByteView) {
-        (bytes[fields[index].name.range], bytes[fields[index].value.range])
+        (bytes[fields.name(index)], bytes[fields.value(index)])
     }
 
     /// The value of the first field of a name, given in lower case, without blanks around it.
-    public func first(_ name: StaticString) -> ByteView? {
-        guard mayHave(name) else { return nil }
-        for field in fields where bytes[field.name.range].equalsIgnoringCase(name) {
-            return bytes[field.value.range]
+    @inlinable
+    public func first(_ name: StaticString) -> ByteView? { mayHave(name) ? find(name) : nil }
+
+    @usableFromInline
+    func find(_ name: StaticString) -> ByteView? {
+        for index in 0..<fields.count where bytes[fields.name(index)].equalsIgnoringCase(name) {
+            return bytes[fields.value(index)]
         }
         return nil
     }
@@ -167,12 +201,17 @@ public struct RequestHead {
     /// The value of a field that may stand once at most, its name given in lower case.
     ///
     /// - Throws: `fieldRepeated` when it stands several times.
+    @inlinable
     public func single(_ name: StaticString) throws(HTTPError) -> ByteView? {
-        guard mayHave(name) else { return nil }
+        mayHave(name) ? try findSingle(name) : nil
+    }
+
+    @usableFromInline
+    func findSingle(_ name: StaticString) throws(HTTPError) -> ByteView? {
         var found: ByteView?
-        for field in fields where bytes[field.name.range].equalsIgnoringCase(name) {
+        for index in 0..<fields.count where bytes[fields.name(index)].equalsIgnoringCase(name) {
             if found != nil { throw .fieldRepeated(name: ByteView(name).text) }
-            found = bytes[field.value.range]
+            found = bytes[fields.value(index)]
         }
         return found
     }
@@ -180,14 +219,13 @@ public struct RequestHead {
     /// Lends the value of every field of a name, given in lower case, in the order sent.
     public func forEach(_ name: StaticString, _ body: (ByteView) throws -> Void) rethrows {
         guard mayHave(name) else { return }
-        for field in fields where bytes[field.name.range].equalsIgnoringCase(name) {
-            try body(bytes[field.value.range])
+        for index in 0..<fields.count where bytes[fields.name(index)].equalsIgnoringCase(name) {
+            try body(bytes[fields.value(index)])
         }
     }
 
-    private func mayHave(_ name: StaticString) -> Bool {
-        facts.nameLengths.contains(name.utf8CodeUnitCount)
-    }
+    @inlinable @inline(__always)
+    func mayHave(_ name: StaticString) -> Bool { nameLengths.contains(name.utf8CodeUnitCount) }
 }
 
 /// A request that has arrived whole.

@@ -50,7 +50,8 @@ public struct RequestParser: ~Copyable {
 
     var phase = Phase.head
     var facts = HeadFacts()
-    var fields: ContiguousArray<FieldSlice> = []
+    /// A `FieldTable`.
+    var fields = ByteBuffer()
     private var content: Content
     private var chunks = ChunkDecoder()
     private var sawEmptyLine = false
@@ -151,7 +152,7 @@ public struct RequestParser: ~Copyable {
     private mutating func begin() {
         phase = .head
         facts = HeadFacts()
-        fields.removeAll(keepingCapacity: true)
+        fields.removeAll()
         content = .whole(byteCountMax: bodyByteCountMax)
         sawEmptyLine = false
         askedContinue = false
@@ -185,9 +186,9 @@ public struct RequestParser: ~Copyable {
     /// The head as it stands at `offset`, or as it was kept.
     private func head(_ bytes: ByteView, _ offset: Int) -> RequestHead {
         RequestHead(
-            bytes: isKept ? kept.view : bytes[offset..<offset + facts.byteCount],
-            facts: facts,
-            fields: fields
+            isKept ? kept.view : bytes[offset..<offset + facts.byteCount],
+            facts,
+            fields: fields.view
         )
     }
 

@@ -58,13 +58,17 @@ public struct RequestTarget: ~Copyable {
 
     private mutating func parsePath(_ path: ByteView) throws(HTTPError) {
         endsInSlash = path.isEmpty || path[path.count - 1] == ASCII.slash
+        // Most paths have nothing to decode.
+        let isPlain = path.isPrintableASCII && path.firstIndex(of: ASCII.percent) == nil
+        if isPlain { decoded.append(path) }
         var start = 0
         while start < path.count {
-            let end = path.firstIndex(of: ASCII.slash, from: start) ?? path.count
-            let slice = try decode(path[start..<end])
+            var end = start
+            while end < path.count, path[end] != ASCII.slash { end &+= 1 }
+            let slice = isPlain ? Slice(start..<end) : try decode(path[start..<end])
             let segment = decoded.view[slice.range]
             if segment.isEmpty || segment.equals(".") || segment.equals("..")
-                || segment.firstIndex(of: 0) != nil
+                || !isPlain && segment.firstIndex(of: 0) != nil
             {
                 throw .badSegment
             }

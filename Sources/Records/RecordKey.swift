@@ -49,6 +49,7 @@ public enum RecordID: Hashable, Sendable {
         guard (1...Limits.nameByteCountMax).contains(text.count), !text.equals("."),
             !text.equals("..")
         else { return false }
+        if text.isPrintableASCII { return true }
         return text.withSpan { span in
             guard let valid = try? UTF8Span(validating: Span(_bytes: span)) else { return false }
             var scalars = valid.makeUnicodeScalarIterator()

@@ -39,7 +39,8 @@ extension Call {
         self.body = body
         self.route = route
         caller = try Self.caller(head, access)
-        guard !caller.user.hasPrefix("_"), !caller.device.hasPrefix("_") else {
+        let underscore = UInt8(ascii: "_")
+        guard caller.user.utf8.first != underscore, caller.device.utf8.first != underscore else {
             throw RequestRefusal(
                 .badHeader,
                 "Users and devices that begin with _ are the system's."
@@ -104,6 +105,14 @@ extension Call {
         byteCountMax: Int = Limits.identityByteCountMax
     ) throws(RequestRefusal) -> String {
         guard let value = try single(head, name) else { return fallback }
+        return try text(value, name, byteCountMax: byteCountMax)
+    }
+
+    private static func text(
+        _ value: ByteView,
+        _ name: StaticString,
+        byteCountMax: Int
+    ) throws(RequestRefusal) -> String {
         let text: String
         do throws(HTTPError) {
             text = try PercentEncoding.text(value)

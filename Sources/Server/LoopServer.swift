@@ -33,6 +33,8 @@ final class LoopServer {
     private var recentTree: (segment: [UInt8], name: TreeName)?
     /// The route that was counted last, and its place among all.
     private var countedRoute = (route: Route.about, place: 0)
+    /// The epoch that was named last, and its text: nearly always also the next one's.
+    private var epochText: (epoch: Epoch, text: [UInt8])?
     /// What keys look like of the trees this loop has met.
     var keyForms: [TreeName: KeyForm] = [:]
     var hasher = SHA256()
@@ -47,7 +49,7 @@ final class LoopServer {
     /// When the record was made that was shown last: those of one import have one date.
     var lastModified = HTTPDate(milliseconds: 0)
     private var requestCount: UInt64
-    private let requestPrefix: String
+    private let requestPrefix: [UInt8]
     /// How it serves now; the limits in it may change while it runs.
     private(set) var configuration: ServerConfiguration
     /// What counts the requests of addresses and of tokens; nil where nobody counts.
@@ -64,7 +66,7 @@ final class LoopServer {
         self.shared = shared
         clock = HTTPDate(milliseconds: shared.time.wallMilliseconds())
         requestCount = 0
-        requestPrefix = String(shared.random.next() >> 24, radix: 36) + "-\(index)-"
+        requestPrefix = Array("\(String(shared.random.next() >> 24, radix: 36))-\(index)-".utf8)
         configuration = shared.configuration
         limiters = shared.limiters
         feeds = FeedHub(shared: shared, loop: loop)
@@ -264,10 +266,23 @@ final class LoopServer {
         out.append("\r\n")
         if route.hasPosition {
             out.append("holdfast-position: ")
-            (reply.position ?? shared.durablePosition()).append(to: &out)
+            append(reply.position ?? shared.durablePosition(), to: &out)
             out.append("\r\n")
         }
         return out.endHead(reply.status, length, &exchange)
+    }
+
+    /// Appends `epoch:seq`.
+    func append(_ position: Position, to out: inout ByteBuffer) {
+        if let epochText, epochText.epoch == position.epoch {
+            out.append(epochText.text)
+        } else {
+            let text = Array(position.epoch.description.utf8)
+            out.append(text)
+            epochText = (position.epoch, text)
+        }
+        out.append(UInt8(ascii: ":"))
+        out.append(decimal: position.seq)
     }
 
     /// Writes the reply that makes a connection a WebSocket.
@@ -299,7 +314,7 @@ final class LoopServer {
             return
         }
         requestCount += 1
-        name.append(text: requestPrefix)
+        name.append(requestPrefix)
         name.append(decimal: requestCount)
     }
 

@@ -64,7 +64,7 @@ final class Histogram: Sendable {
 
 /// Everything the server counts.
 final class Metrics: Sendable {
-    private struct RouteMetrics {
+    private final class RouteMetrics: Sendable {
         /// By class of the status, 1xx to 5xx.
         let durations = (1...5).map { _ in Histogram() }
         /// One for each of `codes`.

@@ -34,41 +34,30 @@ extension LoopServer {
         let refusal = try store.read { reader throws(RequestRefusal) -> Refusal? in
             reply.position = reader.state.position(of: reader.durable)
             let tree = try findTree(name, reader)
-            let id = try shaped { () throws(ShapeRefusal) in
-                try KeyChoice.id(path: target.segment(3), kind: tree.declaration.keys)
-            }
-            guard let (key, location) = find(id, selection, tree, reader) else {
-                if let seq = reader.wait(for: tree) { reply.retriesAfter = seq }
-                return missing(id, selection, tree, reader)
-            }
             let durable = reader.durable
-            let (seq, stands) = reader.withEffect(at: location) { effect, commit in
-                if effect.isSet, commit.seq <= durable, !wantsEnvelope {
-                    let version = reader.state.position(of: commit.seq)
-                    show(effect, commit, version, condition)
+            if let location = try find(selection, tree, reader) {
+                let (seq, stands) = reader.withEffect(at: location) { effect, commit in
+                    if effect.isSet, commit.seq <= durable, !wantsEnvelope {
+                        let version = reader.state.position(of: commit.seq)
+                        show(effect, commit, version, condition)
+                    }
+                    return (commit.seq, effect.isSet)
                 }
-                return (commit.seq, effect.isSet)
+                if stands {
+                    if seq > durable {
+                        reply.retriesAfter = seq
+                    } else if wantsEnvelope {
+                        let reference = RecordReference(tree: tree.name, location: location)
+                        reply.json()
+                        appendEnvelope(reference, reader, to: &reply.body)
+                    } else if tree.hasBorrows, reply.status == .ok {
+                        appendHolder(at: location, tree, reader)
+                    }
+                    return nil
+                }
             }
-            guard stands else {
-                if let seq = reader.wait(for: tree) { reply.retriesAfter = seq }
-                return missing(id, selection, tree, reader)
-            }
-            guard seq <= durable else {
-                reply.retriesAfter = seq
-                return nil
-            }
-            if wantsEnvelope {
-                let reference = RecordReference(tree: tree.name, location: location)
-                reply.json()
-                appendEnvelope(reference, reader, to: &reply.body)
-            } else if tree.hasBorrows, reply.status == .ok,
-                let holder = holder(tree, key, reader)
-            {
-                reply.fields.append("holdfast-borrow: ")
-                HeaderText.appendBorrow(holder, to: &reply.fields)
-                reply.fields.append("\r\n")
-            }
-            return nil
+            if let seq = reader.wait(for: tree) { reply.retriesAfter = seq }
+            return missing(try id(in: tree), selection, tree, reader)
         }
         if reply.retriesAfter == nil, let refusal { throw RequestRefusal(refusal) }
     }
@@ -94,21 +83,38 @@ extension LoopServer {
     }
 
     /// Where the version lies that a read means, or the effect that deleted it.
+    ///
+    /// - Throws: `badKey`, where that has to be known.
     private func find(
-        _ id: RecordID,
         _ selection: RevisionSelection,
         _ tree: TreeState,
         _ reader: StoreReader
-    ) -> (key: RecordKey, location: Location)? {
+    ) throws(RequestRefusal) -> Location? {
         let state = reader.state
-        let key: RecordKey
+        let text = target.segment(3)
         switch selection {
-        case .number(let revision): key = RecordKey(id, revision: revision)
-        case .latest where !tree.declaration.isVersioned: key = RecordKey(id)
-        case .latest: return state.revision(tree, of: id, .latest, at: .max)
-        case .released: return state.revision(tree, of: id, .released, at: .max)
+        case .number(let revision): return state.location(tree, text: text, revision: revision)
+        case .latest where !tree.declaration.isVersioned:
+            return state.location(tree, text: text, revision: 0)
+        case .latest: return state.revision(tree, of: try id(in: tree), .latest, at: .max)?.location
+        case .released:
+            return state.revision(tree, of: try id(in: tree), .released, at: .max)?.location
         }
-        return state.location(tree, key).map { (key, $0) }
+    }
+
+    /// The id a path names.
+    private func id(in tree: TreeState) throws(RequestRefusal) -> RecordID {
+        try shaped { () throws(ShapeRefusal) in
+            try KeyChoice.id(path: target.segment(3), kind: tree.declaration.keys)
+        }
+    }
+
+    private func appendHolder(at location: Location, _ tree: TreeState, _ reader: StoreReader) {
+        let key = reader.withEffect(at: location) { effect, _ in effect.key }
+        guard let holder = holder(tree, key, reader) else { return }
+        reply.fields.append("holdfast-borrow: ")
+        HeaderText.appendBorrow(holder, to: &reply.fields)
+        reply.fields.append("\r\n")
     }
 
     /// 404, or 410 with who deleted it.
@@ -196,7 +202,7 @@ extension LoopServer {
     /// The version of a record as its entity tag.
     func appendTag(_ version: Position) {
         reply.fields.append("etag: \"")
-        version.append(to: &reply.fields)
+        append(version, to: &reply.fields)
         reply.fields.append("\"\r\n")
     }
 
