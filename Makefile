@@ -4,6 +4,8 @@ SWIFT ?= swift
 DATA ?= .holdfast
 LISTEN ?= 127.0.0.1:7070
 RELEASE := .build/release/holdfast
+# With the Swift library inside: it runs where no Swift is installed, and calls it directly.
+BUILD_RELEASE := $(SWIFT) build -c release --static-swift-stdlib --product
 DEBUG := .build/debug/holdfast
 
 PYTHON := .build/python/bin/python
@@ -36,7 +38,7 @@ system-libraries:
 	@.ci/install $(LIBRARIES)
 
 build: system-libraries
-	$(SWIFT) build -c release --product holdfast
+	$(BUILD_RELEASE) holdfast
 
 run: build
 	@.ci/serve-sample "$(RELEASE)" "$(DATA)" "$(LISTEN)" "$(KICAD)"
@@ -161,6 +163,6 @@ test-all: test test-tsan test-asan
 # Against the peers that are installed (nginx, webdis, etcd, NATS, SQLite, LMDB); QUICK=1 takes less than a minute.
 bench: system-libraries
 	@.ci/install wrk libsqlite3-0 liblmdb0
-	$(SWIFT) build -c release --product holdfast
-	$(SWIFT) build -c release --product holdfast-bench
+	$(BUILD_RELEASE) holdfast
+	$(BUILD_RELEASE) holdfast-bench
 	.build/release/holdfast-bench all $(if $(QUICK),--quick) $(if $(JSON),--json $(JSON))

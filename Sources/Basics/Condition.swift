@@ -24,7 +24,7 @@ public final class Condition<Value>: @unchecked Sendable {
         self.value = value
         mutex = .allocate(capacity: 1)
         condition = .allocate(capacity: 1)
-        pthread_mutex_init(mutex, nil)
+        mutex.initializeSpinning()
         // Waiting for a time must not depend on what the wall clock does.
         var attributes = pthread_condattr_t()
         pthread_condattr_init(&attributes)

@@ -34,3 +34,16 @@ public final class Lock<Value>: @unchecked Sendable {
         return try body(&value)
     }
 }
+
+extension UnsafeMutablePointer where Pointee == pthread_mutex_t {
+    /// Makes a mutex whose waiters look for some microseconds before they sleep: for short sections
+    /// that threads of two processors enter all the time, sleeping and waking would cost more than
+    /// what is done inside.
+    func initializeSpinning() {
+        var attributes = pthread_mutexattr_t()
+        pthread_mutexattr_init(&attributes)
+        pthread_mutexattr_settype(&attributes, Int32(PTHREAD_MUTEX_ADAPTIVE_NP))
+        pthread_mutex_init(self, &attributes)
+        pthread_mutexattr_destroy(&attributes)
+    }
+}

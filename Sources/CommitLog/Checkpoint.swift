@@ -92,6 +92,14 @@ public final class Checkpoint: Sendable {
         at location: Location,
         _ body: (Frame) throws -> T
     ) rethrows -> T {
+        try body(frame(at: location))
+    }
+
+    /// A frame, to be read as long as the checkpoint is there.
+    ///
+    /// - Parameter location: A place in it, as `forEachFrame` gave it; traps elsewhere.
+    /// - Returns: The frame, which owns nothing.
+    public func frame(at location: Location) -> Frame {
         let offset = location.frameOffset
         var low = 0
         var high = entries.count - 1
@@ -105,7 +113,7 @@ public final class Checkpoint: Sendable {
             "no frame begins at this location"
         )
         let length = Int(bytes.integer(UInt32.self, at: 8))
-        return try body(Frame(bytes[0..<length], offset: offset))
+        return Frame(bytes[0..<length], offset: offset)
     }
 
     /// Runs `body` over the frames of parts, in the order of the manifest, and checks each.

@@ -14,8 +14,14 @@ extension CommitLog {
         at location: Location,
         _ body: (Frame) throws -> T
     ) rethrows -> T {
-        try body(frame(at: location.frameOffset))
+        try body(frame(at: location))
     }
+
+    /// A frame, to be read until the log goes on.
+    ///
+    /// - Parameter location: A place in it, as `append` gave it; traps elsewhere.
+    /// - Returns: The frame, which owns nothing.
+    public func frame(at location: Location) -> Frame { frame(at: location.frameOffset) }
 
     /// Where a commit's frame begins; nil when the log does not have it.
     ///

@@ -154,8 +154,8 @@ extension Draft {
                 "A change may require \(Limits.requiredCountMax) others."
             )
         }
-        let texts = [caller.user, caller.device, caller.app]
-        guard texts.allSatisfy({ $0.utf8.count <= Limits.identityByteCountMax }) else {
+        let longest = max(caller.user.utf8.count, caller.device.utf8.count, caller.app.utf8.count)
+        guard longest <= Limits.identityByteCountMax else {
             throw Refused(
                 .tooLarge,
                 "User, device and application may have \(Limits.identityByteCountMax) bytes each."

@@ -86,6 +86,8 @@ public final class EngineState {
     /// The tree of a name, system trees too.
     public func tree(_ name: TreeName) -> TreeState? {
         if let recent = recentLookup, recent.name == name { return recent }
+        // They were there first, in this order; and who asks for one asks for another one next.
+        if name.isSystem, let place = TreeName.system.firstIndex(of: name) { return trees[place] }
         let tree = Array(name.description.utf8).withView { treesByName[$0] }.map { trees[$0] }
         if let tree { recentLookup = tree }
         return tree

@@ -6,8 +6,9 @@ internal import HoldfastWire
 
 /// A request as routes see it.
 ///
-/// Valid during the call that was given it.
-struct Call {
+/// Valid during the call that was given it. One object for each request, as it is handed on from
+/// function to function: copies of all of it would cost more than its making.
+final class Call {
     let head: RequestHead
     let body: ByteView
     let route: Route
@@ -23,9 +24,7 @@ struct Call {
 
     var method: HTTPMethod { head.method }
     var isRead: Bool { method == .get || method == .head }
-}
 
-extension Call {
     /// Reads what every request may carry.
     ///
     /// - Throws: `badHeader`.
@@ -62,7 +61,9 @@ extension Call {
         }
         schema = version
     }
+}
 
+extension Call {
     /// Who asks: whoever the token says, or, where there are none, whoever the request says.
     private static func caller(
         _ head: RequestHead,

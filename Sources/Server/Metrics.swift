@@ -34,29 +34,33 @@ final class Histogram: Sendable {
         (25_000_000, "0.025"), (100_000_000, "0.1"), (1_000_000_000, "1"), (10_000_000_000, "10"),
     ]
 
-    private let buckets = (0...Histogram.bounds.count).map { _ in Counter() }
-    private let sum = Counter()
+    private static let bucketCount = bounds.count + 1
+    // In place: counters of their own would each have to be held while they are counted up.
+    private let buckets = InlineArray<13, Atomic<UInt64>> { _ in Atomic(0) }
+    private let sum = Atomic<UInt64>(0)
 
     func record(nanoseconds: UInt64) {
         let index = Self.bounds.firstIndex { nanoseconds <= $0.nanoseconds } ?? Self.bounds.count
-        buckets[index].add()
-        sum.add(nanoseconds)
+        buckets[index].add(1, ordering: .relaxed)
+        sum.add(nanoseconds, ordering: .relaxed)
     }
 
-    var count: UInt64 { buckets.reduce(0) { $0 + $1.value } }
+    private func bucket(_ index: Int) -> UInt64 { buckets[index].load(ordering: .relaxed) }
+
+    var count: UInt64 { (0..<Self.bucketCount).reduce(0) { $0 + bucket($1) } }
 
     func write(_ name: StaticString, labels: String, into out: inout ByteBuffer) {
         var total: UInt64 = 0
         let comma = labels.isEmpty ? "" : ","
-        for (index, bucket) in buckets.enumerated() {
-            total += bucket.value
+        for index in 0..<Self.bucketCount {
+            total += bucket(index)
             let bound = index < Self.bounds.count ? Self.bounds[index].seconds : "+Inf"
             out.append(name)
             out.append(text: "_bucket{\(labels)\(comma)le=\"\(bound)\"} \(total)\n")
         }
         let braces = labels.isEmpty ? "" : "{\(labels)}"
         out.append(name)
-        out.append(text: "_sum\(braces) \(Double(sum.value) / 1e9)\n")
+        out.append(text: "_sum\(braces) \(Double(sum.load(ordering: .relaxed)) / 1e9)\n")
         out.append(name)
         out.append(text: "_count\(braces) \(total)\n")
     }

@@ -36,22 +36,19 @@ extension LoopServer {
             let tree = try findTree(name, reader)
             let durable = reader.durable
             if let location = try find(selection, tree, reader) {
-                let (seq, stands) = reader.withEffect(at: location) { effect, commit in
-                    if effect.isSet, commit.seq <= durable, !wantsEnvelope {
-                        let version = reader.state.position(of: commit.seq)
-                        show(effect, commit, version, condition)
-                    }
-                    return (commit.seq, effect.isSet)
-                }
-                if stands {
-                    if seq > durable {
-                        reply.retriesAfter = seq
+                let (effect, commit) = reader.effect(at: location)
+                if effect.isSet {
+                    if commit.seq > durable {
+                        reply.retriesAfter = commit.seq
                     } else if wantsEnvelope {
                         let reference = RecordReference(tree: tree.name, location: location)
                         reply.json()
                         appendEnvelope(reference, reader, to: &reply.body)
-                    } else if tree.hasBorrows, reply.status == .ok {
-                        appendHolder(at: location, tree, reader)
+                    } else {
+                        show(effect, commit, reader.state.position(of: commit.seq), condition)
+                        if tree.hasBorrows, reply.status == .ok {
+                            appendHolder(of: effect.key, tree, reader)
+                        }
                     }
                     return nil
                 }
@@ -109,8 +106,7 @@ extension LoopServer {
         }
     }
 
-    private func appendHolder(at location: Location, _ tree: TreeState, _ reader: StoreReader) {
-        let key = reader.withEffect(at: location) { effect, _ in effect.key }
+    private func appendHolder(of key: RecordKey, _ tree: TreeState, _ reader: StoreReader) {
         guard let holder = holder(tree, key, reader) else { return }
         reply.fields.append("holdfast-borrow: ")
         HeaderText.appendBorrow(holder, to: &reply.fields)

@@ -130,17 +130,16 @@ extension LoopServer {
         let state = reader.state.tree(tree)
         appendLocation(tree, key, isVersioned: state?.declaration.isVersioned ?? false)
         guard let state, let location = reader.state.location(state, key) else { return }
-        reader.withEffect(at: location) { effect, commit in
-            // A resend names what its change made, which may have changed since.
-            guard effect.isSet, commit.seq == position.seq else {
-                appendTag(position)
-                return
-            }
-            appendFields(effect, position)
-            guard call.wantsRepresentation else { return }
-            reply.json()
-            reply.body.append(effect.value)
+        let (effect, commit) = reader.effect(at: location)
+        // A resend names what its change made, which may have changed since.
+        guard effect.isSet, commit.seq == position.seq else {
+            appendTag(position)
+            return
         }
+        appendFields(effect, position)
+        guard call.wantsRepresentation else { return }
+        reply.json()
+        reply.body.append(effect.value)
     }
 
     private func appendLocation(_ tree: TreeName, _ key: RecordKey, isVersioned: Bool) {

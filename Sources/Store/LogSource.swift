@@ -33,36 +33,35 @@ final class LogSource: EffectSource {
     /// Reads the newest checkpoint's parts alone: nothing points at the others any more.
     func keepNewest() { checkpoints.removeFirst(max(0, checkpoints.count - 1)) }
 
-    /// Lends the frame a place lies in, in a part or in the log.
-    @inline(__always)
-    private func withFrame<T>(
-        at location: Location,
-        _ body: (Frame) throws -> T
-    ) rethrows -> T {
+    /// The frame a place lies in, in a part or in the log.
+    private func frame(at location: Location) -> Frame {
         guard location.isInPart, let holder = checkpoints.last(where: { $0.holds(location) }) else {
-            return try log.withFrame(at: location, body)
+            return log.frame(at: location)
         }
-        return try holder.withFrame(at: location, body)
+        return holder.frame(at: location)
+    }
+
+    /// An effect and its commit, to be read until the log, the checkpoint or the pending changes
+    /// become others, which they do under the store's lock.
+    func effect(at location: Location) -> (effect: EffectView, commit: CommitView) {
+        guard location.frameOffset < ProvisionalArena.base else {
+            return arena.effect(at: location)
+        }
+        let frame = frame(at: location)
+        do throws(ContentError) {
+            let effect = try EffectView(frame.effectBytes(location.effectOrdinal))
+            return (effect, try CommitView(frame.content))
+        } catch {
+            preconditionFailure("frame at \(location.frameOffset) changed: \(error)")
+        }
     }
 
     func withEffect<T>(
         at location: Location,
         _ body: (EffectView, CommitView) throws -> T
     ) rethrows -> T {
-        guard location.frameOffset < ProvisionalArena.base else {
-            return try arena.withEffect(at: location, body)
-        }
-        return try withFrame(at: location) { frame in
-            let commit: CommitView
-            let effect: EffectView
-            do throws(ContentError) {
-                commit = try CommitView(frame.content)
-                effect = try EffectView(frame.effectBytes(location.effectOrdinal))
-            } catch {
-                preconditionFailure("frame at \(location.frameOffset) changed: \(error)")
-            }
-            return try body(effect, commit)
-        }
+        let (effect, commit) = effect(at: location)
+        return try body(effect, commit)
     }
 
     func withCommit<T>(
@@ -70,24 +69,22 @@ final class LogSource: EffectSource {
         _ body: (CommitView) throws -> T
     ) rethrows -> T {
         guard frameOffset < ProvisionalArena.base else {
-            return try arena.withCommit(at: frameOffset, body)
+            return try body(arena.commit(at: frameOffset))
         }
-        return try withFrame(at: Location(frame: frameOffset, effect: 0)) { frame in
-            let commit: CommitView
-            do throws(ContentError) {
-                commit = try CommitView(frame.content)
-            } catch {
-                preconditionFailure("frame at \(frameOffset) changed: \(error)")
-            }
-            return try body(commit)
+        let commit: CommitView
+        do throws(ContentError) {
+            commit = try CommitView(frame(at: Location(frame: frameOffset, effect: 0)).content)
+        } catch {
+            preconditionFailure("frame at \(frameOffset) changed: \(error)")
         }
+        return try body(commit)
     }
 
     func previous(of location: Location) -> Location {
         guard location.frameOffset < ProvisionalArena.base else {
             return arena.previous(of: location)
         }
-        return withFrame(at: location) { previous(location.effectOrdinal, of: $0) }
+        return previous(location.effectOrdinal, of: frame(at: location))
     }
 
     /// The place of the version before an effect of a frame, which the log need not have any more.

@@ -10,10 +10,18 @@ final class ProvisionalArena {
     /// The offset of the first frame: `CommitLog` keeps its own below.
     static let base = Location.parts.upperBound
 
-    private struct Frame {
-        let content: [UInt8]
+    private final class Frame {
+        let content: ByteBuffer
         let effectOffsets: [UInt32]
         let previous: [Location]
+
+        init(_ content: [UInt8], _ effectOffsets: [UInt32], _ previous: [Location]) {
+            var buffer = ByteBuffer(capacity: content.count)
+            buffer.append(content)
+            self.content = buffer
+            self.effectOffsets = effectOffsets
+            self.previous = previous
+        }
     }
 
     private var frames: [Frame] = []
@@ -22,7 +30,7 @@ final class ProvisionalArena {
     ///
     /// - Returns: Its offset.
     func append(content: [UInt8], effectOffsets: [UInt32], previous: [Location]) -> UInt64 {
-        frames.append(Frame(content: content, effectOffsets: effectOffsets, previous: previous))
+        frames.append(Frame(content, effectOffsets, previous))
         return Self.base + UInt64(frames.count - 1)
     }
 
@@ -32,33 +40,24 @@ final class ProvisionalArena {
     /// Forgets all of them.
     func removeAll() { frames.removeAll() }
 
-    func withEffect<T>(
-        at location: Location,
-        _ body: (EffectView, CommitView) throws -> T
-    ) rethrows -> T {
+    /// An effect and its commit, to be read until its frame is forgotten.
+    func effect(at location: Location) -> (effect: EffectView, commit: CommitView) {
         let frame = frame(at: location.frameOffset)
-        return try frame.content.withView { content in
-            let start = Int(frame.effectOffsets[location.effectOrdinal])
-            let (commit, effect): (CommitView, EffectView)
-            do throws(ContentError) {
-                commit = try CommitView(content)
-                effect = try EffectView(content.suffix(from: start))
-            } catch {
-                preconditionFailure("a provisional commit changed: \(error)")
-            }
-            return try body(effect, commit)
+        let start = Int(frame.effectOffsets[location.effectOrdinal])
+        do throws(ContentError) {
+            let effect = try EffectView(frame.content.view.suffix(from: start))
+            return (effect, try CommitView(frame.content.view))
+        } catch {
+            preconditionFailure("a provisional commit changed: \(error)")
         }
     }
 
-    func withCommit<T>(at offset: UInt64, _ body: (CommitView) throws -> T) rethrows -> T {
-        try frame(at: offset).content.withView { content in
-            let commit: CommitView
-            do throws(ContentError) {
-                commit = try CommitView(content)
-            } catch {
-                preconditionFailure("a provisional commit changed: \(error)")
-            }
-            return try body(commit)
+    /// A commit, to be read until its frame is forgotten.
+    func commit(at offset: UInt64) -> CommitView {
+        do throws(ContentError) {
+            return try CommitView(frame(at: offset).content.view)
+        } catch {
+            preconditionFailure("a provisional commit changed: \(error)")
         }
     }
 

@@ -44,6 +44,11 @@ public struct StoreReader {
         source.withCommit(at: location.frameOffset, \.seq)
     }
 
+    /// An effect and its commit, to be read as long as the lock is held.
+    public func effect(at location: Location) -> (effect: EffectView, commit: CommitView) {
+        source.effect(at: location)
+    }
+
     /// Lends an effect and its commit.
     public func withEffect<T>(
         at location: Location,
