@@ -192,6 +192,8 @@ extension MirrorAuthority {
             }
             ask(change)
         }
+        // As `Worker.run`: an answer there before anybody waits is seen to come through a lock.
+        state.withLock { _ in }
         switch answer {
         case nil: throw .closed
         case .refused(let problem): throw .refused(HoldfastEmbedded.Refusal(problem.refusal))
