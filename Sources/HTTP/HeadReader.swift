@@ -28,8 +28,6 @@ struct HeadFacts {
     var namesUpgrade = false
     var namesWebSocket = false
     var expectsContinue = false
-    /// The lengths of the names of all fields.
-    var nameLengths = LengthSet()
 
     /// Source: RFC 9112, section 9.3.
     var keepsAlive: Bool { !namesClose && (isVersion11 || namesKeepAlive) }
@@ -43,23 +41,23 @@ extension RequestParser {
     /// - Throws: The refusal of the first line that breaks a rule.
     mutating func readHead(_ message: ByteView) throws(HTTPError) -> Bool {
         while true {
-            guard let end = message.firstIndex(of: ASCII.lineFeed, from: facts.scanned) else {
-                facts.scanned = message.count
+            guard let end = message.firstIndex(of: ASCII.lineFeed, from: head.facts.scanned) else {
+                head.facts.scanned = message.count
                 // The line cannot end within the limit any more.
                 if message.count >= headByteCountMax { throw lineTooLong }
                 return false
             }
             if end >= headByteCountMax { throw lineTooLong }
-            let start = facts.line
+            let start = head.facts.line
             guard end > start, message[end - 1] == ASCII.carriageReturn else {
                 throw .bareLineFeed
             }
-            facts.line = end + 1
-            facts.scanned = end + 1
-            if !facts.hasRequestLine {
+            head.facts.line = end + 1
+            head.facts.scanned = end + 1
+            if !head.facts.hasRequestLine {
                 try readRequestLine(message, start, end - 1)
             } else if end - 1 == start {
-                facts.byteCount = end + 1
+                head.facts.byteCount = end + 1
                 try judgeHead(message)
                 return true
             } else {
@@ -69,7 +67,7 @@ extension RequestParser {
     }
 
     private var lineTooLong: HTTPError {
-        facts.hasRequestLine
+        head.facts.hasRequestLine
             ? .headTooLarge(limit: headByteCountMax) : .targetTooLong(limit: targetByteCountMax)
     }
 
@@ -85,8 +83,8 @@ extension RequestParser {
         guard index > start, index < end, message[index] == ASCII.space else {
             throw .malformedRequestLine
         }
-        facts.method = Slice(start..<index)
-        facts.knownMethod = HTTPMethod(message[start..<index])
+        head.facts.method = Slice(start..<index)
+        head.facts.knownMethod = HTTPMethod(message[start..<index])
         let target = index + 1
         index = target
         while index < end, ASCII.isVisible(message[index]) {
@@ -101,13 +99,13 @@ extension RequestParser {
         }
         try readVersion(message[index + 1..<end])
         try readTarget(message, target..<index)
-        facts.hasRequestLine = true
+        head.facts.hasRequestLine = true
     }
 
     private mutating func readVersion(_ version: ByteView) throws(HTTPError) {
         if version.equals("HTTP/1.1") { return }
         if version.equals("HTTP/1.0") {
-            facts.isVersion11 = false
+            head.facts.isVersion11 = false
             return
         }
         guard version.count == 8, version[0..<5].equals("HTTP/"), ASCII.isDigit(version[5]),
@@ -123,9 +121,9 @@ extension RequestParser {
         _ message: ByteView,
         _ range: Range<Int>
     ) throws(HTTPError) {
-        let (target, method) = (message[range], message[facts.method.range])
+        let (target, method) = (message[range], message[head.facts.method.range])
         if method.equals("CONNECT") { throw .tunnelRefused }
-        facts.target = Slice(range)
+        head.facts.target = Slice(range)
         if target[0] == ASCII.slash { return }
         if target.equals("*"), method.equals("OPTIONS") { return }
 
@@ -144,9 +142,9 @@ extension RequestParser {
         guard end > scheme, Self.isHost(target[scheme..<end]) else { throw .badTarget }
         // "http://host?query" has no path to hand on.
         if end < target.count, target[end] == ASCII.question { throw .badTarget }
-        facts.host = Slice(range.lowerBound + scheme..<range.lowerBound + end)
-        facts.target = Slice(range.lowerBound + end..<range.upperBound)
-        facts.hasAuthority = true
+        head.facts.host = Slice(range.lowerBound + scheme..<range.lowerBound + end)
+        head.facts.target = Slice(range.lowerBound + end..<range.upperBound)
+        head.facts.hasAuthority = true
     }
 
     /// Whether bytes are made of the characters of a host with an optional port; a bracket opens
@@ -183,32 +181,33 @@ extension RequestParser {
             throw .tooManyFields(limit: headerCountMax)
         }
         fields.appendField(name: start..<nameEnd, value: value)
-        facts.nameLengths.insert(nameEnd - start)
+        head.nameLengths.insert(nameEnd - start)
         let name = message[start..<nameEnd]
         // The lengths of the names that mean something to the parser.
         switch name.count {
         case 4 where name.equalsIgnoringCase("host"):
             try readHost(message, value)
         case 6 where name.equalsIgnoringCase("expect"):
-            guard message[value].equalsIgnoringCase("100-continue"), !facts.expectsContinue else {
+            guard message[value].equalsIgnoringCase("100-continue"), !head.facts.expectsContinue
+            else {
                 throw .unknownExpectation
             }
-            facts.expectsContinue = true
+            head.facts.expectsContinue = true
         case 7 where name.equalsIgnoringCase("upgrade"):
             FieldList.forEach(message[value]) { item in
-                if item.equalsIgnoringCase("websocket") { facts.namesWebSocket = true }
+                if item.equalsIgnoringCase("websocket") { head.facts.namesWebSocket = true }
             }
         case 10 where name.equalsIgnoringCase("connection"):
             try readConnection(message[value])
         case 14 where name.equalsIgnoringCase("content-length"):
-            if facts.contentLength >= 0 { throw .contentLengthRepeated }
-            facts.contentLength = try Self.contentLength(message[value])
+            if head.facts.contentLength >= 0 { throw .contentLengthRepeated }
+            head.facts.contentLength = try Self.contentLength(message[value])
         case 17 where name.equalsIgnoringCase("transfer-encoding"):
-            if facts.isChunked { throw .transferCodingRepeated }
+            if head.facts.isChunked { throw .transferCodingRepeated }
             guard message[value].equalsIgnoringCase("chunked") else {
                 throw .unknownTransferCoding
             }
-            facts.isChunked = true
+            head.facts.isChunked = true
         default:
             break
         }
@@ -218,15 +217,15 @@ extension RequestParser {
         _ message: ByteView,
         _ value: Range<Int>
     ) throws(HTTPError) {
-        if facts.hasHost { throw .hostRepeated }
-        facts.hasHost = true
+        if head.facts.hasHost { throw .hostRepeated }
+        head.facts.hasHost = true
         guard Self.isHost(message[value]) else { throw .badHost }
-        if facts.hasAuthority {
-            guard message[facts.host.range].equalsIgnoringCase(message[value]) else {
+        if head.facts.hasAuthority {
+            guard message[head.facts.host.range].equalsIgnoringCase(message[value]) else {
                 throw .badHost
             }
         } else {
-            facts.host = Slice(value)
+            head.facts.host = Slice(value)
         }
     }
 
@@ -234,9 +233,9 @@ extension RequestParser {
         var isList = true
         FieldList.forEach(value) { item in
             if !item.isToken { isList = false }
-            if item.equalsIgnoringCase("close") { facts.namesClose = true }
-            if item.equalsIgnoringCase("keep-alive") { facts.namesKeepAlive = true }
-            if item.equalsIgnoringCase("upgrade") { facts.namesUpgrade = true }
+            if item.equalsIgnoringCase("close") { head.facts.namesClose = true }
+            if item.equalsIgnoringCase("keep-alive") { head.facts.namesKeepAlive = true }
+            if item.equalsIgnoringCase("upgrade") { head.facts.namesUpgrade = true }
         }
         if !isList { throw .badConnection }
     }
@@ -252,10 +251,10 @@ extension RequestParser {
 
     /// What can only be said of the head as a whole.
     private func judgeHead(_ message: ByteView) throws(HTTPError) {
-        if facts.isVersion11, !facts.hasHost { throw .hostMissing }
-        if facts.isChunked {
-            if !facts.isVersion11 { throw .transferCodingBefore11 }
-            if facts.contentLength >= 0 { throw .contentLengthWithChunks }
+        if head.facts.isVersion11, !head.facts.hasHost { throw .hostMissing }
+        if head.facts.isChunked {
+            if !head.facts.isVersion11 { throw .transferCodingBefore11 }
+            if head.facts.contentLength >= 0 { throw .contentLengthWithChunks }
         }
     }
 }

@@ -3,8 +3,8 @@
 // Invariants:
 // - `fields` and the slices of `facts` lie inside `bytes`;
 // - a head borrows its bytes, and where its fields stand: it may be used until the next step of its
-//   parser, and no longer than the bytes handed to the step that gave it. It owns nothing, so that
-//   handing it on costs nothing but its size.
+//   parser, and no longer than the bytes handed to the step that gave it. A parser has one, which it
+//   fills anew for each message, so that handing it on costs nothing.
 public import HoldfastBasics
 
 /// A method of HTTP that the router knows.
@@ -112,18 +112,20 @@ public struct Exchange: Sendable, Equatable {
 /// The head of one request, borrowed from its bytes.
 ///
 /// Valid until the next step of the parser that gave it.
-public struct RequestHead {
+public final class RequestHead {
     /// All bytes of the head, the empty line included.
-    public let bytes: ByteView
-    let facts: HeadFacts
-    let fields: FieldTable
-    @usableFromInline let nameLengths: LengthSet
+    public internal(set) var bytes = ByteView.empty
+    var facts = HeadFacts()
+    var fields = FieldTable(bytes: .empty)
+    /// The lengths of the names of all fields.
+    @usableFromInline var nameLengths = LengthSet()
 
-    init(_ bytes: ByteView, _ facts: HeadFacts, fields: ByteView) {
-        self.bytes = bytes
-        self.facts = facts
-        self.fields = FieldTable(bytes: fields)
-        nameLengths = facts.nameLengths
+    init() {}
+
+    /// Forgets what was read, before the next message.
+    func clear() {
+        facts = HeadFacts()
+        nameLengths = LengthSet()
     }
 
     /// The method as sent.

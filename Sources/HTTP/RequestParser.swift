@@ -49,7 +49,7 @@ public struct RequestParser: ~Copyable {
     let bodyByteCountMax: Int
 
     var phase = Phase.head
-    var facts = HeadFacts()
+    let head = RequestHead()
     /// A `FieldTable`.
     var fields = ByteBuffer()
     private var content: Content
@@ -92,7 +92,7 @@ public struct RequestParser: ~Copyable {
     /// Whether no byte of a further message has come: the peer may end the connection here.
     public var isIdle: Bool {
         switch phase {
-        case .head: facts.scanned == 0
+        case .head: head.facts.scanned == 0
         case .complete, .finished: true
         case .headRead, .content: false
         }
@@ -137,7 +137,7 @@ public struct RequestParser: ~Copyable {
             guard try skipEmptyLine(bytes, &offset) else { return .needsMore }
             guard try readHead(bytes.suffix(from: offset)) else { return .needsMore }
             phase = .headRead
-            return .head(head(bytes, offset))
+            return .head(lendHead(bytes, offset))
         case .headRead:
             try beginContent()
             return try readContent(bytes, &offset)
@@ -151,7 +151,7 @@ public struct RequestParser: ~Copyable {
 
     private mutating func begin() {
         phase = .head
-        facts = HeadFacts()
+        head.clear()
         fields.removeAll()
         content = .whole(byteCountMax: bodyByteCountMax)
         sawEmptyLine = false
@@ -171,7 +171,7 @@ public struct RequestParser: ~Copyable {
         _ bytes: ByteView,
         _ offset: inout Int
     ) throws(HTTPError) -> Bool {
-        while offset < bytes.count, facts.scanned == 0 {
+        while offset < bytes.count, head.facts.scanned == 0 {
             if bytes[offset] == ASCII.lineFeed { throw .bareLineFeed }
             guard bytes[offset] == ASCII.carriageReturn else { return true }
             guard offset + 1 < bytes.count else { return false }
@@ -184,12 +184,10 @@ public struct RequestParser: ~Copyable {
     }
 
     /// The head as it stands at `offset`, or as it was kept.
-    private func head(_ bytes: ByteView, _ offset: Int) -> RequestHead {
-        RequestHead(
-            isKept ? kept.view : bytes[offset..<offset + facts.byteCount],
-            facts,
-            fields: fields.view
-        )
+    private func lendHead(_ bytes: ByteView, _ offset: Int) -> RequestHead {
+        head.bytes = isKept ? kept.view : bytes[offset..<offset + head.facts.byteCount]
+        head.fields = FieldTable(bytes: fields.view)
+        return head
     }
 
     // MARK: The body
@@ -197,9 +195,9 @@ public struct RequestParser: ~Copyable {
     private mutating func beginContent() throws(HTTPError) {
         var limit = Int.max
         if case .whole(let byteCountMax) = content { limit = byteCountMax }
-        if facts.contentLength > limit { throw .contentTooLarge(limit: limit) }
-        missing = max(facts.contentLength, 0)
-        if facts.isChunked { chunks = ChunkDecoder(byteCountMax: limit) }
+        if head.facts.contentLength > limit { throw .contentTooLarge(limit: limit) }
+        missing = max(head.facts.contentLength, 0)
+        if head.facts.isChunked { chunks = ChunkDecoder(byteCountMax: limit) }
         phase = .content
     }
 
@@ -208,9 +206,9 @@ public struct RequestParser: ~Copyable {
         _ offset: inout Int
     ) throws(HTTPError) -> RequestStep {
         let start = offset
-        var position = isKept ? offset : offset + facts.byteCount
-        let hasContent = facts.isChunked || facts.contentLength > 0
-        if hasContent, facts.expectsContinue, !askedContinue, position == bytes.count {
+        var position = isKept ? offset : offset + head.facts.byteCount
+        let hasContent = head.facts.isChunked || head.facts.contentLength > 0
+        if hasContent, head.facts.expectsContinue, !askedContinue, position == bytes.count {
             askedContinue = true
             return .wantsContinue
         }
@@ -221,8 +219,8 @@ public struct RequestParser: ~Copyable {
         offset = position
         switch piece {
         case .complete(let body):
-            let head = head(bytes, start)
-            phase = facts.keepsAlive ? .complete : .finished
+            let head = lendHead(bytes, start)
+            phase = head.facts.keepsAlive ? .complete : .finished
             return .complete(Request(head: head, body: body))
         case .part(let part):
             return .content(part)
@@ -242,7 +240,7 @@ public struct RequestParser: ~Copyable {
         _ bytes: ByteView,
         _ position: inout Int
     ) throws(HTTPError) -> Piece {
-        if facts.isChunked { return try nextChunk(bytes, &position) }
+        if head.facts.isChunked { return try nextChunk(bytes, &position) }
         let available = bytes[position..<position + min(missing, bytes.count - position)]
         position += available.count
         missing -= available.count
@@ -272,7 +270,7 @@ public struct RequestParser: ~Copyable {
     }
 
     private mutating func keepHead(_ bytes: ByteView, _ offset: Int) {
-        kept.append(bytes[offset..<offset + facts.byteCount])
+        kept.append(bytes[offset..<offset + head.facts.byteCount])
         isKept = true
     }
 }

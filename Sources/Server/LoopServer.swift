@@ -46,6 +46,8 @@ final class LoopServer {
     private var polls: [ObjectIdentifier: LongPoll] = [:]
     private(set) var isStopping = false
     private var clock: HTTPDate
+    /// The tick in which `clock` was last set.
+    private var clockTick: UInt64 = 0
     /// When the record was made that was shown last: those of one import have one date.
     var lastModified = HTTPDate(milliseconds: 0)
     private var requestCount: UInt64
@@ -113,9 +115,13 @@ final class LoopServer {
         return countedRoute.place
     }
 
-    /// The Date of replies sent now.
+    /// The Date of replies sent in this tick of the loop.
     var date: HTTPDate {
-        clock.update(milliseconds: time.wallMilliseconds())
+        let tick = loop.nowNanoseconds
+        if tick != clockTick {
+            clockTick = tick
+            clock.update(milliseconds: time.wallMilliseconds())
+        }
         return clock
     }
 
