@@ -20,6 +20,7 @@ TOOLS := $(LIBRARIES) openssl curl python3 python3-venv python3-yaml python3-jso
 	test-asan test-checker test-load test-fuzz fuzz soak bench tools debian-packages system-libraries
 
 help:
+	@echo "make build          the program, in .build/release, to be copied anywhere"
 	@echo "make run            build, start the server on $(LISTEN), load the sample when it is empty"
 	@echo "make run KICAD=1    the same with 17,569 real parts of KiCad's symbol libraries"
 	@echo "make test           everything a change must pass (at most 20 minutes on 2 cores)"

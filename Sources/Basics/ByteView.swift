@@ -97,13 +97,14 @@ extension ByteView {
     /// Whether all bytes are printable ASCII characters, the blank among them.
     public var isPrintableASCII: Bool {
         let ones: UInt64 = 0x0101_0101_0101_0101
+        let highest: UInt64 = 0x8080_8080_8080_8080
         var index = 0
         while count &- index >= 8 {
             let bytes = integer(UInt64.self, at: index)
             // In each byte the highest bit: of the byte itself, of one below 0x20, of 0x7F.
             let isControl = (bytes &- 0x20 &* ones) & ~bytes
             let isDelete = (bytes ^ 0x7F &* ones) &- ones
-            guard (bytes | isControl | isDelete & ~bytes) & 0x80 &* ones == 0 else { return false }
+            guard (bytes | isControl | isDelete & ~bytes) & highest == 0 else { return false }
             index &+= 8
         }
         while index < count {
