@@ -36,8 +36,8 @@ public final class Worker: @unchecked Sendable {
     /// - Parameter body: Runs on the thread.
     /// - Returns: What `body` returns.
     public static func run<T: Sendable>(_ body: @escaping @Sendable () -> T) async -> T {
-        // The answer goes through a lock: when it is there before anybody waits, the hand-over inside
-        // the continuation is one that ThreadSanitizer does not see.
+        // The answer goes through a lock: when it is there before anybody waits, ThreadSanitizer
+        // does not see how the continuation hands it over.
         let answer = Lock<T?>(nil)
         // With its answer a thread has nothing left to do: nobody has to join it.
         await withCheckedContinuation { continuation in

@@ -2,9 +2,9 @@
 //
 // Invariants:
 // - `fields` and the slices of `facts` lie inside `bytes`;
-// - a head borrows its bytes, and where its fields stand: it may be used until the next step of its
-//   parser, and no longer than the bytes handed to the step that gave it. A parser has one, which it
-//   fills anew for each message, so that handing it on costs nothing.
+// - a head borrows its bytes, and where its fields stand: it may be used until the next step of
+//   its parser, and no longer than the bytes handed to the step that gave it. A parser has one,
+//   which it fills anew for each message, so that handing it on costs nothing.
 public import HoldfastBasics
 
 /// A method of HTTP that the router knows.
