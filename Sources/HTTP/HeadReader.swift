@@ -181,7 +181,7 @@ extension RequestParser {
             throw .tooManyFields(limit: headerCountMax)
         }
         fields.appendField(name: start..<nameEnd, value: value)
-        head.nameLengths.insert(nameEnd - start)
+        head.noteName(byteCount: nameEnd - start)
         let name = message[start..<nameEnd]
         // The lengths of the names that mean something to the parser.
         switch name.count {

@@ -128,6 +128,9 @@ public final class RequestHead {
         nameLengths = LengthSet()
     }
 
+    /// Adds the length of a field's name.
+    func noteName(byteCount: Int) { nameLengths.insert(byteCount) }
+
     /// The method as sent.
     public var methodText: ByteView { bytes[facts.method.range] }
 
