@@ -86,7 +86,9 @@ enum Benchmark {
         Family(
             .server,
             "put",
-            ["put_durable_rps", "batch100_durable_records_per_s"],
+            [
+                "put_durable_rps", "put_durable_rps_per_core", "batch100_durable_records_per_s",
+            ],
             PutMeasure.run
         ),
         Family(

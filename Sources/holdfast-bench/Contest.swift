@@ -1,13 +1,19 @@
 // The same load on our server and on its peers, in turn.
 
-/// One measure of requests under load.
+/// Measures of one kind of request under load, from the same rounds.
 struct Contest {
-    /// What is counted.
+    /// What is counted, and how the measure is called.
     enum Figure {
         /// Requests in a second.
-        case perSecond
+        case perSecond(String)
         /// Requests in a second of the processor time of the server alone.
-        case perProcessorSecond
+        case perProcessorSecond(String)
+
+        var measure: String {
+            switch self {
+            case .perSecond(let name), .perProcessorSecond(let name): name
+            }
+        }
     }
 
     /// A server, and what it is asked.
@@ -23,9 +29,8 @@ struct Contest {
         }
     }
 
-    let measure: String
+    let figures: [Figure]
     let unit: String
-    let figure: Figure
     /// What one request counts for.
     var weight = 1.0
     var isSecure = false
@@ -42,30 +47,48 @@ struct Contest {
     func run(_ context: Context) throws {
         let entries = [ours] + peers
         if !isSecure { for entry in entries { try check(entry) } }
-        var rounds = entries.map { _ in [Double]() }
+        var rounds = figures.map { _ in entries.map { _ in [Double]() } }
         for round in 0..<context.choose(quick: 3, whole: 7) {
             for (index, entry) in entries.enumerated() {
-                rounds[index].append(try take(entry, round, context) * weight)
+                let values = try take(entry, round, context)
+                for (place, value) in values.enumerated() {
+                    rounds[place][index].append(value * weight)
+                }
             }
         }
-        for (peer, figures) in zip(peers, rounds.dropFirst()) {
-            add(context, rounds[0], .measured(peer.server.name, rounds: figures))
-        }
-        for name in missing {
-            add(context, rounds[0], .none(because: "\(name) is not installed"))
-        }
-        if peers.isEmpty, missing.isEmpty {
-            add(context, rounds[0], .none(because: "nobody else has the route"))
+        for (figure, rounds) in zip(figures, rounds) {
+            for (peer, values) in zip(peers, rounds.dropFirst()) {
+                let peer = Measurement.Peer.measured(peer.server.name, rounds: values)
+                add(context, figure, rounds[0], peer)
+            }
+            for name in missing {
+                add(context, figure, rounds[0], .none(because: "\(name) is not installed"))
+            }
+            if peers.isEmpty, missing.isEmpty {
+                add(context, figure, rounds[0], .none(because: "nobody else has the route"))
+            }
         }
     }
 
-    private func add(_ context: Context, _ rounds: [Double], _ peer: Measurement.Peer) {
+    private func add(
+        _ context: Context,
+        _ figure: Figure,
+        _ rounds: [Double],
+        _ peer: Measurement.Peer
+    ) {
         context.report.add(
-            Measurement(measure: measure, unit: unit, aim: .more, rounds: rounds, peer: peer)
+            Measurement(
+                measure: figure.measure,
+                unit: unit,
+                aim: .more,
+                rounds: rounds,
+                peer: peer
+            )
         )
     }
 
-    private func take(_ entry: Entry, _ round: Int, _ context: Context) throws -> Double {
+    /// - Returns: A value for each figure.
+    private func take(_ entry: Entry, _ round: Int, _ context: Context) throws -> [Double] {
         let load = LoadGenerator(
             port: entry.server.port,
             isSecure: isSecure,
@@ -75,10 +98,17 @@ struct Contest {
         )
         let before = try entry.server.processorSeconds()
         let outcome = try load.run(in: context.folder)
-        guard figure == .perProcessorSecond else { return outcome.requestCount / outcome.seconds }
         let used = try entry.server.processorSeconds() - before
-        guard used > 0 else { throw BenchError("\(entry.server.name) used no processor time") }
-        return outcome.requestCount / used
+        return try figures.map { figure in
+            switch figure {
+            case .perSecond: return outcome.requestCount / outcome.seconds
+            case .perProcessorSecond:
+                guard used > 0 else {
+                    throw BenchError("\(entry.server.name) used no processor time")
+                }
+                return outcome.requestCount / used
+            }
+        }
     }
 
     /// Sends the request once, with a number that no round has, and looks at the reply.

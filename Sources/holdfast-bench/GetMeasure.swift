@@ -37,9 +37,8 @@ enum GetMeasure {
             return Contest.Entry(server, request, reply: Sample.record)
         }
         var contest = Contest(
-            measure: measure,
+            figures: [.perProcessorSecond(measure)],
             unit: "requests/s",
-            figure: .perProcessorSecond,
             isSecure: certificate != nil,
             ours: get(server, "/v1/records/bench/one")
         )

@@ -44,9 +44,8 @@ enum ListMeasure {
             Contest.Entry(server, request, reply: "R-100K-0603")
         }
         var contest = Contest(
-            measure: "list100_rps",
+            figures: [.perSecond("list100_rps")],
             unit: "lists/s",
-            figure: .perSecond,
             ours: list(server, LoadRequest("GET", "/v1/records/bench?limit=\(pageCount)"))
         )
         let webdis = try WebdisProcess(context.folder)

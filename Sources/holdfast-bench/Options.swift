@@ -37,7 +37,8 @@ struct Options {
 
           server       get_rps_per_core get_pipelined_rps_per_core tls_get_rps_per_core
                        list100_rps query_unique_us query_indexed_us query_sorted_us query_walk_s
-                       put_durable_rps batch100_durable_records_per_s
+                       put_durable_rps put_durable_rps_per_core
+                       batch100_durable_records_per_s
                        feed_cpu_us_per_delivery feed_p99_ms feed20_p99_ms
                        idle_feed_bytes
           storage      insert_durable_1 insert_durable_16 insert_durable_100 insert_nosync

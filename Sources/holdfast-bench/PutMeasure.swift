@@ -1,7 +1,7 @@
 // Creations of records over HTTP, each acknowledged when it is on the disk.
 internal import Foundation
 
-/// `put_durable_rps`, `batch100_durable_records_per_s`.
+/// `put_durable_rps`, `put_durable_rps_per_core`, `batch100_durable_records_per_s`.
 ///
 /// 64 connections, one commit a request, of one record or of a hundred. Redis syncs its log before
 /// it answers, as etcd does; so does a bare server, which does nothing else.
@@ -34,9 +34,10 @@ enum PutMeasure {
     ) -> Contest {
         let number = LoadRequest.number
         var contest = Contest(
-            measure: "put_durable_rps",
+            figures: [
+                .perSecond("put_durable_rps"), .perProcessorSecond("put_durable_rps_per_core"),
+            ],
             unit: "requests/s",
-            figure: .perSecond,
             ours: Contest.Entry(
                 server,
                 LoadRequest(
@@ -84,9 +85,8 @@ enum PutMeasure {
                 + #""expects":"absent","value":\#(Sample.record)}}"#
         }
         var contest = Contest(
-            measure: "batch100_durable_records_per_s",
+            figures: [.perSecond("batch100_durable_records_per_s")],
             unit: "records/s",
-            figure: .perSecond,
             weight: Double(batchCount),
             ours: Contest.Entry(
                 server,
