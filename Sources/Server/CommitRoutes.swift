@@ -165,10 +165,17 @@ final class ChangeLines: BodyProducer {
         let start = out.count
         do {
             if cursor == nil { cursor = try reader.cursor(before: after + 1) }
+            // Of what is not shown no more is passed over before others have their turn.
+            var passedOver = 0
             while out.count - start < 64 << 10 {
+                guard passedOver < Limits.passedOverCountMax else { return .pauses }
                 guard let frame = try cursor?.next() else { return .complete }
                 let commit = try CommitView(frame.content)
-                if try CommitMessage.append(commit, filter, to: &out) { out.append("\n") }
+                if try CommitMessage.append(commit, filter, to: &out) {
+                    out.append("\n")
+                } else {
+                    passedOver += 1
+                }
             }
             return .more
         } catch {

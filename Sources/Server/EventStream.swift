@@ -17,7 +17,8 @@ final class EventStream: BodyProducer, LogFollower {
     private let server: LoopServer
     private unowned let connection: Connection
     private let caller: Caller?
-    private let wish: FeedHub.Wish
+    /// Where its events come from.
+    private let window: FeedWindow
     /// The last commit that was looked at for this client.
     private var seq: UInt64
     /// What is said last, once it is to end.
@@ -30,7 +31,7 @@ final class EventStream: BodyProducer, LogFollower {
         server = connection.server
         access = server.access
         caller = server.caller
-        wish = FeedHub.Wish(filter: filter, form: .events)
+        window = server.feeds.window(FeedWindow.Wish(filter: filter, form: .events))
         server.feeds.add(self)
         server.metrics.feedClients.add(1)
         tell(.connect)
@@ -53,11 +54,12 @@ final class EventStream: BodyProducer, LogFollower {
         }
         let reader = server.store.logReader()
         while ending == nil, seq < reader.head {
-            guard out.count < FeedHub.byteCountMax else { return .full }
+            guard out.count < FeedWindow.byteCountMax else { return .full }
+            let before = out.count
             do {
-                let messages = try server.feeds.messages(after: seq, wish, reader)
-                seq = messages.through
-                out.append(messages.bytes.bytes.view)
+                seq = try window.lend(after: seq, reader) { out.append($0) }
+                // Its filter hid all there was.
+                guard out.count > before else { return seq < reader.head ? .pauses : .waits }
                 server.metrics.feedDeliveries.add()
             } catch CommitLogError.compacted(let oldest) {
                 let reason = "The log begins after commit \(oldest - 1). Read everything anew."
@@ -95,6 +97,7 @@ final class EventStream: BodyProducer, LogFollower {
         heartbeat?.cancel()
         heartbeat = nil
         guard server.feeds.remove(self) else { return }
+        server.feeds.handBack(window)
         server.metrics.feedClients.add(-1)
         tell(.disconnect)
     }

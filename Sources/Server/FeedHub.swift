@@ -3,6 +3,9 @@
 // A feed is a cursor on the durable log, never a queue: a client that reads slowly costs its output
 // buffer and nothing else, and gets every commit when it reads on. Commits are encoded once per
 // loop for all clients that are at the head and want the same of them.
+//
+// Invariant: whoever is not among those who are `owed` was given all that was durable at the last
+// call of `advance`, or asks for it once its output has drained.
 internal import HoldfastBasics
 internal import HoldfastCommitLog
 internal import HoldfastEngine
@@ -14,57 +17,36 @@ internal import HoldfastWire
 
 /// All live feeds and mirrors of one loop.
 final class FeedHub {
-    /// What a client wants; two clients that want the same share their messages.
-    struct Wish: Hashable {
-        var filter = CommitFilter.all
-        /// Whether effects carry what stood before.
-        var before = false
-        /// What commits are wrapped in.
-        var form = Form.frames
-    }
-
-    /// What a commit is wrapped in.
-    enum Form {
-        /// A message of a WebSocket.
-        case frames
-        /// An event of a stream of events.
-        case events
-    }
-
-    /// Commits encoded for all who wish the same.
-    struct Encoded {
-        let wish: Wish
-        let after: UInt64
-        let through: UInt64
-        let bytes: ByteBufferBox
-    }
-
     private let shared: SharedServer
     private let loop: EventLoop
     private var sessions: [ObjectIdentifier: any LogFollower] = [:]
     /// Mirrors with answers that wait for the store to sync.
     private var waiting: [ObjectIdentifier: MirrorSession] = [:]
-    private var encoded: [Encoded] = []
+    private var windows: [FeedWindow.Wish: FeedWindow] = [:]
     /// Heartbeats of the last commit they were made for.
     private var heads: (seq: UInt64, byFilter: [CommitFilter: ByteBufferBox]) = (0, [:])
-    private var payload = ByteBuffer()
-    /// Whether clients were given commits a moment ago, and whether there are new ones since.
-    private var isResting = false
-    private var isBehind = false
-    /// Those who are still to be given commits in this round; it keeps nobody alive.
-    private var round: ArraySlice<ObjectIdentifier> = []
+    /// Clients who may lack commits, and those who were given them, each in the order of their
+    /// turns; they keep nobody alive.
+    private var owed: [ObjectIdentifier] = []
+    private var told: [ObjectIdentifier] = []
+    /// How many clients may be told by now.
+    private var turns = 0.0
+    private var turnsCountedAt: UInt64 = 0
+    private var isScheduled = false
 
-    /// Time between two rounds over all clients while commits come fast: as many milliseconds as
-    /// twenties of them, at most four.
+    /// How long it takes until each client has its turn again while commits come fast: as many
+    /// milliseconds as twenties of them, from 1 to 3.5.
     ///
     /// What a delivery costs is its send(2): on a fast disk, where every few commits are a sync of
-    /// their own, a round for each sync would cost twice as much. Few clients cost little and are
+    /// their own, a send for each sync would cost twice as much. Few clients cost little and are
     /// told sooner. A commit that comes alone waits for nothing.
-    private var restMilliseconds: Int { min(max(sessions.count / 20, 1), 4) }
+    private var roundMilliseconds: Double { min(max(Double(sessions.count) / 20, 1), 3.5) }
 
     /// How many clients are given commits before others on the loop get their turn: each takes a
     /// send(2), and thousands of them would hold up every request for as long.
-    private static let sliceCount = 128
+    private static let sliceCountMax = 128
+    /// How many turns are waited for, as a wake-up for each would cost more than it is sooner.
+    private static let sliceCountMin = 50
 
     init(shared: SharedServer, loop: EventLoop) {
         self.shared = shared
@@ -73,12 +55,22 @@ final class FeedHub {
 
     var count: Int { sessions.count }
 
-    func add(_ session: any LogFollower) { sessions[ObjectIdentifier(session)] = session }
+    func add(_ session: any LogFollower) {
+        let id = ObjectIdentifier(session)
+        if sessions.updateValue(session, forKey: id) == nil { told.append(id) }
+    }
 
     /// - Returns: Whether it was there.
     func remove(_ session: any LogFollower) -> Bool {
-        waiting[ObjectIdentifier(session)] = nil
-        return sessions.removeValue(forKey: ObjectIdentifier(session)) != nil
+        let id = ObjectIdentifier(session)
+        waiting[id] = nil
+        guard sessions.removeValue(forKey: id) != nil else { return false }
+        if let place = owed.firstIndex(of: id) {
+            owed.remove(at: place)
+        } else if let place = told.firstIndex(of: id) {
+            told.remove(at: place)
+        }
+        return true
     }
 
     /// Has a mirror told of the next sync at once, however fast commits come.
@@ -90,60 +82,57 @@ final class FeedHub {
         for (id, session) in waiting where !session.synced(progress) { waiting[id] = nil }
     }
 
-    /// New commits are durable: everybody who keeps up gets them, now or after the rest.
+    /// New commits are durable: everybody who keeps up gets them, in turn.
+    ///
+    /// While commits come fast, turns come evenly over a round: all at once would keep the loop
+    /// from requests, and those who are told last waiting for the others.
     func advance() {
         guard !sessions.isEmpty else { return }
-        guard !isResting, round.isEmpty else {
-            isBehind = true
-            return
-        }
-        isResting = true
-        loop.schedule(afterMilliseconds: restMilliseconds) {
-            self.isResting = false
-            self.goOn()
-        }
-        round = Array(sessions.keys)[...]
-        advanceSlice()
+        owed.append(contentsOf: told)
+        told.removeAll(keepingCapacity: true)
+        if !isScheduled { takeTurns() }
     }
 
-    /// Gives some of the round what is durable now, and lets others have their turn.
-    private func advanceSlice() {
+    /// Gives those whose turn it is what is durable now.
+    private func takeTurns() {
+        let now = loop.nowNanoseconds
+        let turnsEachMillisecond = Double(sessions.count) / roundMilliseconds
+        let passed = Double(now - turnsCountedAt) / 1e6
+        turns = min(turns + passed * turnsEachMillisecond, Double(sessions.count))
+        turnsCountedAt = now
+        let ready = Array(owed.prefix(min(Int(turns), Self.sliceCountMax)))
+        owed.removeFirst(ready.count)
+        told.append(contentsOf: ready)
+        turns -= Double(ready.count)
         let reader = shared.store.logReader()
-        for session in round.prefix(Self.sliceCount) {
-            sessions[session]?.advance(reader, hub: self)
-        }
-        round = round.dropFirst(Self.sliceCount)
-        guard round.isEmpty else {
-            loop.schedule(afterMilliseconds: 0) { self.advanceSlice() }
+        for id in ready { sessions[id]?.advance(reader, hub: self) }
+        guard !owed.isEmpty else {
+            for window in windows.values { window.clear() }
             return
         }
-        encoded.removeAll(keepingCapacity: true)
-        goOn()
-    }
-
-    /// Begins another round where commits came during the last one, or the rest behind it.
-    private func goOn() {
-        guard isBehind, !isResting, round.isEmpty else { return }
-        isBehind = false
-        advance()
-    }
-
-    /// Bytes of messages made at once; what a client may have waiting besides.
-    static let byteCountMax = 32 << 10
-
-    /// The messages of the commits after `seq`, made once for all who wish the same.
-    ///
-    /// - Throws: `compacted` when the log begins later; what says that it cannot be read.
-    func messages(after seq: UInt64, _ wish: Wish, _ reader: LogReader) throws -> Encoded {
-        if let ready = encoded.first(where: { $0.after == seq && $0.wish == wish }) {
-            return ready
+        isScheduled = true
+        let missing = max(Double(min(owed.count, Self.sliceCountMin)) - turns, 0)
+        let milliseconds = Int((missing / turnsEachMillisecond).rounded(.up))
+        loop.schedule(afterMilliseconds: milliseconds) {
+            self.isScheduled = false
+            self.takeTurns()
         }
-        let box = ByteBufferBox()
-        let through = try encode(after: seq, wish, reader, into: &box.bytes)
-        let made = Encoded(wish: wish, after: seq, through: through, bytes: box)
-        // Those who are behind are each elsewhere: only the head is worth keeping.
-        if through == reader.head { encoded.append(made) }
-        return made
+    }
+
+    // MARK: Messages
+
+    /// The messages of all who wish the same; whoever takes it hands it back.
+    func window(_ wish: FeedWindow.Wish) -> FeedWindow {
+        let window = windows[wish] ?? FeedWindow(wish, shared.store)
+        window.userCount += 1
+        windows[wish] = window
+        return window
+    }
+
+    /// A client does not use it any more.
+    func handBack(_ window: FeedWindow) {
+        window.userCount -= 1
+        if window.userCount == 0 { windows[window.wish] = nil }
     }
 
     /// The heartbeat at a commit, made once for all who are shown the same.
@@ -174,58 +163,6 @@ final class FeedHub {
 
     /// Heartbeats that are kept; filters of more kinds are made anew.
     private static let headCountMax = 64
-
-    private func encode(
-        after seq: UInt64,
-        _ wish: Wish,
-        _ reader: LogReader,
-        into out: inout ByteBuffer
-    ) throws -> UInt64 {
-        var last = seq
-        guard var cursor = try reader.cursor(before: seq + 1) else { return last }
-        while out.count < Self.byteCountMax, let frame = try cursor.next() {
-            last = frame.seq
-            if wish.form == .events {
-                try append(frame, to: &out, wish.filter, reader)
-                continue
-            }
-            payload.removeAll()
-            let store = shared.store
-            let before: CommitMessage.Before? =
-                wish.before ? { ordinal in Self.value(before: ordinal, of: frame, store) } : nil
-            let isMessage = try FeedMessages.appendCommit(
-                CommitView(frame.content),
-                wish.filter,
-                before: before,
-                to: &payload
-            )
-            if isMessage { out.appendFrame(.text, payload.view) }
-        }
-        return last
-    }
-
-    private func append(
-        _ frame: Frame,
-        to out: inout ByteBuffer,
-        _ filter: CommitFilter,
-        _ reader: LogReader
-    ) throws {
-        let start = reader.lineage.last { $0.firstSeq <= frame.seq } ?? reader.lineage[0]
-        let position = Position(epoch: start.epoch, seq: frame.seq)
-        try EventMessages.appendCommit(CommitView(frame.content), at: position, filter, to: &out)
-    }
-
-    private static func value(
-        before ordinal: Int,
-        of frame: Frame,
-        _ store: Store
-    ) -> [UInt8]? {
-        store.read { reader in
-            reader.withEffect(before: ordinal, of: frame) { effect in
-                effect.isSet ? effect.value.array : nil
-            } ?? nil
-        }
-    }
 
     /// Ends the feeds and mirrors that may not go on.
     ///

@@ -23,7 +23,9 @@ final class FeedSession: WebSocketSession, LogFollower {
     private unowned let connection: Connection
     private var decoder: WebSocketDecoder
     private var phase = Phase.waitsForStart
-    private var wish = FeedHub.Wish()
+    /// Where its messages come from; nil before it starts.
+    private var window: FeedWindow?
+    private var filter = CommitFilter.all
     /// The last commit that was looked at for this client.
     private var seq: UInt64 = 0
     private var isLive = false
@@ -120,6 +122,9 @@ final class FeedSession: WebSocketSession, LogFollower {
         heartbeat = nil
         if let watcher { server.shared.activity.remove(watcher) }
         watcher = nil
+        if let window { server.feeds.handBack(window) }
+        window = nil
+        phase = .closing
         if server.feeds.remove(self) { server.metrics.feedClients.add(-1) }
     }
 
@@ -149,8 +154,8 @@ final class FeedSession: WebSocketSession, LogFollower {
         } else {
             seq = reader.head
         }
-        let filter = request.filter.limited(to: access?.rights.readable)
-        wish = FeedHub.Wish(filter: filter, before: request.before)
+        filter = request.filter.limited(to: access?.rights.readable)
+        window = server.feeds.window(FeedWindow.Wish(filter: filter, before: request.before))
         phase = .running
         let seq = self.seq
         send { FeedMessages.appendStarted(seq: seq, to: &$0) }
@@ -172,7 +177,7 @@ final class FeedSession: WebSocketSession, LogFollower {
 
     /// Sends what is durable and fits; the rest when the client has read.
     func advance(_ reader: LogReader, hub: FeedHub) {
-        guard phase == .running else { return }
+        guard phase == .running, let window else { return }
         // Seqs are those of the epoch hello named; a healing that ends begins another.
         guard reader.lineage.last(where: { $0.firstSeq <= reader.head })?.epoch ?? epoch == epoch
         else {
@@ -181,38 +186,40 @@ final class FeedSession: WebSocketSession, LogFollower {
         }
         let stream = self.stream
         let before = stream.unsentByteCount
-        var hasSent = false
-        while stream.isOpen, seq < reader.head, stream.unsentByteCount < FeedHub.byteCountMax {
+        // Sent once, written once: whoever is far behind has others served in between.
+        for isSent in [false, true] where stream.isOpen && seq < reader.head && hasRoom {
             let lag = reader.head - seq
             if lag > Self.lagMin, !isCatchingUp {
                 isCatchingUp = true
                 isLive = false
                 send { FeedMessages.appendCatchingUp(lag: lag, to: &$0) }
             }
-            let messages: FeedHub.Encoded
             do {
-                messages = try hub.messages(after: seq, wish, reader)
+                seq = try window.lend(after: seq, reader) { messages in
+                    guard !messages.isEmpty else { return }
+                    if isSent { stream.write(messages) } else { stream.send(messages) }
+                    server.metrics.feedDeliveries.add()
+                }
             } catch {
                 bye(error)
                 return
             }
-            seq = messages.through
-            // Once: whoever is far behind has others served between two sends.
-            if hasSent {
-                stream.write(messages.bytes.bytes.view)
-            } else {
-                stream.send(messages.bytes.bytes.view)
-            }
-            hasSent = true
-            server.metrics.feedDeliveries.add()
         }
-        if seq < reader.head { stream.notifyWhenDrained() }
+        if seq < reader.head { goOnLater() }
         if seq >= reader.head, !isLive {
             isLive = true
             isCatchingUp = false
             send { FeedMessages.appendLive(to: &$0) }
         }
         if stream.unsentByteCount > 0, before == 0 { touch() }
+    }
+
+    private var hasRoom: Bool { stream.unsentByteCount < FeedWindow.byteCountMax }
+
+    /// Goes on once the client has read, or, where its filter hid all there was, in a while.
+    private func goOnLater() {
+        guard stream.unsentByteCount == 0 else { return stream.notifyWhenDrained() }
+        server.loop.schedule(afterMilliseconds: 0) { self.outputDrained() }
     }
 
     /// What follows cannot be sent.
@@ -232,7 +239,7 @@ final class FeedSession: WebSocketSession, LogFollower {
     /// The heartbeat: how far this client is, for one whose filter lets nothing through too.
     private func beat() {
         guard phase == .running, isLive, stream.unsentByteCount == 0 else { return }
-        let head = server.feeds.head(at: seq, wish.filter)
+        let head = server.feeds.head(at: seq, filter)
         stream.write { $0.appendFrame(.text, head.bytes.view) }
         tell(.heartbeat)
         touch()
@@ -243,7 +250,7 @@ final class FeedSession: WebSocketSession, LogFollower {
     /// Shows what somebody did, unless the client reads too slowly for it.
     func show(_ message: [UInt8]) {
         guard phase == .running, let watcher else { return }
-        guard stream.unsentByteCount < FeedHub.byteCountMax else { return watcher.miss() }
+        guard hasRoom else { return watcher.miss() }
         let missed = watcher.takeMissed()
         if missed > 0 { send { ActivityMessage.appendMissed(missed, to: &$0) } }
         message.withView { view in stream.write { $0.appendFrame(.text, view) } }

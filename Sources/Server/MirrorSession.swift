@@ -181,7 +181,7 @@ final class MirrorSession: WebSocketSession, LogFollower, MirrorOutput {
 
     // MARK: Output
 
-    var hasRoom: Bool { stream.unsentByteCount < FeedHub.byteCountMax }
+    var hasRoom: Bool { stream.unsentByteCount < FeedWindow.byteCountMax }
 
     var isDrained: Bool { stream.unsentByteCount == 0 }
 

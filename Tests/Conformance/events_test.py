@@ -11,8 +11,10 @@ import subprocess
 import threading
 import time
 import unittest
+import uuid
 
 import requests
+import websockets.sync.client
 
 import raw
 import recorder
@@ -346,6 +348,35 @@ class RightsTest(EventsTest):
         self.assertEqual(found[0][2]["next"], position)
         self.assertEqual([c["seq"] for c in found[0][2]["commits"]],
                          [int(position.split(":")[1])])
+
+    def test_a_long_log_of_what_it_may_not_read(self):
+        """More commits than are looked at in one go, of which none is shown: the reader comes to the
+        one behind them on every way."""
+        since, count = self.head(), 2 * 10_000 + 500
+        lines = "".join(
+            json.dumps({"operations": [{"put": {
+                "tree": "hidden", "key": {"name": f"n{number}", "revision": 0},
+                "expects": "absent", "value": 1}}]}) + "\n"
+            for number in range(count))
+        reply = self.session.post(
+            self.url + "/v1/changes", data=lines, timeout=120, headers={
+                **self.auth, "Content-Type": "application/x-ndjson",
+                "Idempotency-Key": str(uuid.uuid4())})
+        self.assertIn(f'"accepted":{count},', reply.text[-300:])
+        position = self.note("last")
+        self.assertEqual(self.of_reader(f"/v1/changes?since={since}").next()[0], position)
+        reader = {"Authorization": f"Bearer {self.reader}"}
+        lines = self.send("GET", f"/v1/changes?since={since}", 200,
+                          Accept="application/x-ndjson", **reader).text.splitlines()
+        self.assertEqual([json.loads(line)["seq"] for line in lines], [int(position.split(":")[1])])
+        with websockets.sync.client.connect(
+                f"ws://{self.server.host}:{self.server.port}/v1/feed", compression=None,
+                subprotocols=["holdfast.feed.v1"], additional_headers=reader) as feed:
+            feed.send(json.dumps({"start": {"since": since}}))
+            names = []
+            while "live" not in names:
+                names += json.loads(feed.recv(30))
+        self.assertEqual(names, ["hello", "started", "catchingUp", "commit", "live"])
 
     def test_a_revoked_token_ends_both(self):
         head, found = self.head(), []
