@@ -30,6 +30,8 @@ final class Connection: ByteStreamHandler {
     private(set) var producer: (any BodyProducer)?
     /// What the token opens that asked for it.
     private var producerAccess: Access?
+    /// Whether the producer is asked again in a moment, when others had their turn.
+    private var isPausing = false
     private var isChunked = false
     private var producedStatus = 200
     private var isBodyChunked = false
@@ -319,7 +321,7 @@ final class Connection: ByteStreamHandler {
         case .waits: break
         case .pauses where stream.hasRoom:
             stream.setDeadline(seconds: server.configuration.stallSeconds)
-            server.loop.schedule(afterMilliseconds: 0) { self.produceMore() }
+            produceLater()
         case .more, .pauses, .full:
             stream.setDeadline(seconds: server.configuration.stallSeconds)
             stream.notifyWhenDrained()
@@ -336,7 +338,17 @@ final class Connection: ByteStreamHandler {
     }
 
     /// Lets a producer that waited for something go on.
-    func produceMore() { if producer != nil { produce() } }
+    func produceMore() { if producer != nil, !isPausing { produce() } }
+
+    /// Asks the producer again when others had their turn, and not before.
+    private func produceLater() {
+        guard !isPausing else { return }
+        isPausing = true
+        server.loop.schedule(afterMilliseconds: 0) {
+            self.isPausing = false
+            self.produceMore()
+        }
+    }
 
     /// Writes a piece of a long body between two calls of its producer.
     func write(_ piece: (inout ByteBuffer) -> Void) {

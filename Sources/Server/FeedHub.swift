@@ -1,8 +1,8 @@
 // The live feeds and mirrors of one loop.
 //
 // A feed is a cursor on the durable log, never a queue: a client that reads slowly costs its output
-// buffer and nothing else, and gets every commit when it reads on. Commits are encoded once per
-// loop for all clients that are at the head and want the same of them.
+// buffer and nothing else, and gets every commit when it reads on. New commits are encoded once per
+// loop for all clients that want the same of them (`FeedWindow`).
 //
 // Invariant: whoever is not among those who are `owed` was given all that was durable at the last
 // call of `advance`, or asks for it once its output has drained.

@@ -29,6 +29,8 @@ final class FeedSession: WebSocketSession, LogFollower {
     /// The last commit that was looked at for this client.
     private var seq: UInt64 = 0
     private var isLive = false
+    /// Whether it goes on in a moment, when others had their turn.
+    private var isPausing = false
     private var isCatchingUp = false
     private var heartbeat: LoopTimer?
     /// By which it is told of activity.
@@ -177,7 +179,7 @@ final class FeedSession: WebSocketSession, LogFollower {
 
     /// Sends what is durable and fits; the rest when the client has read.
     func advance(_ reader: LogReader, hub: FeedHub) {
-        guard phase == .running, let window else { return }
+        guard phase == .running, !isPausing, let window else { return }
         // Seqs are those of the epoch hello named; a healing that ends begins another.
         guard reader.lineage.last(where: { $0.firstSeq <= reader.head })?.epoch ?? epoch == epoch
         else {
@@ -187,7 +189,9 @@ final class FeedSession: WebSocketSession, LogFollower {
         let stream = self.stream
         let before = stream.unsentByteCount
         // Sent once, written once: whoever is far behind has others served in between.
-        for isSent in [false, true] where stream.isOpen && seq < reader.head && hasRoom {
+        var hasSent = false
+        for isSecond in [false, true]
+        where stream.isOpen && seq < reader.head && hasRoom && hasSent == isSecond {
             let lag = reader.head - seq
             if lag > Self.lagMin, !isCatchingUp {
                 isCatchingUp = true
@@ -197,7 +201,8 @@ final class FeedSession: WebSocketSession, LogFollower {
             do {
                 seq = try window.lend(after: seq, reader) { messages in
                     guard !messages.isEmpty else { return }
-                    if isSent { stream.write(messages) } else { stream.send(messages) }
+                    if isSecond { stream.write(messages) } else { stream.send(messages) }
+                    hasSent = true
                     server.metrics.feedDeliveries.add()
                 }
             } catch {
@@ -216,10 +221,16 @@ final class FeedSession: WebSocketSession, LogFollower {
 
     private var hasRoom: Bool { stream.unsentByteCount < FeedWindow.byteCountMax }
 
-    /// Goes on once the client has read, or, where its filter hid all there was, in a while.
+    /// Goes on once the client has read, or, where its filter hid all there was, when others had
+    /// their turn, and not before.
     private func goOnLater() {
         guard stream.unsentByteCount == 0 else { return stream.notifyWhenDrained() }
-        server.loop.schedule(afterMilliseconds: 0) { self.outputDrained() }
+        guard !isPausing else { return }
+        isPausing = true
+        server.loop.schedule(afterMilliseconds: 0) {
+            self.isPausing = false
+            self.outputDrained()
+        }
     }
 
     /// What follows cannot be sent.
